@@ -1,0 +1,37 @@
+"""The one error that a user may see: what happened, why, and the command that cures it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """A mistake that the user can mend. The command line prints its three lines and exits with 2.
+
+    `what` happened, `why`, and the `cure`: a command or an edit that mends it.
+    """
+
+    def __init__(self, what: str, why: str, cure: str):
+        super().__init__(what)
+        self.what, self.why, self.cure = what, why, cure
+
+    def __reduce__(self):
+        return (UserError, (self.what, self.why, self.cure))
+
+    def lines(self) -> tuple[str, str, str]:
+        return (self.what, self.why, self.cure)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like `name`, or None where none is near."""
+    found = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
+def unknown(kind: str, name: str, known: Iterable[str], listing: str) -> UserError:
+    """The error for a wrong name: suggests the nearest one and the command that lists them all."""
+    known = sorted(known)
+    near = nearest(name, known)
+    why = f"did you mean {near!r}?" if near else f"known: {', '.join(known) or 'none'}"
+    return UserError(f"there is no {kind} {name!r}", why, listing)

@@ -1,0 +1,105 @@
+"""Where things live: data, packs and runs, and the two folders of facts that ship with the program.
+
+Each place is taken from the first that names it: option, environment variable, config file, platform default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict
+
+from repro.errors import UserError, nearest
+
+PLACES = ("home", "data", "packs", "runs")
+
+
+def config_file() -> Path:
+    """`$REPRO_CONFIG`, else config.toml in the platform's configuration folder."""
+    named = os.environ.get("REPRO_CONFIG")
+    return Path(named) if named else Path(platformdirs.user_config_dir("repro", appauthor=False)) / "config.toml"
+
+
+def _read_config() -> dict[str, str]:
+    path = config_file()
+    if not path.is_file():
+        return {}
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read the config file {path}", str(error), f"mend or remove it: {path}") from None
+    for key, value in content.items():
+        if key not in PLACES or not isinstance(value, str):
+            near = nearest(key, PLACES)
+            why = f"did you mean {near!r}?" if near and near != key else f"it may hold only {', '.join(PLACES)}, each a path in quotes"
+            raise UserError(f"{path}: {key!r} is not a setting", why, f"edit {path}")
+    return content
+
+
+class Places(BaseModel):
+    """The folders of one installation; `sources` says for each what named it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    home: Path
+    data: Path
+    packs: Path
+    runs: Path
+    sources: dict[str, str]
+
+    @classmethod
+    def find(cls, **options: Path | str | None) -> Places:
+        """Resolve every place: option, `REPRO_<PLACE>`, config file, `<home>/<place>`; home's default is the platform's data folder."""
+        config = _read_config()
+        found: dict[str, Path] = {}
+        sources: dict[str, str] = {}
+        for place in PLACES:
+            variable = f"REPRO_{place.upper()}"
+            if options.get(place):
+                found[place], sources[place] = Path(options[place]), f"--{place}"
+            elif os.environ.get(variable):
+                found[place], sources[place] = Path(os.environ[variable]), variable
+            elif place in config:
+                found[place], sources[place] = config_file().parent / Path(config[place]).expanduser(), str(config_file())
+            elif place == "home":
+                found[place], sources[place] = Path(platformdirs.user_data_dir("repro", appauthor=False)), "default"
+            else:
+                found[place], sources[place] = found["home"] / place, sources["home"]
+            found[place] = found[place].expanduser().absolute()
+        return cls(**found, sources=sources)
+
+
+def _shipped(folder: str) -> Path:
+    """The folder at the top of the checkout, or inside the package where it was installed from a wheel."""
+    package = Path(__file__).resolve().parent
+    wheel = package / "_shipped" / folder
+    return wheel if wheel.is_dir() else package.parent / folder
+
+
+def tables_dir() -> Path:
+    """Reported numbers and recipes per table row."""
+    return _shipped("tables")
+
+
+def manifests_dir() -> Path:
+    """Facts about bytes: one TOML file per dataset or checkpoint family."""
+    return _shipped("data_manifests")
+
+
+def make_writable(folder: Path, place: str) -> Path:
+    """Create `folder` and prove that it can be written to; a `UserError` names the option that moves it elsewhere."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".write-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(
+            f"cannot write to the {place} folder {folder}",
+            f"{error.strerror or error}",
+            f"name another: repro --{place} DIR …, or set REPRO_{place.upper()}",
+        ) from None
+    return folder
