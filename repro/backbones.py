@@ -1,0 +1,63 @@
+"""Backbones by name, without importing torch: which library builds each, with which arguments."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from repro.errors import UserError, unknown
+
+FAMILIES = {
+    "timm": "any image model of timm, with its keyword arguments: timm:mobilenetv2_100,pad_type=same",
+    "torchvision": "any classification model of torchvision: torchvision:resnet50",
+    "open_clip": "any image–text model of open_clip: open_clip:ViT-B-16-quickgelu",
+}
+
+
+class Entry(NamedTuple):
+    """`library` builds `arch` with `kwargs`; `text` says whether there is a text tower."""
+
+    name: str
+    library: str
+    arch: str
+    caption: str
+    text: bool
+    kwargs: dict[str, Any] = {}
+
+
+@cache
+def named() -> dict[str, Entry]:
+    """The entries of backbones.toml."""
+    content = tomllib.loads((Path(__file__).parent / "backbones.toml").read_text(encoding="utf-8"))
+    return {name: Entry(name=name, **fields) for name, fields in content.items()}
+
+
+def _value(text: str) -> Any:
+    """A keyword argument as TOML would read it; a bare word is a string."""
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def find(spelling: str) -> Entry:
+    """The backbone that `--backbone` names: an entry of backbones.toml, or FAMILY:ARCH[,key=value…]."""
+    if spelling in named():
+        return named()[spelling]
+    family, colon, rest = spelling.partition(":")
+    if not colon or family not in FAMILIES or not rest:
+        raise unknown("backbone", spelling, [*named(), *(f"{family}:NAME" for family in FAMILIES)], "repro list backbones")
+    arch, *pairs = rest.split(",")
+    kwargs = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip().isidentifier():
+            raise UserError(
+                f"--backbone {spelling}: {pair!r} is not key=value",
+                "after the name come keyword arguments",
+                f"for example --backbone {family}:{arch},key=value",
+            )
+        kwargs[key.strip()] = _value(value.strip())
+    return Entry(name=f"{family}:{arch}", library=family, arch=arch, caption=FAMILIES[family], text=family == "open_clip", kwargs=kwargs)

@@ -1,0 +1,65 @@
+"""The command line: parse, call, hand to the renderer. Nothing here imports torch before a run starts."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from repro.cli import home, listing, running, showing, tabling
+from repro.cli.context import GlobalOptions
+from repro.errors import UserError, nearest
+
+app = typer.Typer(
+    add_completion=True,
+    no_args_is_help=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.callback(invoke_without_command=True)(home.home)
+app.command("run")(running.run)
+app.command("table")(tabling.table)
+app.command("show")(showing.show)
+app.command("list")(listing.list_)
+
+_CLICK_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+
+def _usage_error(error: Exception) -> UserError:
+    """A wrong option or command, in the three-line form."""
+    message = error.format_message().rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "repro"
+    attempted = message.rpartition("'")[0].rpartition("'")[2]
+    near = nearest(attempted, [entry.name or "" for entry in app.registered_commands]) if "command" in message.lower() else None
+    return UserError(message, f"did you mean {near!r}?" if near else "the command line could not be understood", f"{command} --help")
+
+
+def _complain(error: UserError) -> None:
+    what, why, cure = error.lines()
+    print(f"error: {what}\n  why: {why}\n  try: {cure}", file=sys.stderr)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point. Exit codes: 0 done, 1 a run failed, 2 a mistake that the three printed lines explain, 130 interrupted."""
+    try:
+        code = app(args=arguments, prog_name="repro", standalone_mode=False)
+    except UserError as error:
+        _complain(error)
+        code = 2
+    except _CLICK_ERROR as error:
+        _complain(_usage_error(error))
+        code = 2
+    except typer.Exit as stop:
+        code = stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        print("\ninterrupted: nothing is lost, the same command continues", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+__all__ = ["GlobalOptions", "app", "main"]

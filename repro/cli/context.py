@@ -1,0 +1,54 @@
+"""What every command shares: where things live, completion of names, the console."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import typer
+
+from repro import backbones, plugins
+from repro.paths import Places
+
+
+class GlobalOptions(NamedTuple):
+    """The options before the command's name."""
+
+    home: str | None = None
+    data: str | None = None
+    packs: str | None = None
+    runs: str | None = None
+
+    def places(self) -> Places:
+        return Places.find(**self._asdict())
+
+
+def places(context: typer.Context) -> Places:
+    """Where things live for this call."""
+    return (context.find_root().obj or GlobalOptions()).places()
+
+
+def complete_benchmark(incomplete: str) -> list[str]:
+    return [name for name in plugins.names("benchmarks") if name.startswith(incomplete)]
+
+
+def complete_method(incomplete: str) -> list[str]:
+    """The last name of a comma-separated list."""
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in [*plugins.names("methods"), "all"] if name.startswith(last)]
+
+
+def complete_backbone(incomplete: str) -> list[str]:
+    return [name for name in [*backbones.named(), *(f"{family}:" for family in backbones.FAMILIES)] if name.startswith(incomplete)]
+
+
+def complete_field(incomplete: str) -> list[str]:
+    from repro.types import Recipe
+
+    return [f"{name}=" for name in Recipe.model_fields if name.startswith(incomplete)]
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3.4 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

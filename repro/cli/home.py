@@ -1,0 +1,68 @@
+"""`repro` alone: what is here, what has been run, the one next command worth running."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from repro import __version__
+from repro.cli.context import GlobalOptions
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"repro {__version__}")
+        raise typer.Exit
+
+
+def home(
+    context: typer.Context,
+    home: Annotated[str | None, typer.Option("--home", help="Folder for everything the program keeps [env: REPRO_HOME].")] = None,
+    data: Annotated[str | None, typer.Option("--data", help="Folder for datasets and weights [env: REPRO_DATA].")] = None,
+    packs: Annotated[str | None, typer.Option("--packs", help="Folder for decoded images [env: REPRO_PACKS].")] = None,
+    runs: Annotated[str | None, typer.Option("--runs", help="Folder for runs and results [env: REPRO_RUNS].")] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """Reproduce the benchmark tables of the robust fine-tuning papers."""
+    context.obj = GlobalOptions(home, data, packs, runs)
+    if context.invoked_subcommand is None:
+        _overview(context.obj)
+
+
+def _overview(options: GlobalOptions) -> None:
+    from collections import Counter
+
+    from rich.console import Console
+
+    from repro import plugins
+    from repro.store import Store
+
+    places = options.places()
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"[bold]repro {__version__}[/]  reproduces the benchmark tables of the robust fine-tuning papers")
+    console.print(f"benchmarks  {', '.join(plugins.names('benchmarks'))}")
+    console.print(f"methods     {', '.join(name for name in plugins.names('methods') if plugins.declared(name).reported)}")
+    for place in ("data", "packs", "runs"):
+        console.print(f"{place:<11} {getattr(places, place)}  [dim]({places.sources[place]})[/]")
+    store = Store(places.runs)
+    states: dict[str, Counter[str]] = {}
+    for folder in store.folders():
+        state = "done" if (folder / "result.json").exists() else "failed" if (folder / "failed.json").exists() else "unfinished"
+        states.setdefault(folder.parent.name, Counter())[state] += 1
+    for benchmark, counts in states.items():
+        console.print(f"runs of {benchmark}: " + ", ".join(f"{number} {state}" for state, number in counts.items()))
+    if not states:
+        console.print("nothing has been run yet\nnext: [bold]repro run digits[/]")
+        return
+    pending = next((benchmark for benchmark, counts in states.items() if counts["failed"] or counts["unfinished"]), None)
+    missing = next((name for name in plugins.names("benchmarks") if name not in states), None)
+    if pending == "folder":
+        console.print("next: [bold]repro show[/] lists the runs that did not finish")
+    elif pending:
+        console.print(f"next: [bold]repro run {pending}[/] finishes what is missing")
+    elif missing:
+        arguments = " --root DIR --id DOMAIN --ood DOMAIN" if missing == "folder" else ""
+        console.print(f"next: [bold]repro run {missing}{arguments}[/]")
+    else:
+        console.print(f"next: [bold]repro table {next(iter(states))}[/]")

@@ -1,0 +1,140 @@
+"""`repro run BENCHMARK`: the plan, the work, the table."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from repro import plan as planning
+from repro import plugins, tables
+from repro.cli.context import complete_backbone, complete_benchmark, complete_field, complete_method, duration, places
+from repro.cli.tabling import write
+from repro.paths import Places
+from repro.store import Store
+
+
+def run(
+    context: typer.Context,
+    benchmark: Annotated[str, typer.Argument(help="Name of a benchmark (repro list benchmarks).", autocompletion=complete_benchmark)],
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--method", "-m", help="Methods, by commas or repeated; all; default: the benchmark's own.", autocompletion=complete_method
+        ),
+    ] = None,
+    seeds: Annotated[str, typer.Option("--seeds", help="How many (3: seeds 0, 1, 2) or which (0,4).")] = "3",
+    backbone: Annotated[
+        str | None, typer.Option("--backbone", help="A backbone's name, or FAMILY:NAME[,key=value].", autocompletion=complete_backbone)
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", help="Pretrained weights: safetensors, or a torch checkpoint that holds tensors only.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="[METHOD.]FIELD=VALUE; several values by commas are a sweep.", autocompletion=complete_field),
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:1.")] = "auto",
+    root: Annotated[str | None, typer.Option("--root", help="folder: where <domain>/<class>/<image> lie.")] = None,
+    id_domain: Annotated[str | None, typer.Option("--id", help="folder: the domain to train on.")] = None,
+    ood_domains: Annotated[str | None, typer.Option("--ood", help="folder: the domains to test on, by commas.")] = None,
+    tiny: Annotated[bool, typer.Option("--tiny", help="A tiny subset, to check that everything works.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Run methods on a benchmark: only what is missing is run, then the ID/OOD table is shown."""
+    where = places(context)
+    options = {name: value for name, value in (("root", root), ("id", id_domain), ("ood", ood_domains)) if value is not None}
+    described = plugins.benchmark(benchmark).describe(options, where, tiny)
+    methods = planning.parse_methods(method or [], described)
+    strict = bool(method) and "all" not in ",".join(method).split(",")
+    plan = planning.make(
+        planning.Request(described, methods, planning.parse_seeds(seeds), backbone, weights, tuple(settings or ()), strict)
+    )
+    store = Store(where.runs)
+    forecast = planning.forecast(plan, store)
+    if as_json and dry_run:
+        print(json.dumps(_plan_json(plan, forecast), indent=1))
+        return
+    if not as_json:
+        _print_plan(plan, forecast)
+    if dry_run:
+        return
+    failures = _work(plan, where, device, forecast, quiet=as_json) if forecast.todo else []
+    _report(plan, store, as_json)
+    for failure in failures:
+        typer.echo(f"failed: {failure.run.label} ({failure.key}): {failure.error}", err=True)
+    if failures:
+        typer.echo(f"see: repro show {failures[0].key}; the same command tries again", err=True)
+        raise typer.Exit(1)
+
+
+def _work(plan: planning.Plan, where: Places, device: str, forecast: planning.Forecast, quiet: bool) -> list:
+    """Import the heavy part and work the plan off, watched by a progress display on standard error."""
+    from repro.cli.watching import Watcher
+
+    with Watcher(forecast, quiet) as watcher:
+        watcher.note("loading torch")
+        from repro.run import execute, find_device
+
+        return execute(plan, where, find_device(device), watcher)
+
+
+def _report(plan: planning.Plan, store: Store, as_json: bool) -> None:
+    results = [result for run in plan.runs if (result := store.result(run))]
+    made = tables.build(results, only=frozenset(plan.asked))
+    if made or as_json:
+        write(made, "json" if as_json else "terminal", None)
+
+
+def _plan_json(plan: planning.Plan, forecast: planning.Forecast) -> dict[str, Any]:
+    def entry(run: Any) -> dict[str, Any]:
+        return {
+            "key": run.key,
+            "method": run.method,
+            "seed": run.seed,
+            "recipe": run.recipe.changed(),
+            "provenance": run.provenance,
+            "parents": run.parents,
+            "asked": run.key in plan.asked,
+        }
+
+    return {
+        "benchmark": plan.benchmark.title,
+        "done": [run.key for run in forecast.done],
+        "todo": [run.key for run in forecast.todo],
+        "seconds": forecast.seconds,
+        "skipped": plan.skipped,
+        "runs": [entry(run) for run in plan.runs],
+    }
+
+
+def _print_plan(plan: planning.Plan, forecast: planning.Forecast) -> None:
+    """Runs to do and done per method, and the predicted time as far as earlier runs tell."""
+    lines: dict[str, list] = {}
+    for run in plan.runs:
+        lines.setdefault(run.method, []).append(run)
+    print(plan.benchmark.title)
+    done = {run.key for run in forecast.done}
+    for name, runs in lines.items():
+        finished = sum(run.key in done for run in runs)
+        seeds = sorted({run.seed for run in runs})
+        part = "" if any(run.key in plan.asked for run in runs) else "  (others start from it)"
+        settings = len(runs) // len(seeds)
+        sweep = f", {settings} settings each" if settings > 1 else ""
+        print(
+            f"  {name:<14} {len(runs):>3} run{'s' if len(runs) > 1 else ' '}  seed{'s' if len(seeds) > 1 else ''} {','.join(map(str, seeds))}{sweep}: {finished} done, {len(runs) - finished} to do{part}"
+        )
+    for name, why in plan.skipped.items():
+        print(f"  {name:<14} left out: {why}")
+    total = f"{len(forecast.todo)} runs to do, {len(forecast.done)} done"
+    if forecast.todo:
+        known = forecast.known
+        guess = "" if known == len(forecast.todo) else f", from {known} of them that are like earlier ones"
+        total += (
+            f"; about {duration(forecast.seconds)}{guess}"
+            if forecast.seconds is not None
+            else "; time unknown until the first runs are done"
+        )
+    print(total, flush=True)

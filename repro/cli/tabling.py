@@ -1,0 +1,71 @@
+"""`repro table`: results as the papers print them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from repro import plugins, render, tables
+from repro.cli.context import complete_benchmark, places
+from repro.errors import UserError, unknown
+from repro.selection import RULES
+from repro.store import Store
+
+
+def table(
+    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(help="A benchmark; every one with results where left out.", autocompletion=complete_benchmark)
+    ] = None,
+    select: Annotated[
+        str, typer.Option("--select", help=f"Which checkpoint is reported: {', '.join(RULES)}.", autocompletion=lambda: list(RULES))
+    ] = "id_val",
+    form: Annotated[
+        str, typer.Option("--format", help="terminal, markdown or json.", autocompletion=lambda: ["terminal", "markdown", "json"])
+    ] = "terminal",
+    tiny: Annotated[bool, typer.Option("--tiny", help="Tables of tiny subsets, which are comparable with nothing.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of the screen.")] = None,
+) -> None:
+    """Render what has been run, without running anything."""
+    if select not in RULES:
+        raise unknown("selection rule", select, RULES, "repro table --help")
+    if form not in ("terminal", "markdown", "json"):
+        raise unknown("format", form, ["terminal", "markdown", "json"], "repro table --help")
+    if name is not None and name not in plugins.names("benchmarks"):
+        raise unknown("table", name, plugins.names("benchmarks"), "repro list tables")
+    store = Store(places(context).runs)
+    results = [result for result in store.results(name) if result.run.benchmark.tiny == tiny]
+    if not results:
+        subset = " --tiny" if tiny else ""
+        raise UserError(
+            f"there are no results{f' of {name}' if name else ''}{' on tiny subsets' if tiny else ''} yet",
+            f"looked in {store.root}",
+            f"repro run {name or 'digits'}{subset}",
+        )
+    write(tables.build(results, select), form, out)
+
+
+def write(made: list[tables.Table], form: str, out: Path | None) -> None:
+    """Print tables, or write them to a file, in one of the formats."""
+    if form == "terminal" and out is None:
+        from rich.console import Console
+
+        console = Console(highlight=False)
+        for entry in made:
+            console.print(render.terminal(entry))
+        return
+    if form == "json":
+        import json
+
+        text = json.dumps([render.as_json(entry) for entry in made], indent=1) + "\n"
+    else:
+        text = "\n".join(render.markdown(entry) for entry in made)
+    if out is None:
+        print(text, end="")
+    else:
+        try:
+            out.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"cannot write {out}", error.strerror or str(error), "name another file: --out FILE") from None

@@ -1,0 +1,1 @@
+"""One file per method; found by a folder scan."""

@@ -1,0 +1,46 @@
+"""Contrastive image–text pretraining, the stage that gives the digits benchmark its backbone.
+
+Minimises CLIP's symmetric contrastive loss over (image, caption) pairs of the benchmark's pretraining split (Radford et al. 2021, §2.3).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from repro.types import IMAGES, TRAINING, Method
+
+if TYPE_CHECKING:
+    import torch
+
+    from repro.nn.backbones import Backbone
+    from repro.nn.job import Batch, Job
+
+METHOD = Method(
+    name="clip-pretrain",
+    version=1,
+    fields=(TRAINING | IMAGES) - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"},  # contrastive batches do not split
+    defaults={"optimizer": "adamw", "schedule": "cosine_step", "keep_weights": "last"},
+    pretrained=False,
+    needs_text=True,
+    trains_on="pretrain",
+    reported=False,
+)
+
+
+def start(job: Job) -> Backbone:
+    """Both towers from random weights; captions are tokenised once."""
+    net = job.backbone(pretrained=False)
+    pack = job.images(job.split_with_role("pretrain")).pack
+    job.tokens, job.caption_of = net.tokenize(list(pack.captions)).to(job.device), pack.caption_of
+    return net
+
+
+def loss(model: Backbone, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+    """The contrastive loss of the batch, one of each image's captions drawn at random."""
+    import torch
+
+    from repro.nn.losses import contrastive
+
+    choices = job.caption_of[batch.index]
+    drawn = torch.randint(choices.shape[1], (len(choices),))
+    return {"loss": contrastive(model, batch.images, job.tokens[choices[torch.arange(len(choices)), drawn].to(job.device)])}

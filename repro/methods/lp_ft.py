@@ -1,0 +1,42 @@
+"""Linear probing, then fine-tuning (LP-FT): fine-tune from the linear probe's head, so that features are distorted less.
+
+The head of run i is the linear probe's of seed i; training is FT's with BatchNorm in evaluation mode (running statistics frozen,
+affine weights trained), which the paper's numbers use: AnanyaKumar/transfer_learning@36fb2ef
+scripts/run_adaptation_experiments.py:1126 and unlabeled_extrapolation/baseline_train.py:182-202, 252-255. Source: Kumar et al. 2022, §3.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from repro.types import IMAGES, TRAINING, Method, Parent
+
+if TYPE_CHECKING:
+    import torch
+
+    from repro.nn.job import Batch, Job
+    from repro.nn.model import Classifier
+
+METHOD = Method(
+    name="lp-ft",
+    version=1,
+    fields=TRAINING | IMAGES,
+    defaults={"epochs": 20, "lr": 1e-4, "batchnorm": "eval"},
+    parents={"head": Parent(method="lp")},
+)
+
+
+def start(job: Job) -> Classifier:
+    """Pretrained image tower, the probe's head."""
+    model = job.classifier()
+    parent = job.parents["head"]
+    head = parent.weights(parent.result.checkpoints[-1].name)
+    model.set_head(head["head.weight"], head["head.bias"])
+    return model
+
+
+def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+    """Mean cross-entropy."""
+    from repro.nn.losses import cross_entropy
+
+    return cross_entropy(model, batch, job)

@@ -1,0 +1,30 @@
+"""Training from random weights: what the data set alone can teach.
+
+θ* = argmin mean CE(f_θ(x), y), with both the image tower and the head drawn at random. The floor that pretraining is compared with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from repro.types import IMAGES, TRAINING, Method
+
+if TYPE_CHECKING:
+    import torch
+
+    from repro.nn.job import Batch, Job
+    from repro.nn.model import Classifier
+
+METHOD = Method(name="scratch", version=1, fields=TRAINING | IMAGES, defaults={"epochs": 20}, pretrained=False)
+
+
+def start(job: Job) -> Classifier:
+    """Random image tower, random head, both from the run's seed."""
+    return job.classifier(pretrained=False)
+
+
+def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+    """Mean cross-entropy."""
+    from repro.nn.losses import cross_entropy
+
+    return cross_entropy(model, batch, job)

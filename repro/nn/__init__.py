@@ -1,0 +1,1 @@
+"""The only part that imports torch: networks, images, the loop, the judge."""

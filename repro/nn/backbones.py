@@ -1,0 +1,134 @@
+"""Networks by name: an image tower with its preprocessing, and where there is one, the text tower that it was trained with."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from repro import backbones
+from repro.errors import UserError, nearest
+from repro.nn.images import Preprocess
+from repro.nn.weights import load_weights, match
+from repro.types import BackboneRef
+
+
+class Backbone(nn.Module):
+    """`visual` maps images (B, 3, S, S) to features (B, dim); `text` maps tokens (B, T) to the same space, or is None.
+
+    `logit_scale` is the logarithm of the temperature's inverse, as CLIP stores it.
+    """
+
+    def __init__(
+        self,
+        visual: nn.Module,
+        dim: int,
+        preprocess: Preprocess,
+        text: nn.Module | None = None,
+        tokenize: Callable[[list[str]], torch.Tensor] | None = None,
+    ):
+        super().__init__()
+        self.visual, self.dim, self.preprocess = visual, dim, preprocess
+        self.text, self.tokenize = text, tokenize
+        self.logit_scale = nn.Parameter(torch.tensor(1 / 0.07).log()) if text is not None else None
+
+    def drop_text(self) -> Backbone:
+        """Only the image tower, for methods that train a classifier on it."""
+        self.text, self.tokenize, self.logit_scale = None, None, None
+        return self
+
+
+def build(reference: BackboneRef) -> tuple[Backbone, tuple[str, ...]]:
+    """The network with random weights, and the prefixes of keys (its classifier) that a weights file may hold besides."""
+    entry = next((entry for entry in backbones.named().values() if entry.name == reference.name), None)
+    library, arch = (entry.library, entry.arch) if entry else tuple(reference.name.split(":", 1))
+    kwargs = {**(entry.kwargs if entry else {}), **reference.kwargs}
+    makers = {"timm": _timm, "torchvision": _torchvision, "open_clip": _open_clip}
+    try:
+        return makers[library](arch, kwargs)
+    except TypeError as error:
+        raise UserError(f"{reference.name} does not take these arguments: {kwargs}", str(error), "repro list backbones") from None
+
+
+def load(backbone: Backbone, droppable: tuple[str, ...], path: Path) -> None:
+    """Fill a backbone from a weights file of its own library's layout; text tower and image tower, or image tower alone."""
+    state = load_weights(path)
+    if any(key.startswith("visual.") for key in state):
+        match(backbone, state, str(path), droppable)
+    else:
+        match(backbone.visual, state, str(path), droppable)
+
+
+def _no_such(library: str, arch: str, known: list[str]) -> UserError:
+    near = nearest(arch, known)
+    return UserError(
+        f"{library} has no model {arch!r}", f"did you mean {near!r}?" if near else f"it has {len(known)} others", "repro list backbones"
+    )
+
+
+def _timm(arch: str, kwargs: dict[str, Any]) -> tuple[Backbone, tuple[str, ...]]:
+    import timm
+
+    if not timm.is_model(arch):
+        raise _no_such("timm", arch, timm.list_models())
+    net = timm.create_model(arch, pretrained=False, **{**kwargs, "num_classes": 0})
+    config = timm.data.resolve_data_config({}, model=net)
+    classifier = net.default_cfg.get("classifier") or ()
+    prefixes = tuple(f"{name}." for name in ([classifier] if isinstance(classifier, str) else classifier))
+    preprocess = Preprocess(
+        config["input_size"][1], tuple(config["mean"]), tuple(config["std"]), config["interpolation"], config["crop_pct"]
+    )
+    # head_hidden_size differs from num_features where a convolutional head stands before the classifier
+    return Backbone(net, getattr(net, "head_hidden_size", None) or net.num_features, preprocess), prefixes
+
+
+def _torchvision(arch: str, kwargs: dict[str, Any]) -> tuple[Backbone, tuple[str, ...]]:
+    from torchvision import models
+
+    known = models.list_models(module=models)
+    if arch not in known:
+        raise _no_such("torchvision", arch, known)
+    net = models.get_model(arch, weights=None, **kwargs)
+    transforms = inspect.signature(models.get_model_weights(arch).DEFAULT.transforms).bind_partial()
+    config = {**getattr(models.get_model_weights(arch).DEFAULT.transforms, "keywords", {}), **transforms.arguments}
+    size = config.get("crop_size", 224)
+    for name in ("fc", "classifier", "head", "heads"):  # torchvision's names for the part that is replaced
+        last = getattr(net, name, None)
+        if last is None:
+            continue
+        linear = last if isinstance(last, nn.Linear) else [part for part in last.modules() if isinstance(part, nn.Linear)][-1]
+        if last is linear:
+            setattr(net, name, nn.Identity())
+            prefix = f"{name}."
+        else:
+            inner = next(key for key, part in last.named_children() if part is linear)
+            setattr(last, inner, nn.Identity())
+            prefix = f"{name}.{inner}."
+        return Backbone(
+            net,
+            linear.in_features,
+            Preprocess(size, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear", size / config.get("resize_size", 256)),
+        ), (prefix,)
+    raise UserError(
+        f"the torchvision model {arch} has no classifier that could be replaced", "it is no classification network", "repro list backbones"
+    )
+
+
+def _open_clip(arch: str, kwargs: dict[str, Any]) -> tuple[Backbone, tuple[str, ...]]:
+    import open_clip
+
+    open_clip.add_model_config(Path(__file__).parent / "open_clip_configs")
+    if open_clip.get_model_config(arch) is None:
+        raise _no_such("open_clip", arch, open_clip.list_models())
+    logging.getLogger().setLevel(max(logging.getLogger().level, logging.ERROR))  # it warns that the weights are random, which is meant
+    net = open_clip.create_model(arch, force_custom_text=True, **kwargs)
+    image = open_clip.get_model_preprocess_cfg(net)
+    side = image["size"][0] if isinstance(image["size"], (tuple, list)) else image["size"]
+    preprocess = Preprocess(side, tuple(image["mean"]), tuple(image["std"]), image.get("interpolation") or "bicubic", 1.0)
+    dim = open_clip.get_model_config(arch)["embed_dim"]
+    return Backbone(net.visual, dim, preprocess, net.text, open_clip.get_tokenizer(arch)), ()

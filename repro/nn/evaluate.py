@@ -1,0 +1,40 @@
+"""The judge: logits of a split, and the benchmark's metric of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from repro.metrics import BY_NAME
+from repro.nn.images import Images
+from repro.types import Benchmark
+
+BATCH = 256
+
+
+@torch.no_grad()
+def outputs(
+    function: Callable[[torch.Tensor], torch.Tensor],
+    images: Images,
+    uniforms: torch.Tensor | None = None,
+    on_batch: Callable[[int], None] = lambda done: None,
+) -> torch.Tensor:
+    """`function` of every image of a split, in order, float32 on the CPU; with `uniforms`, of its augmented images."""
+    parts = []
+    for index in torch.arange(len(images)).split(BATCH):
+        parts.append(function(images.batch(index, uniforms)).float().cpu())
+        on_batch(int(index[-1]) + 1)
+    return torch.cat(parts)
+
+
+def judge(model: nn.Module, splits: dict[str, Images], benchmark: Benchmark) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
+    """Logits (N, K) and metrics of every split, in evaluation mode; the model's mode is restored."""
+    training = model.training
+    model.eval()
+    logits = {name: outputs(model, images).numpy() for name, images in splits.items()}
+    model.train(training)
+    metric = BY_NAME[benchmark.metric]
+    return logits, {name: {benchmark.metric: metric(values, splits[name].pack.labels.numpy())} for name, values in logits.items()}

@@ -1,0 +1,75 @@
+"""From packed examples to the tensors that a network sees."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+
+from repro.nn import augment
+from repro.nn.packs import Pack, Resize
+from repro.nn.seeding import generator
+from repro.types import Recipe
+
+
+class Preprocess(NamedTuple):
+    """What a backbone expects: side in pixels, channel mean and deviation of values in [0, 1], interpolation, crop ratio of evaluation."""
+
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: str = "bilinear"
+    crop_ratio: float = 0.875
+
+    def with_recipe(self, recipe: Recipe) -> Preprocess:
+        """The recipe's own values where it has them."""
+        return Preprocess(
+            recipe.image_size or self.size,
+            recipe.mean or self.mean,
+            recipe.std or self.std,
+            self.interpolation,
+            recipe.crop_ratio or self.crop_ratio,
+        )
+
+    def resize(self, recipe: Recipe) -> Resize:
+        """How packs are made: the evaluation transform's resize; a random resized crop then samples from its full, uncropped frame."""
+        side = self.size if recipe.resize == "squash" else round(self.size / self.crop_ratio)
+        return Resize(side=side, mode=recipe.resize, interpolation=self.interpolation)
+
+
+class Images:
+    """One split as batches: gather, transform, normalise. `augment` is that of the recipe, or "none" for evaluation."""
+
+    def __init__(self, pack: Pack, preprocess: Preprocess, device: torch.device, recipe: Recipe, augmented: bool):
+        self.pack, self.preprocess, self.device, self.recipe = pack, preprocess, device, recipe
+        self.augment = recipe.augment if augmented else "none"
+        self.labels = pack.labels.to(device)
+        if pack.uniform and device.type == "cuda" and pack.images.numel() < 0.5 * torch.cuda.mem_get_info(device)[0]:
+            self.pack = pack._replace(images=pack.images.to(device))
+        scale = [1 / (255 * std) for std in preprocess.std]
+        offset = [-mean / std for mean, std in zip(preprocess.mean, preprocess.std, strict=True)]
+        self._scale = torch.tensor(scale, device=device)
+        self._offset = torch.tensor(offset, device=device)
+
+    def __len__(self) -> int:
+        return len(self.pack)
+
+    def uniforms(self, *seed: int | str) -> torch.Tensor | None:
+        """The random numbers of one pass, a row per example; None where the transform is not random."""
+        return None if self.augment == "none" else torch.rand(len(self), augment.UNIFORMS, generator=generator("augment", *seed))
+
+    def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> torch.Tensor:
+        """Normalised float images (B, 3, S, S), channels last in memory, for the examples of `index` (B,)."""
+        pixels, sizes = self.pack.gather(index)
+        pixels = pixels.to(self.device, non_blocking=True)
+        size = self.preprocess.size
+        if self.augment.startswith("rrc") and uniforms is not None:
+            boxes = augment.random_resized_crop_boxes(sizes, uniforms[index], self.recipe.rrc_scale)
+            pixels = augment.crop_resize(pixels, boxes, size, self.preprocess.interpolation)
+        else:
+            pixels = augment.center_crop(pixels, sizes, size)
+        if self.augment.startswith("shift") and uniforms is not None:
+            pixels = augment.shift(pixels, uniforms[index], self.recipe.shift)
+        if self.augment.endswith("flip") and uniforms is not None:
+            pixels = augment.flip(pixels, uniforms[index])
+        return (pixels.float() * self._scale + self._offset).permute(0, 3, 1, 2)

@@ -1,0 +1,35 @@
+"""Ctrl-C and SIGTERM during training: the step in hand is finished and checkpointed before the program leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+
+
+class Stop:
+    """`asked` turns true with the first signal; a second one interrupts at once."""
+
+    asked = False
+
+
+@contextlib.contextmanager
+def deferred() -> Iterator[Stop]:
+    """Within the block, the first SIGINT or SIGTERM only sets `asked`. Outside the main thread nothing is changed."""
+    stop = Stop()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def handle(number: int, frame: object) -> None:
+        if stop.asked:
+            raise KeyboardInterrupt
+        stop.asked = True
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

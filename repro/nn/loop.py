@@ -1,0 +1,172 @@
+"""The one training loop. A method supplies what it starts from and its loss; everything else is the recipe's.
+
+State is saved every epoch and every minute, and on the first Ctrl-C; a resumed run takes the same steps bit for bit, because
+order, augmentation and dropout are functions of (seed, epoch, step) and of nothing that happened before.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from repro import selection
+from repro.nn import saved
+from repro.nn.evaluate import judge
+from repro.nn.images import Images
+from repro.nn.interrupt import deferred
+from repro.nn.job import Batch, Job
+from repro.nn.model import kept_state
+from repro.nn.optim import learning_rate, make_optimizer, set_learning_rate
+from repro.nn.seeding import generator, seed_torch
+from repro.types import Checkpoint
+
+Loss = Callable[[nn.Module, Batch, Job], dict[str, torch.Tensor]]
+SAVE_SECONDS = 60.0
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Diverged(RuntimeError):
+    """The loss is not finite: names the step and the examples."""
+
+
+@dataclass
+class Progress:
+    """Where a run stands; all of it is in the checkpoint."""
+
+    step: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    seen: int = 0
+    fit_seconds: float = 0.0
+    judge_seconds: float = 0.0
+    images: int = 0
+    checkpoints: list[Checkpoint] = field(default_factory=list)
+
+
+def _order(job: Job, examples: int, epoch: int) -> list[torch.Tensor]:
+    """The epoch's batches: a seeded permutation, the last one short unless the recipe drops it."""
+    order = torch.randperm(examples, generator=generator("order", job.run.seed, epoch))
+    batches = list(order.split(job.recipe.batch_size))
+    return batches[:-1] if job.recipe.drop_last and len(batches) > 1 and len(batches[-1]) < job.recipe.batch_size else batches
+
+
+def _steps_per_epoch(job: Job, examples: int) -> int:
+    size = job.recipe.batch_size
+    return max(examples // size, 1) if job.recipe.drop_last else -(-examples // size)
+
+
+def set_mode(model: nn.Module, job: Job) -> None:
+    """Training mode, but for BatchNorm (and dropout with it) where the recipe says eval, as LP-FT's `use_net_val_mode` does."""
+    model.train(job.recipe.batchnorm == "train")
+    if job.recipe.freeze == "backbone" and hasattr(model, "backbone"):
+        model.backbone.eval()
+
+
+class Trainer:
+    """One run's model, optimiser and progress."""
+
+    def __init__(self, job: Job, model: nn.Module, loss: Loss | None, train: Images | None, judged: dict[str, Images], folder: Path):
+        self.job, self.model, self.loss, self.train, self.judged, self.folder = job, model, loss, train, judged, folder
+        self.recipe = job.recipe
+        self.progress = Progress()
+        self.steps_per_epoch = _steps_per_epoch(job, len(train)) if train else 0
+        self.total_steps = self.recipe.epochs * self.steps_per_epoch
+        if self.recipe.freeze == "backbone" and hasattr(model, "freeze_backbone"):
+            model.freeze_backbone()
+        trainable = any(parameter.requires_grad for parameter in model.parameters())
+        self.optimizer = make_optimizer(model, self.recipe) if self.total_steps and trainable else None
+        self.scaler = torch.amp.GradScaler(job.device.type, enabled=self.recipe.precision == "fp16")
+        self._saved_at = time.monotonic()
+
+    def fit(self) -> Progress:
+        """Train from wherever the folder's checkpoint stands to the end; judge after every epoch, or once where nothing is trained."""
+        saved.resume(self)
+        with deferred() as stop:
+            while self.progress.step < self.total_steps:
+                self._epoch(self.progress.step // self.steps_per_epoch, stop)
+            if not self.progress.checkpoints:
+                self._judge("final", None)
+        return self.progress
+
+    def _epoch(self, epoch: int, stop) -> None:
+        batches = _order(self.job, len(self.train), epoch)
+        uniforms = self.train.uniforms(self.job.run.seed, epoch)
+        for index in batches[self.progress.step - epoch * self.steps_per_epoch :]:
+            began = time.monotonic()
+            self._step(index, uniforms)
+            self.progress.fit_seconds += time.monotonic() - began
+            self.job.on_step(self.progress.step, self.total_steps, f"epoch {epoch + 1}/{self.recipe.epochs}")
+            last = self.progress.step == (epoch + 1) * self.steps_per_epoch
+            if not last and (stop.asked or time.monotonic() - self._saved_at > SAVE_SECONDS):
+                self._save()
+            if stop.asked and not last:
+                raise KeyboardInterrupt
+        self._judge(f"epoch-{epoch + 1}", epoch + 1)
+        if stop.asked:
+            raise KeyboardInterrupt
+
+    def _step(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> None:
+        """One optimiser step over the batch `index`, in `accumulate` micro-batches whose gradients are weighted by their sizes."""
+        job, recipe = self.job, self.recipe
+        seed_torch("step", job.run.seed, self.progress.step)
+        set_learning_rate(self.optimizer, learning_rate(recipe, self.progress.step, self.steps_per_epoch))
+        set_mode(self.model, job)
+        self.optimizer.zero_grad(set_to_none=True)
+        autocast = torch.autocast(job.device.type, DTYPES.get(recipe.precision), enabled=recipe.precision in DTYPES)
+        for part in index.tensor_split(min(recipe.accumulate, len(index))):
+            batch = Batch(self.train.batch(part, uniforms), self.train.labels[part.to(job.device)], part)
+            with autocast:
+                terms = self.loss(self.model, batch, job)
+            share = len(part) / len(index)
+            self.scaler.scale(terms["loss"] * share).backward()
+            for name, value in terms.items():
+                value = float(value.detach())
+                if not np.isfinite(value):
+                    raise Diverged(
+                        f"{name} is {value} at step {self.progress.step} (learning rate {self.optimizer.param_groups[0]['lr']:g}), examples {part.tolist()}"
+                    )
+                self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value * len(part)
+        if recipe.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_([p for group in self.optimizer.param_groups for p in group["params"]], recipe.clip_norm)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.progress.step += 1
+        self.progress.seen += len(index)
+        self.progress.images += len(index)
+
+    def _judge(self, name: str, epoch: int | None) -> None:
+        """Evaluate, record, keep what some selection rule would report, and save."""
+        began = time.monotonic()
+        logits, metrics = judge(self.model, self.judged, self.job.benchmark) if self.judged else ({}, {})
+        progress = self.progress
+        progress.judge_seconds += time.monotonic() - began
+        averages = {key: value / progress.seen for key, value in progress.sums.items()} if progress.seen else {}
+        point = Checkpoint(
+            name=name, epoch=epoch, step=progress.step or None, train=averages, metrics=metrics, seconds=progress.fit_seconds
+        )
+        progress.checkpoints.append(point)
+        progress.sums, progress.seen = {}, 0
+        saved.write_point(self, name, logits, kept_state(self.model))
+        self._save()
+        saved.prune(self)
+
+    def _save(self) -> None:
+        saved.write_state(self)
+        self._saved_at = time.monotonic()
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        """Checkpoints whose predictions stay: those that some selection rule would report; the last alone where nothing is judged."""
+        points = self.progress.checkpoints
+        return selection.worth_keeping(points, self.job.benchmark) if self.judged else (points[-1].name,)
+
+    @property
+    def keep_weights(self) -> tuple[str, ...]:
+        rule = self.recipe.keep_weights
+        return self.keep if rule == "selected" else (self.progress.checkpoints[-1].name,) if rule == "last" else ()

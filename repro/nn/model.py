@@ -1,0 +1,58 @@
+"""The classifier that every method trains or judges: a backbone's image tower and a linear head."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from repro.nn.backbones import Backbone
+
+
+class Classifier(nn.Module):
+    """Images (B, 3, S, S) → logits (B, K). `normalize`: features are scaled to length 1 before the head, as CLIP's classifiers do."""
+
+    def __init__(self, backbone: Backbone, classes: int, normalize: bool = False):
+        super().__init__()
+        self.backbone = backbone
+        self.head = nn.Linear(backbone.dim, classes)
+        self.normalize = normalize
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """What the head sees: (B, dim)."""
+        features = self.backbone.visual(images)
+        return F.normalize(features, dim=-1) if self.normalize else features
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.features(images))
+
+    def set_head(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
+        """Install a head: weight (K, dim), bias (K,)."""
+        with torch.no_grad():
+            self.head.weight.copy_(weight)
+            self.head.bias.copy_(bias)
+
+    def freeze_backbone(self) -> Classifier:
+        self.backbone.requires_grad_(False)
+        return self
+
+
+def kept_state(model: nn.Module) -> dict[str, torch.Tensor]:
+    """What a finished run keeps of its model: everything, or the head alone where the backbone never changed."""
+    frozen = isinstance(model, Classifier) and not any(parameter.requires_grad for parameter in model.backbone.parameters())
+    return {name: tensor for name, tensor in model.state_dict().items() if not frozen or name.startswith("head.")}
+
+
+@torch.no_grad()
+def zero_shot_head(backbone: Backbone, classes: tuple[str, ...], templates: tuple[str, ...]) -> torch.Tensor:
+    """Weight (K, dim): per class, prompts encoded, L2-normalised, averaged, normalised again, times exp(logit_scale).
+
+    wise-ft@58b7a4b src/models/zeroshot.py defines it so.
+    """
+    backbone.eval()
+    device = next(backbone.parameters()).device
+    rows = []
+    for name in classes:
+        tokens = backbone.tokenize([template.format(name) for template in templates]).to(device)
+        rows.append(F.normalize(F.normalize(backbone.text(tokens), dim=-1).mean(dim=0), dim=0))
+    return torch.stack(rows) * backbone.logit_scale.exp()

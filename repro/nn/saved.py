@@ -1,0 +1,110 @@
+"""What a run in progress keeps on disk: its resumable state, and the predictions and weights of checkpoints worth keeping.
+
+Files are written under temporary names and renamed; the state is written after what it refers to, so that a kill at any instant
+leaves a folder from which the same run continues.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from repro.nn.weights import save_weights
+from repro.types import Checkpoint
+
+if TYPE_CHECKING:
+    from repro.nn.loop import Trainer
+
+_SCALARS = ("step", "sums", "seen", "fit_seconds", "judge_seconds", "images")
+
+
+def _replace(path: Path, write) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_point(trainer: Trainer, name: str, logits: dict[str, np.ndarray], state: dict[str, torch.Tensor]) -> None:
+    """Predictions and weights of one checkpoint."""
+    folder = trainer.folder / "checkpoint"
+    folder.mkdir(exist_ok=True)
+    _replace(folder / f"predictions-{name}.npz", lambda file: np.savez(file, **logits))
+    if trainer.recipe.keep_weights != "none":
+        save_weights(folder / f"weights-{name}.safetensors", state)
+
+
+def write_state(trainer: Trainer) -> None:
+    """Everything from which the next step follows."""
+    folder = trainer.folder / "checkpoint"
+    folder.mkdir(exist_ok=True)
+    state = {
+        "progress": {name: getattr(trainer.progress, name) for name in _SCALARS},
+        "checkpoints": [point.model_dump_json() for point in trainer.progress.checkpoints],
+        "model": trainer.model.state_dict(),
+        "optimizer": trainer.optimizer.state_dict() if trainer.optimizer else None,
+        "scaler": trainer.scaler.state_dict(),
+        "extras": trainer.job.extras,
+    }
+    _replace(folder / "state.pt", lambda file: torch.save(state, file))
+
+
+def resume(trainer: Trainer) -> None:
+    """Continue where the folder's state stands; a damaged one is set aside and the run starts over, which costs time but no number."""
+    path = trainer.folder / "checkpoint" / "state.pt"
+    if not path.exists():
+        return
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=trainer.job.device, weights_only=True)
+        trainer.model.load_state_dict(state["model"])
+    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, OSError, ValueError):
+        os.replace(path, path.with_name("state.damaged"))
+        return
+    if trainer.optimizer and state["optimizer"]:
+        trainer.optimizer.load_state_dict(state["optimizer"])
+    trainer.scaler.load_state_dict(state["scaler"])
+    trainer.job.extras.update(state["extras"])
+    for name, value in state["progress"].items():
+        setattr(trainer.progress, name, value)
+    trainer.progress.checkpoints = [Checkpoint.model_validate_json(text) for text in state["checkpoints"]]
+
+
+def prune(trainer: Trainer) -> None:
+    """Remove the predictions and weights that no selection rule would report any more."""
+    folder = trainer.folder / "checkpoint"
+    wanted = {f"predictions-{name}.npz" for name in trainer.keep} | {f"weights-{name}.safetensors" for name in trainer.keep_weights}
+    for path in [*folder.glob("predictions-*.npz"), *folder.glob("weights-*.safetensors")]:
+        if path.name not in wanted:
+            path.unlink(missing_ok=True)
+
+
+def publish(trainer: Trainer) -> list[Path]:
+    """At the end: one predictions.npz with `<checkpoint>/<split>` logits and `labels/<split>`, and the kept weights, in the run's folder."""
+    folder = trainer.folder / "checkpoint"
+    made = []
+    if trainer.judged:
+        arrays = {f"labels/{name}": images.pack.labels.numpy() for name, images in trainer.judged.items()}
+        arrays |= {
+            f"groups/{name}/{group}": values for name, images in trainer.judged.items() for group, values in images.pack.groups.items()
+        }
+        for name in trainer.keep:
+            with np.load(folder / f"predictions-{name}.npz") as logits:
+                arrays |= {f"{name}/{split}": logits[split] for split in logits.files}
+        made.append(trainer.folder / "predictions.npz")
+        _replace(made[-1], lambda file: np.savez(file, **arrays))
+    for name in trainer.keep_weights:
+        made.append(trainer.folder / f"weights-{name}.safetensors")
+        source = folder / made[-1].name
+        made[-1].unlink(missing_ok=True)
+        os.link(source, made[-1])  # a second name, so that a kill between here and result.json loses nothing
+    return made

@@ -1,0 +1,65 @@
+"""Benchmarks and methods are files: names come from a folder scan, captions from the source text, and only what is asked for is imported."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from repro.errors import unknown
+from repro.types import Method
+
+_PACKAGE = Path(__file__).parent
+
+
+def _file_names(folder: str) -> list[str]:
+    return sorted(path.stem for path in (_PACKAGE / folder).glob("*.py") if not path.stem.startswith("_"))
+
+
+@cache
+def _source(folder: str, stem: str) -> ast.Module:
+    return ast.parse((_PACKAGE / folder / f"{stem}.py").read_text(encoding="utf-8"))
+
+
+def _spelled(stem: str, folder: str) -> str:
+    """A plug-in is called by the value of `NAME`, where its name cannot be a file's (cifar10.1), else by its file's name with hyphens."""
+    for node in _source(folder, stem).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "NAME":
+            return ast.literal_eval(node.value)
+    return stem.replace("_", "-")
+
+
+@cache
+def names(folder: str) -> dict[str, str]:
+    """Name → file stem for every plug-in in `benchmarks` or `methods`."""
+    return {_spelled(stem, folder): stem for stem in _file_names(folder)}
+
+
+def caption(folder: str, name: str) -> str:
+    """The first line of the plug-in's docstring, read without importing it."""
+    text = ast.get_docstring(_source(folder, names(folder)[name])) or ""
+    return text.strip().split("\n")[0].rstrip(".")
+
+
+def _module(folder: str, kind: str, name: str) -> ModuleType:
+    if name not in names(folder):
+        raise unknown(kind, name, names(folder), "repro list")
+    return importlib.import_module(f"repro.{folder}.{names(folder)[name]}")
+
+
+def benchmark(name: str) -> ModuleType:
+    """The module of a benchmark: `describe(options)` and `examples(benchmark, split)`."""
+    return _module("benchmarks", "benchmark", name)
+
+
+def method(name: str) -> ModuleType:
+    """The module of a method: `METHOD`, `start(job)`, and where it trains, `loss(model, batch, job)`."""
+    return _module("methods", "method", name)
+
+
+def declared(name: str) -> Method:
+    """A method's declaration, with its caption."""
+    record = method(name).METHOD
+    return record.model_copy(update={"caption": caption("methods", name)})

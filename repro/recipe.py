@@ -1,0 +1,151 @@
+"""Recipe = method's default ← table row ← --set, each field remembering where it came from; a list of values for one field is a sweep."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from repro.errors import UserError, nearest
+from repro.types import Method, Recipe
+
+
+class Setting(NamedTuple):
+    """One `--set [METHOD.]FIELD=VALUE`: `values` has more than one entry where it is a sweep."""
+
+    method: str | None
+    field: str
+    values: tuple[Any, ...]
+    text: str
+
+
+class Choice(NamedTuple):
+    """One resolved recipe of a sweep, with the provenance of each field that is not neutral."""
+
+    recipe: Recipe
+    provenance: dict[str, str]
+
+
+def _adapter(field: str) -> TypeAdapter:
+    info = Recipe.model_fields[field]
+    return TypeAdapter(info.annotation if not info.metadata else _annotated(info))
+
+
+def _annotated(info: Any) -> Any:
+    from typing import Annotated
+
+    return Annotated[info.annotation, *info.metadata]
+
+
+def _takes_commas(field: str) -> bool:
+    return "tuple" in str(Recipe.model_fields[field].annotation)
+
+
+def _read(field: str, text: str, origin: str) -> Any:
+    """One value of a field from its spelling; `none` is None."""
+    raw: Any = text.strip()
+    if raw.lower() in ("none", "null"):
+        raw = None
+    elif _takes_commas(field):
+        raw = [part.strip() for part in raw.split(",")]
+    return check(field, raw, origin)
+
+
+def check(field: str, value: Any, origin: str) -> Any:
+    """`value` as the field's type, or a `UserError` that says what it takes."""
+    try:
+        return _adapter(field).validate_python(value)
+    except ValidationError as error:
+        why = error.errors()[0]["msg"]
+        description = Recipe.model_fields[field].description
+        raise UserError(
+            f"{origin}: {value!r} is not a value of {field}",
+            why + (f" ({description})" if description else ""),
+            f"for example --set {field}={_example(field)}",
+        ) from None
+
+
+def _example(field: str) -> str:
+    default = Recipe.model_fields[field].default
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default).lower() if default is None else str(default)
+
+
+def parse_set(text: str, methods: list[str]) -> Setting:
+    """Read one `--set`. Commas separate the values of a sweep, or the parts of a pair such as betas."""
+    name, equals, value = text.partition("=")
+    scope, dot, field = name.strip().rpartition(".")
+    if not equals or not field or not value.strip():
+        raise UserError(
+            f"--set {text}: not of the form key=value",
+            "a setting names a recipe field and its value",
+            "for example --set lr=1e-3 or --set ft.lr=1e-3,3e-3",
+        )
+    if dot and scope not in methods:
+        near = nearest(scope, methods)
+        raise UserError(
+            f"--set {text}: there is no method {scope!r}",
+            f"did you mean {near!r}?" if near else f"known: {', '.join(methods)}",
+            "repro list methods",
+        )
+    if field not in Recipe.model_fields:
+        near = nearest(field, Recipe.model_fields)
+        raise UserError(
+            f"--set {text}: a recipe has no field {field!r}",
+            f"did you mean {near!r}?" if near else "the fields are listed by the command below",
+            "repro list fields",
+        )
+    texts = [value] if _takes_commas(field) else value.split(",")
+    values = tuple(_read(field, part, f"--set {text}") for part in texts)
+    return Setting(scope or None, field, tuple(dict.fromkeys(values)), text)
+
+
+def _layer(method: Method, layers: dict[str, list[tuple[Any, ...] | str]], field: str, values: tuple[Any, ...], origin: str) -> None:
+    if field not in method.fields:
+        raise UserError(
+            f"{origin}: {field} means nothing to {method.name}",
+            f"{method.name} uses {', '.join(sorted(method.fields))}",
+            f"leave it out, or name a method that uses it: --set METHOD.{field}=…",
+        )
+    layers[field] = [values, origin]
+
+
+def resolve(method: Method, row: dict[str, Any], row_origin: str, settings: list[Setting], asked: bool, tiny: bool = False) -> list[Choice]:
+    """All recipes of one method in a plan: more than one where a row or a setting lists several values for a field.
+
+    On a tiny subset one epoch is enough unless a setting says otherwise. An unscoped setting reaches the methods that were asked for; one scoped to a method reaches it as a parent, too.
+    """
+    layers: dict[str, list] = {}
+    for field, value in method.defaults.items():
+        _layer(method, layers, field, (value,), f"method {method.name}")
+    for field, value in row.items():
+        if field not in Recipe.model_fields:
+            near = nearest(field, Recipe.model_fields)
+            raise UserError(
+                f"{row_origin}: a recipe has no field {field!r}",
+                f"did you mean {near!r}?" if near else "unknown field",
+                f"edit {row_origin.split(':')[0]}",
+            )
+        swept = isinstance(value, list) and not _takes_commas(field)
+        _layer(method, layers, field, tuple(check(field, item, row_origin) for item in (value if swept else [value])), row_origin)
+    if tiny and "epochs" in layers:
+        layers["epochs"] = [(1,), "--tiny"]
+    for setting in settings:
+        if setting.method == method.name or (setting.method is None and asked and setting.field in method.fields):
+            _layer(method, layers, setting.field, setting.values, f"--set {setting.text}")
+    choices = []
+    for values in itertools.product(*(layer[0] for layer in layers.values())):
+        recipe = Recipe.model_validate(dict(zip(layers, values, strict=True)))
+        choices.append(Choice(recipe, {field: layers[field][1] for field in recipe.changed() if field in layers}))
+    return choices
+
+
+def unused(settings: list[Setting], methods: list[Method]) -> UserError | None:
+    """An unscoped setting that none of the asked methods uses is a mistake, not a no-op."""
+    for setting in settings:
+        if setting.method is None and not any(setting.field in method.fields for method in methods):
+            names = ", ".join(method.name for method in methods)
+            return UserError(
+                f"--set {setting.text}: no method of this run uses {setting.field}", f"the run is of {names}", "repro list fields"
+            )
+    return None

@@ -1,0 +1,73 @@
+"""Tables as text: for the terminal and as markdown."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from repro.stats import Estimate
+from repro.tables import Table
+
+
+def percent(cell: Estimate) -> str:
+    """`97.3 ± 0.4`, in percent with one decimal."""
+    half = "" if cell.half is None else f" ± {100 * cell.half:.1f}"
+    return f"{100 * cell.mean:.1f}{half}"
+
+
+def _is_best(cell: Estimate, best: float) -> bool:
+    return f"{100 * cell.mean:.1f}" == f"{100 * best:.1f}"
+
+
+def _name(method: str, variant: str) -> str:
+    return f"{method} ({variant})" if variant else method
+
+
+def terminal(table: Table) -> RenderableType:
+    """A table and its caption; column groups stand above the names of the splits."""
+    grid = RichTable(box=box.SIMPLE_HEAD, header_style="", pad_edge=False)
+    grid.add_column("method", vertical="bottom")
+    for column in table.columns:
+        grid.add_column(f"[bold]{column.group}[/]\n{column.name}", justify="right")
+    grid.add_column("seeds", justify="right", vertical="bottom")
+    for row in table.rows:
+        cells = [
+            Text(percent(cell), style="bold" if _is_best(cell, best) else "") for cell, best in zip(row.cells, table.best, strict=True)
+        ]
+        grid.add_row(_name(row.method, row.variant), *cells, str(len(row.seeds)) if row.seeded else "–")
+    return Group(Text(table.title, style="bold"), grid, *(Text(sentence, style="dim") for sentence in table.caption))
+
+
+def markdown(table: Table) -> str:
+    """A GitHub table with its caption below."""
+    header = ["method", *(f"{column.group}: {column.name}" for column in table.columns), "seeds"]
+    lines = [f"**{table.title}**", "", f"| {' | '.join(header)} |", f"|---|{'---:|' * (len(header) - 1)}"]
+    for row in table.rows:
+        cells = [
+            f"**{percent(cell)}**" if _is_best(cell, best) else percent(cell) for cell, best in zip(row.cells, table.best, strict=True)
+        ]
+        lines.append(f"| {' | '.join([_name(row.method, row.variant), *cells, str(len(row.seeds)) if row.seeded else '–'])} |")
+    return "\n".join([*lines, "", " ".join(table.caption), ""])
+
+
+def as_json(table: Table) -> dict:
+    """The same as plain data, fractions instead of percent."""
+    return {
+        "title": table.title,
+        "benchmark": table.benchmark.name,
+        "tiny": table.benchmark.tiny,
+        "caption": list(table.caption),
+        "columns": [column._asdict() for column in table.columns],
+        "rows": [
+            {
+                "method": row.method,
+                "variant": row.variant,
+                "seeds": list(row.seeds),
+                "keys": list(row.keys),
+                "cells": [cell._asdict() for cell in row.cells],
+            }
+            for row in table.rows
+        ],
+    }

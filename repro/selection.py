@@ -1,0 +1,43 @@
+"""Which checkpoint of a run is reported: a pure function over stored records, applied after training."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Literal
+
+from repro.errors import UserError, unknown
+from repro.types import Benchmark, Checkpoint, Role
+
+Rule = Literal["id_val", "ood_val", "last", "oracle"]
+RULES: dict[str, str] = {
+    "id_val": "best on the ID validation split",
+    "ood_val": "best on the OOD validation split",
+    "last": "the last checkpoint",
+    "oracle": "best on the reported OOD splits: not a fair choice, shown as such",
+}
+_ROLE: dict[str, Role] = {"id_val": "id_val", "ood_val": "ood_val", "oracle": "ood_test"}
+
+
+def score(point: Checkpoint, rule: str, benchmark: Benchmark) -> float:
+    """What the rule ranks a checkpoint by: mean of the headline metric over the rule's splits."""
+    splits = benchmark.with_role(_ROLE[rule])
+    if not splits:
+        raise UserError(f"{benchmark.name} has no split for selection by {rule}", RULES[rule], "repro table NAME --select id_val")
+    return statistics.fmean(point.metrics[split.name][benchmark.metric] for split in splits)
+
+
+def select(points: Sequence[Checkpoint], rule: str, benchmark: Benchmark) -> Checkpoint:
+    """The reported checkpoint; the earliest of equals (pandas' idxmax in the LP-FT authors' scripts/summarize_results.py does the same)."""
+    if rule not in RULES:
+        raise unknown("selection rule", rule, RULES, "repro table --help")
+    if rule == "last" or len(points) == 1:
+        return points[-1]
+    return max(points, key=lambda point: score(point, rule, benchmark))
+
+
+def worth_keeping(points: Sequence[Checkpoint], benchmark: Benchmark) -> tuple[str, ...]:
+    """Names of the checkpoints that some applicable rule would report, in order."""
+    rules = [rule for rule in RULES if rule == "last" or benchmark.with_role(_ROLE[rule])]
+    chosen = {select(points, rule, benchmark).name for rule in rules}
+    return tuple(point.name for point in points if point.name in chosen)

@@ -1,0 +1,185 @@
+"""From stored results to a table: selection, seeds, intervals. No torch, no pandas, no printing."""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from repro import plugins
+from repro.paths import tables_dir
+from repro.plan import read_table, table_rows
+from repro.recipe import resolve
+from repro.selection import RULES, score, select
+from repro.stats import INTERVAL, Estimate, t_interval
+from repro.types import Benchmark, Checkpoint, Result, digest
+
+
+class Column(NamedTuple):
+    """`group` is ID or OOD; `splits` are averaged."""
+
+    group: str
+    name: str
+    splits: tuple[str, ...]
+
+
+class Row(NamedTuple):
+    """One method's line: `variant` names what differs from the default recipe, `cells` follow the columns, `keys` are the runs behind it."""
+
+    method: str
+    variant: str
+    cells: tuple[Estimate, ...]
+    seeds: tuple[int, ...]
+    seeded: bool
+    keys: tuple[str, ...]
+
+
+class Table(NamedTuple):
+    """`best[i]` is the highest mean of column i; `caption` is a list of sentences."""
+
+    title: str
+    benchmark: Benchmark
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    best: tuple[float, ...]
+    caption: tuple[str, ...]
+
+
+def columns_of(benchmark: Benchmark) -> tuple[Column, ...]:
+    """Every reported split, and the average of each group that has several."""
+    columns = []
+    for group in ("ID", "OOD"):
+        names = tuple(split.name for split in benchmark.splits if split.column == group)
+        columns += [Column(group, name, (name,)) for name in names]
+        if len(names) > 1:
+            columns.append(Column(group, "avg", names))
+    return tuple(columns)
+
+
+class _Reader:
+    """Names configurations: what two runs share when only their seeds differ, and what rows share when only tuned fields differ."""
+
+    def __init__(self, results: Iterable[Result], tuned: frozenset[str]):
+        self.by_key = {result.key: result for result in results}
+        self.tuned = tuned
+
+    def configuration(self, result: Result, without: frozenset[str] = frozenset()) -> str:
+        """Hash of the identity without seeds, parents replaced by their own configurations."""
+        run = result.run
+        recipe = {field: value for field, value in run.recipe.changed().items() if field not in without}
+        parents = {role: self.configuration(self.by_key[key], without) if key in self.by_key else key for role, key in run.parents.items()}
+        return digest([run.method, run.method_version, recipe, run.backbone, parents])
+
+    def variant(self, result: Result, prefix: str = "") -> list[str]:
+        """Fields in which a run (or a run that it starts from) differs from its table row, but for tuned ones."""
+        run = result.run
+        row, origin = table_rows(run.benchmark.name).get(run.method, ({}, ""))
+        default = resolve(plugins.declared(run.method), row, origin, [], False, run.benchmark.tiny)[0].recipe
+        differs = [
+            f"{prefix}{field}={_short(value)}"
+            for field, value in run.recipe
+            if field not in self.tuned and value != getattr(default, field)
+        ]
+        for key in run.parents.values():
+            if key in self.by_key:
+                parent = self.by_key[key]
+                differs += self.variant(parent, f"{parent.run.method}.")
+        return differs
+
+
+def _short(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def build(results: Iterable[Result], rule: str = "id_val", only: frozenset[str] | None = None) -> list[Table]:
+    """One table per benchmark identity and backbone; `only` restricts the rows to those runs."""
+    results = list(results)
+    groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    for result in results:
+        if (only is None or result.key in only) and plugins.declared(result.run.method).reported:
+            groups[digest(result.run.benchmark.identity()), result.run.backbone.name].append(result)
+    return [_table(chosen, results, rule) for chosen in groups.values()]
+
+
+def tuned_fields(benchmark: str) -> frozenset[str]:
+    """The recipe fields that the table's selection rule chooses among what was run."""
+    path = tables_dir() / f"{benchmark}.toml"
+    return frozenset(read_table(path).get("tuned", ())) if path.is_file() else frozenset({"lr"})
+
+
+def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
+    benchmark = chosen[-1].run.benchmark
+    tuned = tuned_fields(benchmark.name)
+    reader = _Reader(everything, tuned)
+    columns = columns_of(benchmark)
+    lines: dict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
+    for result in chosen:
+        lines[reader.configuration(result, tuned)][reader.configuration(result)].append(result)
+    rows, notes = [], []
+    for candidates in lines.values():
+        row, note = _row(list(candidates.values()), reader, rule, columns)
+        rows.append(row)
+        notes += note
+    order = {name: position for position, name in enumerate(dict.fromkeys([*benchmark.methods, *plugins.names("methods")]))}
+    rows.sort(key=lambda row: (order.get(row.method, len(order)), row.variant))
+    best = tuple(max(row.cells[index].mean for row in rows) for index in range(len(columns)))
+    return Table(benchmark.title, benchmark, columns, tuple(rows), best, tuple(_caption(chosen, rule, rows, notes)))
+
+
+def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tuple[Column, ...]) -> tuple[Row, list[str]]:
+    """The candidate configuration with the largest mean over seeds of its selected score (LP-FT's scripts/summarize_results.py:23-54)."""
+    most = max(len(runs) for runs in candidates)
+    complete = [runs for runs in candidates if len(runs) == most]
+    benchmark = complete[0][0].run.benchmark
+    ranking = "id_val" if rule == "last" else rule
+    picked = [[(run, select(run.checkpoints, rule, benchmark)) for run in runs] for runs in complete]
+    winner = (
+        max(picked, key=lambda pairs: statistics.fmean(score(point, ranking, benchmark) for _, point in pairs))
+        if len(picked) > 1
+        else picked[0]
+    )
+    first = winner[0][0]
+    notes = []
+    if len(candidates) > 1:
+        for field in sorted(reader.tuned):
+            values = sorted({getattr(runs[0].run.recipe, field) for runs in complete})
+            if len(values) > 1:
+                notes.append(
+                    f"{first.run.method}: {field} {getattr(first.run.recipe, field):g} chosen by {ranking} among {', '.join(f'{value:g}' for value in values)}"
+                )
+        if len(complete) < len(candidates):
+            notes.append(f"{first.run.method}: {len(candidates) - len(complete)} settings with fewer seeds left out")
+    cells = tuple(t_interval([_value(point, column, benchmark) for _, point in winner]) for column in columns)
+    seeds = tuple(sorted(run.run.seed for run, _ in winner))
+    variant = " ".join(reader.variant(first))
+    return Row(
+        first.run.method, variant, cells, seeds, plugins.declared(first.run.method).seeded, tuple(run.key for run, _ in winner)
+    ), notes
+
+
+def _value(point: Checkpoint, column: Column, benchmark: Benchmark) -> float:
+    return statistics.fmean(point.metrics[split][benchmark.metric] for split in column.splits)
+
+
+def _caption(results: list[Result], rule: str, rows: list[Row], notes: list[str]) -> list[str]:
+    benchmark = results[-1].run.benchmark
+    counts = sorted({len(row.seeds) for row in rows if row.seeded})
+    seeds = f"{' or '.join(map(str, counts)) or 'no'} seed{'s' if counts != [1] else ''}"
+    fixed = [row.method for row in rows if not row.seeded]
+    backbone = sorted({_spell(result) for result in results})
+    caption = [
+        f"{benchmark.metric.capitalize()} in %, mean ± {INTERVAL} ({seeds}{'; ' + ', '.join(fixed) + ' has nothing random' if fixed else ''}); best mean of each column in bold.",
+        f"Backbone {', '.join(backbone)}. Checkpoint selected by {rule}: {RULES[rule]}.",
+    ]
+    if notes:
+        caption.append("; ".join(notes) + ".")
+    if benchmark.tiny:
+        caption.append("TINY subset: a check that the program works, comparable with nothing.")
+    return caption
+
+
+def _spell(result: Result) -> str:
+    reference = result.run.backbone
+    kwargs = "".join(f",{key}={value}" for key, value in reference.kwargs.items())
+    return f"{reference.name}{kwargs}" + (f" (weights {reference.weights[:8]})" if reference.weights else "")

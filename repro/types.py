@@ -1,0 +1,262 @@
+"""The frozen records that every part of the program speaks in, and the canonical form that names them.
+
+A run is named by its content: `Run.key` is a hash of canonical JSON, so the same question always has the same name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Role = Literal["pretrain", "train", "id_val", "ood_val", "id_test", "ood_test"]
+SCHEMA = 1  # of result.json; raised when a reader of an older file would misread it
+
+
+class Record(BaseModel):
+    """Immutable, and strict about unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def canonical_json(value: Any) -> str:
+    """One spelling per value: sorted keys, no spaces, floats as Python's shortest repr; NaN and infinities are refused."""
+
+    def plain(item: Any) -> Any:
+        if isinstance(item, BaseModel):
+            item = item.model_dump(mode="json")
+        if isinstance(item, dict):
+            return {str(key): plain(val) for key, val in item.items()}
+        if isinstance(item, (list, tuple)):
+            return [plain(val) for val in item]
+        if isinstance(item, float):
+            if not math.isfinite(item):
+                raise ValueError(f"{item} cannot be part of a key")
+            return int(item) if item.is_integer() and abs(item) < 2**53 else item
+        return item
+
+    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def digest(value: Any) -> str:
+    """sha256 of the canonical JSON, in hex."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+class Split(Record):
+    """One named set of examples. `column` places it in tables; a split without one is trained or selected on only."""
+
+    name: str
+    role: Role
+    caption: str = ""
+    column: Literal["ID", "OOD"] | None = None
+
+
+class Benchmark(Record):
+    """What is measured: the splits, the classes and the metric of one data set, as identified by the content of its data.
+
+    `options` are what the user chose of it (for `folder`: the domains); `data` is a hash of the examples' bytes;
+    `version` is raised when the program's own part in making the splits changes.
+    """
+
+    name: str
+    version: int
+    caption: str
+    title: str = Field(description="as tables name it, e.g. 'folder pacs: photo → cartoon'")
+    splits: tuple[Split, ...]
+    classes: tuple[str, ...]
+    templates: tuple[str, ...] = ()
+    metric: str = "accuracy"
+    data: str
+    options: dict[str, Any] = {}
+    backbone: str = Field(description="name of the default backbone")
+    pretrained_by: str | None = Field(default=None, description="method whose run provides the default backbone's weights")
+    methods: tuple[str, ...] = Field(description="what `repro run` runs where no method is named")
+    tiny: bool = False
+    licence: str = ""
+    citation: str = ""
+
+    def identity(self) -> dict[str, Any]:
+        """What a key says of a benchmark: content, never a path or a caption."""
+        return {"name": self.name, "version": self.version, "data": self.data, "options": self.options, "tiny": self.tiny}
+
+    def split(self, name: str) -> Split:
+        return next(split for split in self.splits if split.name == name)
+
+    def with_role(self, *roles: Role) -> tuple[Split, ...]:
+        return tuple(split for split in self.splits if split.role in roles)
+
+
+class Recipe(Record):
+    """Every setting of a training or a probe. A field at the value written here is left out of keys, so these never change."""
+
+    # optimisation
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    lr: float = Field(1e-3, gt=0, description="peak learning rate")
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = False
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: float = Field(1e-8, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    epochs: int = Field(0, ge=0)
+    batch_size: int = Field(64, ge=1, description="examples per optimiser step")
+    accumulate: int = Field(1, ge=1, description="micro-batches per optimiser step; the mathematics stays that of batch_size")
+    drop_last: bool = False
+    schedule: Literal["constant", "cosine_epoch", "cosine_step"] = Field(
+        "cosine_epoch", description="cosine from lr to 0, changed once per epoch or per step"
+    )
+    warmup_steps: int = Field(0, ge=0, description="linear from lr/warmup_steps to lr, step s using (s+1)/warmup_steps")
+    clip_norm: float | None = Field(None, gt=0, description="largest gradient norm")
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    head_lr_factor: float = Field(1.0, gt=0, description="learning rate of the head over that of the backbone")
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    batchnorm: Literal["train", "eval"] = Field("train", description="eval: running statistics are frozen, affine weights still train")
+    freeze: Literal["none", "backbone"] = Field("none", description="parts that get no gradient")
+    # images
+    augment: Literal["none", "flip", "shift", "shift_flip", "rrc", "rrc_flip"] = Field("none", description="of training images")
+    rrc_scale: tuple[float, float] = Field((0.08, 1.0), description="area range of the random resized crop")
+    shift: int = Field(4, ge=0, description="pixels of the shift augmentation")
+    image_size: int | None = Field(None, ge=8, description="side in pixels; None: the backbone's own")
+    resize: Literal["crop", "squash"] = Field(
+        "crop", description="crop: short side to image_size/crop_ratio, centre crop; squash: both sides to image_size"
+    )
+    crop_ratio: float | None = Field(None, gt=0, le=1, description="None: the backbone's own")
+    mean: tuple[float, float, float] | None = Field(None, description="None: the backbone's own")
+    std: tuple[float, float, float] | None = Field(None, description="None: the backbone's own")
+    # linear probe
+    lp_c_min: float = Field(1e-7, gt=0)
+    lp_c_max: float = Field(1e2, gt=0)
+    lp_c_count: int = Field(50, ge=1, description="values of C, spaced evenly in their logarithm, ascending; smallest wins ties")
+    lp_features: Literal["eval", "train"] = Field(
+        "eval", description="transform of the training features; train: one pass with augmentation"
+    )
+    lp_standardise: Literal["scalar", "feature", "none"] = Field("scalar", description="scalar: one mean and deviation over all entries")
+    lp_solver: Literal["converged", "sklearn"] = Field(
+        "converged", description="sklearn: lbfgs stopped at lp_max_iter, as the authors run it"
+    )
+    lp_max_iter: int = Field(200, ge=1)
+    # what is kept
+    keep_weights: Literal["selected", "last", "none"] = Field("selected", description="checkpoints whose weights stay on disk")
+
+    def changed(self) -> dict[str, Any]:
+        """The fields that differ from their neutral value, JSON-ready."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+TRAINING = frozenset(
+    ["optimizer", "lr", "momentum", "nesterov", "betas", "eps", "weight_decay", "epochs", "batch_size", "accumulate", "drop_last", "schedule", "warmup_steps", "clip_norm", "label_smoothing", "head_lr_factor", "precision", "batchnorm", "freeze", "augment", "rrc_scale", "shift", "keep_weights"]
+)
+IMAGES = frozenset(["image_size", "resize", "crop_ratio", "mean", "std"])
+PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter"])
+
+
+class Parent(Record):
+    """A run that another starts from: its method, and whether it shares the child's seed or is one run for all seeds."""
+
+    method: str
+    shared: bool = Field(False, description="True: seed 0 serves every child; False: child's own seed")
+
+
+class Method(Record):
+    """What a method's file declares; its functions `start`, `loss` and `finish` are found by name beside it.
+
+    `fields` are the recipe fields that mean something to it; `parents` map a role ("head", "backbone") to the run that plays it.
+    """
+
+    name: str
+    version: int
+    caption: str = ""
+    fields: frozenset[str]
+    defaults: dict[str, Any] = {}
+    parents: dict[str, Parent] = {}
+    pretrained: bool = Field(True, description="starts from the backbone's pretrained weights")
+    seeded: bool = Field(True, description="False: nothing in it is random, one run is all there is")
+    needs_text: bool = Field(False, description="needs a backbone with a text tower and a benchmark with prompts")
+    trains_on: Role = "train"
+    reported: bool = Field(True, description="False: a stage for other methods, not a row of tables")
+
+
+class BackboneRef(Record):
+    """Which network: `name` as `repro list` spells it, keyword arguments, and the content hash of the weights file (None: none)."""
+
+    name: str
+    kwargs: dict[str, Any] = {}
+    weights: str | None = None
+
+
+class Run(Record):
+    """One cell's worth of work. `provenance` says where each recipe field came from; neither it nor paths enter the key."""
+
+    benchmark: Benchmark
+    method: str
+    method_version: int
+    recipe: Recipe
+    provenance: dict[str, str]
+    backbone: BackboneRef
+    seed: int
+    parents: dict[str, str] = Field(default={}, description="role → key")
+
+    def identity(self) -> dict[str, Any]:
+        """What the key is the hash of."""
+        return {
+            "benchmark": self.benchmark.identity(),
+            "method": {"name": self.method, "version": self.method_version},
+            "recipe": self.recipe.changed(),
+            "backbone": self.backbone.model_dump(mode="json", exclude_defaults=True),
+            "seed": self.seed,
+            "parents": self.parents,
+        }
+
+    @property
+    def key(self) -> str:
+        """20 hex digits (80 bits) of the identity's hash."""
+        return digest(self.identity())[:20]
+
+    @property
+    def label(self) -> str:
+        return f"{self.method} seed {self.seed}"
+
+
+class Checkpoint(Record):
+    """One state of a run that was evaluated. `metrics[split][metric]` are fractions in [0, 1] unless the metric says otherwise."""
+
+    name: str
+    epoch: int | None = None
+    step: int | None = None
+    train: dict[str, float] = {}
+    metrics: dict[str, dict[str, float]]
+    seconds: float = 0.0
+
+
+class Result(Record):
+    """`result.json`: everything that a finished run leaves behind. Written last, by rename."""
+
+    schema_version: int = SCHEMA
+    key: str
+    run: Run
+    checkpoints: tuple[Checkpoint, ...]
+    kept: dict[str, tuple[str, ...]] = Field(description="'predictions' and 'weights' → names of the checkpoints that have them")
+    files: dict[str, str] = Field(description="file → sha256")
+    extras: dict[str, Any] = {}
+    environment: dict[str, Any]
+    seconds: dict[str, float]
+    images_per_second: float | None = None
+    peak_memory_bytes: int | None = None
+    finished: str = Field(description="UTC, ISO 8601")
+
+    def checkpoint(self, name: str) -> Checkpoint:
+        return next(point for point in self.checkpoints if point.name == name)
+
+
+class Failure(Record):
+    """`failed.json`: a run that broke. Shown and retried, never used as a result."""
+
+    key: str
+    run: Run
+    error: str
+    trace: str
+    environment: dict[str, Any]
+    failed: str = Field(description="UTC, ISO 8601")
