@@ -147,7 +147,8 @@ class Recipe(Record):
 
 
 TRAINING = frozenset(
-    ["optimizer", "lr", "momentum", "nesterov", "betas", "eps", "weight_decay", "epochs", "batch_size", "accumulate", "drop_last", "schedule", "warmup_steps", "clip_norm", "label_smoothing", "head_lr_factor", "precision", "batchnorm", "freeze", "augment", "rrc_scale", "shift", "keep_weights"]
+    "optimizer lr momentum nesterov betas eps weight_decay epochs batch_size accumulate drop_last schedule warmup_steps clip_norm "
+    "label_smoothing head_lr_factor precision batchnorm freeze augment rrc_scale shift keep_weights".split()
 )
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "mean", "std"])
 PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter"])

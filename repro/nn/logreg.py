@@ -36,26 +36,66 @@ def objective(weight: torch.Tensor, bias: torch.Tensor, x: torch.Tensor, y: torc
 
 
 def solve(
-    x: torch.Tensor, y: torch.Tensor, classes: int, c: float, start: torch.Tensor | None = None, tolerance: float = 1e-5
+    x: torch.Tensor, y: torch.Tensor, classes: int, c: float, start: torch.Tensor | None = None, tolerance: float = 1e-4
 ) -> torch.Tensor:
-    """Minimise `objective` by L-BFGS in float64; x (N, D), y (N,) in 0…classes−1. Returns (rows, D+1), the bias last.
+    """Minimise `objective` by a truncated Newton method; x (N, D) float64, y (N,) in 0…classes−1. Returns (rows, D+1), the bias last.
 
-    The objective is divided by C·N, so `tolerance` bounds the gradient of a mean loss, as scikit-learn's `tol` does.
+    The objective is divided by C·N, so `tolerance` bounds the largest entry of a mean loss's gradient, as scikit-learn's `tol` does.
+    Each step solves H·d = −g by conjugate gradients to a residual of min(½, √‖g‖)·‖g‖ (Nocedal and Wright, algorithm 7.1), then
+    halves d until the objective falls enough; the problem is convex, so this converges from anywhere.
     """
     rows = 1 if classes == 2 else classes
-    theta = (torch.zeros(rows, x.shape[1] + 1, dtype=x.dtype, device=x.device) if start is None else start.clone()).requires_grad_(True)
-    optimizer = torch.optim.LBFGS(
-        [theta], max_iter=2000, max_eval=4000, tolerance_grad=tolerance, tolerance_change=0, history_size=20, line_search_fn="strong_wolfe"
-    )
+    ones = torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
+    penalty = torch.full((x.shape[1] + 1,), 1 / (c * len(y)), dtype=x.dtype, device=x.device)
+    penalty[-1] = 0
+    target = y[:, None].to(x.dtype) if rows == 1 else F.one_hot(y, classes).to(x.dtype)
+    theta = torch.zeros(rows, x.shape[1] + 1, dtype=x.dtype, device=x.device) if start is None else start.clone()
 
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        loss = objective(theta[:, :-1], theta[:, -1], x, y, c) / (c * len(y))
-        loss.backward()
-        return loss
+    def value(theta: torch.Tensor) -> torch.Tensor:
+        return objective(theta[:, :-1], theta[:, -1], x, y, c) / (c * len(y))
 
-    optimizer.step(closure)
-    return theta.detach()
+    loss = value(theta)
+    for _ in range(200):
+        logits = ones @ theta.T
+        p = logits.sigmoid() if rows == 1 else logits.softmax(dim=1)
+        gradient = (p - target).T @ ones / len(y) + penalty * theta
+        if gradient.abs().max() <= tolerance:
+            break
+
+        def curvature(v: torch.Tensor, p: torch.Tensor = p) -> torch.Tensor:
+            moved = p * (ones @ v.T)
+            moved = moved * (1 - p) if rows == 1 else moved - p * moved.sum(dim=1, keepdim=True)
+            return moved.T @ ones / len(y) + penalty * v
+
+        step = _conjugate_gradients(curvature, -gradient)
+        slope = (gradient * step).sum()
+        length = 1.0
+        while (new := value(theta + length * step)) > loss + 1e-4 * length * slope and length > 1e-10:
+            length /= 2
+        if length <= 1e-10:  # no representable progress is left
+            break
+        theta, loss = theta + length * step, new
+    return theta
+
+
+def _conjugate_gradients(curvature: Callable[[torch.Tensor], torch.Tensor], b: torch.Tensor) -> torch.Tensor:
+    """An approximate solution of H·d = b for positive semi-definite H given as a function."""
+    size = b.norm()
+    tolerance = min(0.5, size.sqrt().item()) * size
+    solution, residual, direction = torch.zeros_like(b), b.clone(), b.clone()
+    square = residual.square().sum()
+    for _ in range(250):
+        image = curvature(direction)
+        bend = (direction * image).sum()
+        if bend <= 0:  # flat to rounding: shifting all classes' biases together changes nothing
+            break
+        rate = square / bend
+        solution, residual = solution + rate * direction, residual - rate * image
+        fresh = residual.square().sum()
+        if fresh.sqrt() <= tolerance:
+            break
+        direction, square = residual + fresh / square * direction, fresh
+    return solution
 
 
 def _sklearn(x: np.ndarray, y: np.ndarray, grid: np.ndarray, recipe: Recipe, seed: int) -> list[torch.Tensor]:
