@@ -1,0 +1,45 @@
+"""Checked strings: paths that stay below a root, web addresses, hashes. A fact that breaks its form is refused when it is read."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+
+def _safe_path(path: str) -> str:
+    """Refuse a path that could leave the dataset's root on any platform."""
+    if not path:
+        raise ValueError("the path is empty")
+    if any(ord(char) < 32 or ord(char) == 127 for char in path):
+        raise ValueError("the path holds a control character")
+    if "\\" in path:
+        raise ValueError("the path holds a backslash: write forward slashes")
+    if path.startswith("/") or re.match(r"[A-Za-z]:", path):
+        raise ValueError("the path is absolute: it must lie below the dataset's root")
+    if any(part in ("", ".", "..") for part in path.split("/")):
+        raise ValueError("the path has an empty, '.' or '..' part: it must lie below the dataset's root")
+    return path
+
+
+def _web_address(url: str) -> str:
+    """Refuse what a downloader must not be handed: file:, ftp:, a blank that splits a command line."""
+    if any(ord(char) <= 32 or ord(char) == 127 for char in url):
+        raise ValueError("the address holds a blank or a control character")
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("the address must begin with http:// or https:// and name a host")
+    return url
+
+
+SafePath = Annotated[str, AfterValidator(_safe_path)]
+Url = Annotated[str, AfterValidator(_web_address)]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.\-]*$")]
+Line = Annotated[str, StringConstraints(pattern=r"^[^\n]*$")]
+Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Sha1 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+HexPrefix = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4,127}$")]
+Size = Annotated[int, Field(ge=1, strict=True)]
