@@ -63,17 +63,23 @@ class File(Record):
 
 
 class Rule(Record):
-    """How a split is counted on disk; which fields a kind reads is fixed by `_FIELDS`.
+    """How a split is counted on disk; which fields a kind reads is fixed below.
 
     `files`: files below `path` whose names end in one of `suffixes`. `folders`: folders directly in `path`. `lines`: lines of a
-    text file. `csv-rows`: rows after the header whose columns hold one of the values in `where`. `npy-rows`, `npz-rows`: the first
-    axis, read from the header. `records`: the file's size divided by `record_bytes`.
+    text file. `csv-rows`: rows after the header whose columns hold one of the values in `where`, whose `date_column` (ISO 8601) lies
+    in [`since`, `before`), and whose `file_column` names a file that exists in `folder`. `npy-rows`, `npz-rows`: the first axis, read
+    from the header. `records`: the file's size divided by `record_bytes`.
     """
 
     kind: Literal["files", "folders", "lines", "csv-rows", "npy-rows", "npz-rows", "records"]
     path: SafePath
     suffixes: tuple[str, ...] = ()
     where: dict[str, tuple[str, ...]] = {}
+    date_column: str = ""
+    since: str = ""
+    before: str = ""
+    file_column: str = ""
+    folder: SafePath | None = None
     key: str = ""
     record_bytes: Size | None = None
     labels: SafePath | None = Field(default=None, description="npy-rows: the .npy of integer labels beside the data")
@@ -81,14 +87,16 @@ class Rule(Record):
 
     @model_validator(mode="after")
     def _fields_of_kind(self) -> Rule:
-        fields = {"files": {"suffixes"}, "csv-rows": {"where"}, "npy-rows": {"labels"}, "npz-rows": {"key", "labels_key"}}
-        fields["records"] = {"record_bytes"}
+        fields = {"files": {"suffixes"}, "npy-rows": {"labels"}, "npz-rows": {"key", "labels_key"}, "records": {"record_bytes"}}
+        fields["csv-rows"] = {"where", "date_column", "since", "before", "file_column", "folder"}
         extra = sorted(self.model_fields_set - {"kind", "path"} - fields.get(self.kind, set()))
         if extra:
             raise ValueError(f"a rule of kind {self.kind!r} does not read {', '.join(extra)}")
         for kind, field in (("records", "record_bytes"), ("npz-rows", "key")):
             if self.kind == kind and not getattr(self, field):
                 raise ValueError(f"a rule of kind {kind!r} needs {field}")
+        if bool(self.file_column) != bool(self.folder) or bool(self.date_column) != bool(self.since or self.before):
+            raise ValueError("file_column goes with folder, date_column with since or before")
         return self
 
 
@@ -148,6 +156,12 @@ class Converted(Record):
     note: str = ""
     confidence: Confidence = "verified"
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Converted:
+        if (self.converter == "class-folders") != bool(self.into and self.suffix):
+            raise ValueError("into and suffix are for, and needed by, the converter 'class-folders'")
+        return self
+
 
 class Manifest(Record):
     """All that is known about one dataset or one checkpoint family."""
@@ -163,6 +177,7 @@ class Manifest(Record):
     access: Literal["open", "manual", "registration"] = "open"
     steps: tuple[Line, ...] = Field(default=(), description="what the user does by hand, in order")
     classes: Size | None = None
+    used_by: tuple[Line, ...] = Field(default=(), description="papers whose tables need it")
     requires: tuple[Name, ...] = ()
     ships: tuple[SafePath, ...] = Field(default=(), description="data files beside the manifest that belong to it")
     layout: Layout = Layout()
@@ -224,7 +239,7 @@ def parse(text: str, path: Path) -> Manifest:
         return Manifest.model_validate(tomllib.loads(text))
     except ValidationError as error:
         raise explain(error, text, path, Manifest) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number too long for Python
         raise explain_syntax(error, path) from None
 
 
