@@ -1,4 +1,4 @@
-"""Checked strings: paths that stay below a root, web addresses, hashes. A fact that breaks its form is refused when it is read."""
+"""What records of facts are made of: paths that stay below a root, web addresses, hashes. A wrong form is refused when it is read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 
 def _safe_path(path: str) -> str:
@@ -43,3 +43,9 @@ Sha1 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 HexPrefix = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4,127}$")]
 Size = Annotated[int, Field(ge=1, strict=True)]
+
+
+class Record(BaseModel):
+    """Frozen, and closed: a key it does not know is a typo."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
