@@ -31,7 +31,7 @@ class Rule(Record):
     kind: Literal["files", "folders", "lines", "csv-rows", "npy-rows", "npz-rows", "records"]
     path: SafePath
     suffixes: tuple[str, ...] = ()
-    where: dict[str, tuple[str, ...]] = {}
+    where: dict[str, tuple[str, ...]] = Field(default={})
     date_column: str = ""
     since: str = ""
     before: str = ""

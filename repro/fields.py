@@ -13,7 +13,7 @@ def _safe_path(path: str) -> str:
     """Refuse a path that could leave the dataset's root on any platform."""
     if not path:
         raise ValueError("the path is empty")
-    if any(ord(char) < 32 or ord(char) == 127 for char in path):
+    if not path.isprintable():
         raise ValueError("the path holds a control character")
     if "\\" in path:
         raise ValueError("the path holds a backslash: write forward slashes")
@@ -26,7 +26,7 @@ def _safe_path(path: str) -> str:
 
 def _web_address(url: str) -> str:
     """Refuse what a downloader must not be handed: file:, ftp:, a blank that splits a command line."""
-    if any(ord(char) <= 32 or ord(char) == 127 for char in url):
+    if " " in url or not url.isprintable():
         raise ValueError("the address holds a blank or a control character")
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
@@ -34,14 +34,24 @@ def _web_address(url: str) -> str:
     return url
 
 
+def _hex_digits(least: int, most: int) -> AfterValidator:
+    def check(text: str) -> str:
+        if not re.fullmatch(r"[0-9a-f]*", text) or not least <= len(text) <= most:
+            wanted = str(least) if least == most else f"{least} to {most}"
+            raise ValueError(f"it should be {wanted} lower-case hex digits; it has {len(text)} characters")
+        return text
+
+    return AfterValidator(check)
+
+
 SafePath = Annotated[str, AfterValidator(_safe_path)]
 Url = Annotated[str, AfterValidator(_web_address)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.\-]*$")]
 Line = Annotated[str, StringConstraints(pattern=r"^[^\n]*$")]
-Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
-Sha1 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-HexPrefix = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{4,127}$")]
+Md5 = Annotated[str, _hex_digits(32, 32)]
+Sha1 = Annotated[str, _hex_digits(40, 40)]
+Sha256 = Annotated[str, _hex_digits(64, 64)]
+HexPrefix = Annotated[str, _hex_digits(4, 127)]
 Size = Annotated[int, Field(ge=1, strict=True)]
 
 

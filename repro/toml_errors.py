@@ -16,8 +16,10 @@ _ANY_HEADER = re.compile(r"\s*\[\[?\s*[\w\"'.-]+\s*\]\]?\s*(#.*)?$")
 
 
 def explain(error: ValidationError, text: str, path: Path, model: type[BaseModel]) -> UserError:
-    """The first fault of `error` as a `UserError`; `text` is the content of `path`, read as a `model`."""
-    fault = error.errors(include_url=False, include_context=False)[0]
+    """The plainest fault of `error` as a `UserError`; `text` is the content of `path`, read as a `model`."""
+    faults = error.errors(include_url=False, include_context=False)
+    # A misspelled field is both unknown and missing: the misspelling is what the reader must see.
+    fault = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
     *parents, last = fault["loc"] or ("",)
     loc = [part for part in parents if isinstance(part, int) or not _is_type_tag(part)]
     if fault["type"] == "extra_forbidden" or isinstance(last, int) or not _is_type_tag(last):
