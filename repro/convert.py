@@ -47,7 +47,7 @@ def convert(manifest: Manifest, source: Path, root: Path) -> list[Conversion]:
     copies = convertible(manifest)
     if not copies:
         why = "of none of its copies is enough known" if manifest.converted else "no copy in another packing is known"
-        raise UserError(f"there is no converter for {manifest.name}", why, f"repro data list {manifest.name}")
+        raise UserError(f"there is no converter for {manifest.name}", why, "repro data list")
     return _CONVERTERS[copies[0].converter](manifest, copies[0], source, root)
 
 

@@ -131,7 +131,7 @@ class Manifest(Record):
         for file in self.files:
             if file.name == name:
                 return file
-        raise unknown(f"file in {self.name}", name, [file.name for file in self.files], f"repro data list {self.name}")
+        raise unknown(f"file in {self.name}", name, [file.name for file in self.files], "repro data list")
 
 
 def names() -> list[str]:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro.array_header import axis_length
 from repro.counts import histogram_hash
 from repro.errors import UserError
 from repro.layout import check_layout, check_members, faults
@@ -146,12 +145,6 @@ def test_an_archive_of_arrays_cut_short_is_an_error(tmp_path):
     write(tmp_path / "a.npz", (tmp_path / "a.npz").read_bytes()[:-30])
     with pytest.raises(UserError):
         check_layout(counted(4, {"kind": "npz-rows", "path": "a.npz", "key": "images"}), tmp_path)
-
-
-def test_pickled_arrays_are_never_loaded(tmp_path):
-    np.save(tmp_path / "x.npy", np.array([{}, {}], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError, match="objects"):
-        axis_length(tmp_path / "x.npy")
 
 
 def test_a_recalled_number_only_casts_doubt(tmp_path):

@@ -76,7 +76,7 @@ def test_there_are_34_manifests():
 def test_files_splits_and_mirrors_are_as_many_as_were_written():
     loaded = [manifest.load(name) for name in NAMES]
     files = [file for m in loaded for file in m.files]
-    assert (len(files), sum(len(f.mirrors) for f in files), sum(len(m.counts) for m in loaded)) == (96, 128, 108)
+    assert (len(files), sum(len(f.mirrors) for f in files), sum(len(m.counts) for m in loaded)) == (96, 128, 113)
     assert sum(len(f.members) for f in files) == 13
 
 
