@@ -15,11 +15,11 @@ def test_length_in_both_formats(tmp_path, version):
     assert axis_length(tmp_path / "x.npy") == 7
 
 
-def test_length_of_an_array_larger_than_memory_costs_nothing(tmp_path):
+def test_length_of_a_large_array_reads_none_of_it(tmp_path):
     with (tmp_path / "x.npy").open("wb") as stream:
-        np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": (2**40, 1)})
-        stream.truncate(stream.tell() + 2**40)
-    assert axis_length(tmp_path / "x.npy") == 2**40
+        np.lib.format.write_array_header_1_0(stream, {"descr": "|u1", "fortran_order": False, "shape": (2**33, 1)})
+        stream.truncate(stream.tell() + 2**33)
+    assert axis_length(tmp_path / "x.npy") == 2**33
 
 
 def test_data_beyond_the_header_s_promise_is_refused(tmp_path):
