@@ -15,6 +15,8 @@ from repro.recipe import Setting, parse_set, resolve, unused
 from repro.store import Store
 from repro.types import BackboneRef, Benchmark, Method, Parent, Record, Result, Run
 
+RANDOM = "random"  # as --weights: no pretrained weights, on purpose
+
 
 class Request(NamedTuple):
     """What the user asked for, in the user's words."""
@@ -138,8 +140,7 @@ def make(request: Request) -> Plan:
     names = request.methods or benchmark.methods
     methods = [plugins.declared(name) for name in names]
     settings = [parse_set(text, sorted(plugins.names("methods"))) for text in request.sets]
-    entry = backbones.find(request.backbone or benchmark.backbone)
-    reference = BackboneRef(name=entry.name, kwargs=entry.kwargs, weights=_file_hash(request.weights) if request.weights else None)
+    entry, reference = _backbone(request, methods)
     skipped = {method.name: why for method in methods if (why := _impossible(method, entry, benchmark))}
     if skipped and request.strict:
         name, why = next(iter(skipped.items()))
@@ -152,7 +153,31 @@ def make(request: Request) -> Plan:
     for method in methods:
         for seed in request.seeds:
             asked.update(dict.fromkeys(run.key for run in builder.runs_of(method, seed, asked=True)))
-    return Plan(benchmark=benchmark, runs=tuple(builder.runs.values()), asked=tuple(asked), skipped=skipped, weights_file=request.weights)
+    file = None if request.weights == RANDOM else request.weights
+    return Plan(benchmark=benchmark, runs=tuple(builder.runs.values()), asked=tuple(asked), skipped=skipped, weights_file=file)
+
+
+def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry, BackboneRef]:
+    """The network and the content of its weights; starting a pretrained method from random weights must be asked for by name."""
+    benchmark = request.benchmark
+    name = request.backbone or benchmark.backbone
+    if name is None:
+        raise UserError(
+            f"{benchmark.name} has no backbone of its own",
+            "which network suits your images is for you to say",
+            "name one: --backbone timm:resnet50 --weights FILE",
+        )
+    entry = backbones.find(name)
+    comes_pretrained = benchmark.pretrained_by and entry.name == benchmark.backbone
+    starts = next((method.name for method in methods if method.pretrained), None)
+    if starts and not request.weights and not comes_pretrained:
+        raise UserError(
+            f"{starts} starts from pretrained weights, and none are given for {entry.name}",
+            "from random weights its result would mean nothing",
+            "--weights FILE, or on purpose: --weights random",
+        )
+    hashed = _file_hash(request.weights) if request.weights and request.weights != RANDOM else None
+    return entry, BackboneRef(name=entry.name, kwargs=entry.kwargs, weights=hashed)
 
 
 def _impossible(method: Method, entry: backbones.Entry, benchmark: Benchmark) -> str | None:

@@ -29,7 +29,10 @@ def run(
         str | None, typer.Option("--backbone", help="A backbone's name, or FAMILY:NAME[,key=value].", autocompletion=complete_backbone)
     ] = None,
     weights: Annotated[
-        str | None, typer.Option("--weights", help="Pretrained weights: safetensors, or a torch checkpoint that holds tensors only.")
+        str | None,
+        typer.Option(
+            "--weights", help="Pretrained weights: safetensors, or a torch checkpoint that holds tensors only; random: none, on purpose."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
