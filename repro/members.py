@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import lzma
 import mmap
 import stat
 import tarfile
@@ -16,7 +17,7 @@ from typing import BinaryIO, Literal
 Kind = Literal["tar", "zip", "gz"]
 BLOCK = tarfile.BLOCKSIZE
 LONGEST_TARGET = 4096  # bytes of a link's target
-BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile, NotImplementedError)
+BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile, NotImplementedError)
 
 
 class Refused(Exception):
