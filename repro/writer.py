@@ -138,7 +138,7 @@ class Writer:
     def _link(self, name: str, member: Member) -> None:
         """A hard link to a file that this archive brought before; to anything else it is refused."""
         source, path = f"{self._folder}/{safe_name(member.target)}", f"{self._folder}/{name}"
-        if os.path.islink(source) or not os.path.isfile(source):
+        if not os.path.isfile(source):  # symbolic links do not exist yet
             raise Refused(f"{member.name!r} is a hard link to {member.target!r}, which is no file of the archive")
         if os.path.lexists(path):
             self._clear_way(name)
