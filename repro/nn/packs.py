@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from filelock import FileLock
 from PIL import Image, UnidentifiedImageError
 
 from repro.errors import UserError
@@ -122,12 +123,13 @@ def exists(folder: Path) -> bool:
 
 def build(folder: Path, examples: Examples, resize: Resize, on_image: Callable[[int], None]) -> None:
     """Make the pack at `folder` unless it is there; a half-made one is never seen under its name."""
-    if exists(folder):
-        return
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.unfinished")
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if exists(folder):
+            return
+        shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed
+        temporary.mkdir()
         _write(temporary, examples, resize, on_image)
         histogram = {str(label): int(count) for label, count in zip(*np.unique(examples.labels, return_counts=True), strict=True)}
         marker = {
@@ -138,13 +140,7 @@ def build(folder: Path, examples: Examples, resize: Resize, on_image: Callable[[
             "captions": examples.captions,
         }
         write_atomically(temporary / "pack.json", json.dumps(marker, indent=1))
-        try:
-            os.rename(temporary, folder)
-        except OSError:  # another process was first: its pack has the same content
-            if not exists(folder):
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        os.rename(temporary, folder)
 
 
 def open_pack(folder: Path) -> Pack:
