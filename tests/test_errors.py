@@ -18,9 +18,7 @@ def test_an_error_keeps_its_lines_on_the_way_back_from_another_process():
     assert pickle.loads(pickle.dumps(UserError("it broke", "because", "mend it"))).lines() == ("it broke", "because", "mend it")
 
 
-@pytest.mark.parametrize(
-    ("name", "expected"), [("digit", "digits"), ("DIGITS", "digits"), ("lpft", "lp-ft"), ("xyzzy", None), ("", None)]
-)
+@pytest.mark.parametrize(("name", "expected"), [("digit", "digits"), ("DIGITS", "digits"), ("lpft", "lp-ft"), ("xyzzy", None), ("", None)])
 def test_nearest_suggests_only_what_is_near(name, expected):
     assert nearest(name, ["digits", "folder", "lp-ft"]) == expected
 
