@@ -81,7 +81,7 @@ def test_a_tilde_is_the_users_home(config, monkeypatch):
 )
 def test_a_broken_config_is_named(config, content, why):
     config.write_bytes(content)
-    with pytest.raises(UserError, match="config.toml") as caught:
+    with pytest.raises(UserError, match=r"config\.toml") as caught:
         Places.find()
     assert re.search(why, caught.value.why), caught.value.why
     assert str(config) in caught.value.cure
