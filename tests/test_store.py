@@ -88,7 +88,7 @@ def test_a_reader_sees_the_old_file_or_the_new_one(tmp_path, monkeypatch):
     path.write_text("old")
 
     def power_cut(source, target):
-        assert open(source).read() == "new"
+        assert source.read_text() == "new"
         assert path.read_text() == "old"
         raise KeyboardInterrupt
 
