@@ -16,6 +16,7 @@ SPLITS = (
     Split(name="sketch", role="ood_test", column="OOD"),
     Split(name="clipart", role="ood_test", column="OOD"),
 )
+PRETRAINED = "f" * 20  # the key of a run that does not exist
 
 
 def benchmark(**changes: Any) -> Benchmark:
@@ -36,7 +37,7 @@ def benchmark(**changes: Any) -> Benchmark:
 
 
 def run(method: str = "ft", seed: int = 0, *, of: Benchmark | None = None, parents: Mapping[str, str] | None = None, **recipe: Any) -> Run:
-    """A run of a real method's default recipe, with the recipe fields given changed."""
+    """A run of a real method's default recipe, with the recipe fields given changed; pretrained ones start from a run that is nowhere."""
     declared = plugins.declared(method)
     default = resolve(declared, {}, "", [], asked=False)[0]
     return Run(
@@ -47,7 +48,7 @@ def run(method: str = "ft", seed: int = 0, *, of: Benchmark | None = None, paren
         provenance={**default.provenance, **dict.fromkeys(recipe, "made up")},
         backbone=BackboneRef(name="digits-clip"),
         seed=seed,
-        parents=dict(parents or {}),
+        parents={**({"backbone": PRETRAINED} if declared.pretrained else {}), **(parents or {})},
     )
 
 
