@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from repro.errors import UserError
 from repro.examples import Examples
@@ -90,7 +90,7 @@ def _write(folder: Path, examples: Examples, resize: Resize, on_image: Callable[
         for row, source in enumerate(examples.sources):
             try:
                 pixels = np.asarray(resize(_decode(source)))
-            except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError):
+            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # Pillow calls a broken PNG a SyntaxError
                 unreadable.append(str(source))
                 continue
             shapes[row] = pixels.shape[:2]
@@ -144,24 +144,28 @@ def build(folder: Path, examples: Examples, resize: Resize, on_image: Callable[[
         try:
             os.rename(temporary, folder)
         except OSError:  # another process was first: its pack has the same content
-            if not exists(folder):
-                raise
+            if not exists(folder):  # no: what is left of one that somebody began to remove
+                shutil.rmtree(folder)
+                os.rename(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def _damaged(folder: Path, why: str) -> UserError:
+    return UserError(f"the pack {folder} is damaged", why, f"rm -r {folder}, then run the same command again")
+
+
 def open_pack(folder: Path) -> Pack:
     """Map a finished pack; its sizes are checked against its marker, a mismatch is a `UserError`."""
-    marker = json.loads((folder / "pack.json").read_text())
-    shapes, labels = np.load(folder / "shapes.npy"), np.load(folder / "labels.npy")
-    areas = shapes[:, 0] * shapes[:, 1] * 3
-    actual = (folder / "images.bin").stat().st_size
+    try:
+        marker = json.loads((folder / "pack.json").read_text())
+        shapes, labels = np.load(folder / "shapes.npy"), np.load(folder / "labels.npy")
+        areas = shapes[:, 0] * shapes[:, 1] * 3
+        actual = (folder / "images.bin").stat().st_size
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(folder, str(error)) from None
     if not (len(labels) == len(shapes) == marker["examples"] and actual == marker["image_bytes"] == areas.sum()):
-        raise UserError(
-            f"the pack {folder} is damaged",
-            f"{actual} bytes of images, {marker['image_bytes']} expected",
-            f"rm -r {folder}, then run the same command again",
-        )
+        raise _damaged(folder, f"{actual} bytes of images, {marker['image_bytes']} expected")
     flat = torch.from_numpy(np.memmap(folder / "images.bin", np.uint8, mode="c"))
     uniform = len(shapes) > 0 and (shapes == shapes[0]).all()
     caption_of = torch.from_numpy(np.load(folder / "caption_of.npy")) if (folder / "caption_of.npy").exists() else None
