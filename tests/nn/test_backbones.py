@@ -94,8 +94,8 @@ def test_torchvision_features_are_the_penultimate_activations(arch: str, size: i
         theirs.interpolation.value,
     )
     assert net.preprocess.mean == tuple(theirs.mean) and net.preprocess.std == tuple(theirs.std)
-    net.train()
-    assert net.visual(noise(size)).shape == (2, net.dim)
+    if arch == "googlenet":  # its auxiliary heads would answer, too
+        assert net.train().visual(noise(size)).shape == (2, net.dim)
 
 
 def test_a_torchvision_model_without_linear_classifier_is_refused() -> None:
