@@ -155,7 +155,7 @@ def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
 
 def _shared_variant(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
     """What every row differs by from its default goes into the caption once."""
-    shared = tuple(part for part in rows[0].variant if all(part in row.variant for row in rows))
+    shared = tuple(part for part in rows[0].variant if len(rows) > 1 and all(part in row.variant for row in rows))
     return [row._replace(variant=tuple(part for part in row.variant if part not in shared)) for row in rows], shared
 
 
