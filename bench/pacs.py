@@ -27,8 +27,8 @@ COUNTS = {"photo": 1670, "art_painting": 2048, "cartoon": 2344}  # as published
 CLASSES = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")
 # The weights expect pixels in [-1, 1] and carry BatchNorm folded into the convolutions, so that it must stay in evaluation mode.
 COMMON = ["mean=0.5,0.5,0.5", "std=0.5,0.5,0.5", "image_size=112"]
-TRAINING = ["epochs=10", "judge_every=10", "batchnorm=eval", "batch_size=32"]
-GRIDS = {"ft": "3e-4,1e-3,3e-3", "lp-ft": "1e-4,3e-4,1e-3"}
+TRAINING = ["epochs=5", "judge_every=5", "batchnorm=eval", "batch_size=32"]
+GRIDS = {"ft": "1e-4,3e-4,1e-3", "lp-ft": "3e-5,1e-4,3e-4"}
 
 
 def shared_data() -> Path:

@@ -104,7 +104,7 @@ def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
         kept={"predictions": trainer.keep if judged else (), "weights": trainer.keep_weights},
         files={path.name: file_hash(path) for path in files},
         extras=job.extras,
-        environment={**environment.describe(), **_device(job.device), "deterministic": deterministic},
+        environment={**environment.describe(), **_device(job.device), "deterministic": deterministic, "precision": run.recipe.precision},
         seconds={
             "total": round(max(total, progress.fit_seconds + progress.judge_seconds), 3),
             "fit": round(progress.fit_seconds, 3),
