@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -37,7 +38,7 @@ def _usage_error(error: Exception) -> UserError:
 
 
 def _complain(error: UserError) -> None:
-    what, why, cure = error.lines()
+    what, why, cure = (" ".join(line.split("\n")) for line in error.lines())
     print(f"error: {what}\n  why: {why}\n  try: {cure}", file=sys.stderr)
 
 
@@ -45,6 +46,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 1 a run failed, 2 a mistake that the three printed lines explain, 130 interrupted."""
     try:
         code = app(args=arguments, prog_name="repro", standalone_mode=False)
+        if code == 130:  # how newer versions of typer hand on Ctrl-C; older ones raise Abort
+            raise KeyboardInterrupt
+        sys.stdout.flush()
     except UserError as error:
         _complain(error)
         code = 2
@@ -56,9 +60,11 @@ def main(arguments: list[str] | None = None) -> None:
     except (KeyboardInterrupt, typer.Abort):
         print("\ninterrupted: nothing is lost, the same command continues", file=sys.stderr)
         code = 130
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # the reader left: `repro list | head`; what is still buffered goes nowhere, or the interpreter would complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except SystemExit as stop:  # typer's own answer to the same
+        code = 0 if isinstance(stop.__context__, BrokenPipeError) else stop.code
     sys.exit(code if isinstance(code, int) else 0)
 
 
