@@ -26,8 +26,8 @@ DOMAINS = ("photo", "art_painting", "cartoon")
 COUNTS = {"photo": 1670, "art_painting": 2048, "cartoon": 2344}  # as published
 CLASSES = ("dog", "elephant", "giraffe", "guitar", "horse", "house", "person")
 # The weights expect pixels in [-1, 1] and carry BatchNorm folded into the convolutions, so that it must stay in evaluation mode.
-COMMON = ["mean=0.5,0.5,0.5", "std=0.5,0.5,0.5", "image_size=96"]
-TRAINING = ["epochs=5", "judge_every=5", "batchnorm=eval", "batch_size=32"]
+COMMON = ["mean=0.5,0.5,0.5", "std=0.5,0.5,0.5", "image_size=112"]
+TRAINING = ["epochs=10", "judge_every=10", "batchnorm=eval", "batch_size=32"]
 GRIDS = {"ft": "3e-4,1e-3,3e-3", "lp-ft": "1e-4,3e-4,1e-3"}
 
 
@@ -93,7 +93,7 @@ def main() -> None:
     machine = environment.describe()
     head = (
         f"# PACS: photo → art_painting, cartoon\n\n`python -m bench.pacs`, {datetime.date.today()}, {machine['processor']}, {os.cpu_count()} cores, "
-        f"torch {machine['packages']['torch']}, commit {machine.get('commit', 'unknown')[:10]}. {len(tables[0]['rows'])} methods; 96 px; not a table of any paper.\n\n"
+        f"torch {machine['packages']['torch']}, commit {machine.get('commit', 'unknown')[:10]}. {len(tables[0]['rows'])} methods; 112 px; not a table of any paper.\n\n"
     )
     (HERE / "pacs.md").write_text(head + shown, encoding="utf-8")
     print(f"written: {HERE / 'pacs.md'}")

@@ -95,7 +95,7 @@ def make_writable(folder: Path, place: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".write-{os.getpid()}"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another thread of ours may be probing too
     except OSError as error:
         raise UserError(
             f"cannot write to the {place} folder {folder}",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from repro.errors import UserError, nearest
-from repro.types import Method, Recipe
+from repro.types import IMAGES, Method, Recipe
 
 
 class Setting(NamedTuple):
@@ -118,7 +118,8 @@ def _layer(method: Method, layers: dict[str, list[tuple[Any, ...] | str]], field
 def resolve(method: Method, row: dict[str, Any], row_origin: str, settings: list[Setting], asked: bool, tiny: bool = False) -> list[Choice]:
     """All recipes of one method in a plan: more than one where a row or a setting lists several values for a field.
 
-    On a tiny subset one epoch is enough unless a setting says otherwise. An unscoped setting reaches the methods that were asked for; one scoped to a method reaches it as a parent, too.
+    On a tiny subset one epoch is enough unless a setting says otherwise. An unscoped setting reaches the methods that were asked for, and where it says how
+    images are prepared, the runs that they start from, too; one scoped to a method reaches it wherever it stands.
     """
     layers: dict[str, list] = {}
     for field, value in method.defaults.items():
@@ -136,7 +137,8 @@ def resolve(method: Method, row: dict[str, Any], row_origin: str, settings: list
     if tiny and "epochs" in layers:
         layers["epochs"] = [(1,), "--tiny"]
     for setting in settings:
-        if setting.method == method.name or (setting.method is None and asked and setting.field in method.fields):
+        unscoped = setting.method is None and setting.field in method.fields and (asked or setting.field in IMAGES)
+        if setting.method == method.name or unscoped:
             _layer(method, layers, setting.field, setting.values, f"--set {setting.text}")
     choices = []
     for values in itertools.product(*(layer[0] for layer in layers.values())):

@@ -21,8 +21,8 @@ def _is_best(cell: Estimate, best: float) -> bool:
     return f"{100 * cell.mean:.1f}" == f"{100 * best:.1f}"
 
 
-def _name(method: str, variant: str) -> str:
-    return f"{method} ({variant})" if variant else method
+def _name(method: str, variant: tuple[str, ...]) -> str:
+    return f"{method} ({' '.join(variant)})" if variant else method
 
 
 def _escaped(name: str) -> str:
@@ -67,7 +67,7 @@ def as_json(table: Table) -> dict:
         "rows": [
             {
                 "method": row.method,
-                "variant": row.variant,
+                "variant": list(row.variant),
                 "seeds": list(row.seeds),
                 "keys": list(row.keys),
                 "cells": [cell._asdict() for cell in row.cells],

@@ -72,7 +72,7 @@ class Store:
         """The folder of the run whose key starts with `prefix`."""
         if not re.fullmatch(r"[0-9a-f]{4,20}", prefix):
             raise UserError(
-                f"{prefix!r} is not a run's key", "a key is 4 to 20 hexadecimal digits, as tables and plans print it", "repro show"
+                f"{prefix!r} is not a run's key", "a key is 4 to 20 hexadecimal digits, as the command below lists them", "repro show"
             )
         found = sorted(self.root.glob(f"*/*-s*-{prefix}*"))
         if not found:

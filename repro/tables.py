@@ -28,7 +28,7 @@ class Row(NamedTuple):
     """One method's line: `variant` names what differs from the default recipe, `cells` follow the columns, `keys` are the runs behind it."""
 
     method: str
-    variant: str
+    variant: tuple[str, ...]
     cells: tuple[Estimate, ...]
     seeds: tuple[int, ...]
     seeded: bool
@@ -87,7 +87,7 @@ class _Reader:
         for key in run.parents.values():
             if key in self.by_key:
                 parent = self.by_key[key]
-                differs += self.variant(parent, f"{parent.run.method}.")
+                differs += [part for part in self.variant(parent, f"{parent.run.method}.") if part.partition(".")[2] not in differs]
         return differs
 
     def network(self, run: Run) -> list[str]:
@@ -146,10 +146,17 @@ def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
         row, note = _row(list(candidates.values()), reader, rule, columns)
         rows.append(row)
         notes += note
+    rows, shared = _shared_variant(rows)
     order = {name: position for position, name in enumerate(dict.fromkeys([*benchmark.methods, *plugins.names("methods")]))}
     rows.sort(key=lambda row: (order.get(row.method, len(order)), row.variant))
     best = tuple(max(row.cells[index].mean for row in rows) for index in range(len(columns)))
-    return Table(benchmark.title, benchmark, columns, tuple(rows), best, tuple(_caption(chosen, rule, rows, notes)))
+    return Table(benchmark.title, benchmark, columns, tuple(rows), best, tuple(_caption(chosen, rule, rows, shared, notes)))
+
+
+def _shared_variant(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
+    """What every row differs by from its default goes into the caption once."""
+    shared = tuple(part for part in rows[0].variant if len(rows) > 1 and all(part in row.variant for row in rows))
+    return [row._replace(variant=tuple(part for part in row.variant if part not in shared)) for row in rows], shared
 
 
 def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tuple[Column, ...]) -> tuple[Row, list[str]]:
@@ -176,7 +183,7 @@ def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tu
             notes.append(f"{first.run.method}: {len(candidates) - len(complete)} settings with fewer seeds left out")
     cells = tuple(t_interval([_value(point, column, benchmark) for _, point in winner]) for column in columns)
     seeds = tuple(sorted(run.run.seed for run, _ in winner))
-    variant = " ".join([*reader.variant(first), *reader.network(first.run)])
+    variant = tuple(dict.fromkeys([*reader.variant(first), *reader.network(first.run)]))
     return Row(
         first.run.method, variant, cells, seeds, plugins.declared(first.run.method).seeded, tuple(run.key for run, _ in winner)
     ), notes
@@ -186,7 +193,7 @@ def _value(point: Checkpoint, column: Column, benchmark: Benchmark) -> float:
     return statistics.fmean(point.metrics[split][benchmark.metric] for split in column.splits)
 
 
-def _caption(results: list[Result], rule: str, rows: list[Row], notes: list[str]) -> list[str]:
+def _caption(results: list[Result], rule: str, rows: list[Row], shared: tuple[str, ...], notes: list[str]) -> list[str]:
     benchmark = results[-1].run.benchmark
     counts = sorted({len(row.seeds) for row in rows if row.seeded})
     seeds = f"{' or '.join(map(str, counts)) or 'no'} seed{'s' if counts != [1] else ''}"
@@ -196,6 +203,8 @@ def _caption(results: list[Result], rule: str, rows: list[Row], notes: list[str]
         f"{benchmark.metric.capitalize()} in %, mean ± {INTERVAL} ({seeds}{'; ' + ', '.join(fixed) + ' has nothing random' if fixed else ''}); best mean of each column in bold.",
         f"Backbone {', '.join(backbone)}. Checkpoint selected by {rule}: {RULES[rule]}.",
     ]
+    if shared:
+        caption.append(f"All rows with {' '.join(shared)}.")
     if notes:
         caption.append("; ".join(notes) + ".")
     if benchmark.tiny:

@@ -13,6 +13,7 @@ import fabricated
 import pytest
 
 import repro
+from repro.__main__ import main as from_the_shell
 from repro.cli import context, main
 from repro.store import Store
 from repro.types import Recipe
@@ -318,14 +319,16 @@ def test_a_run_that_did_not_finish_cannot_be_shown(mistake, store):
     assert mistake("show", run.key)[0].endswith("is not finished")
 
 
-def test_ctrl_c_is_one_line_and_130(call, monkeypatch):
+def test_ctrl_c_is_one_line_and_130(capsys, monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("repro.cli.running._work", interrupted)
-    code, _, err = call("run", "digits", "--method", "scratch")
-    assert code == 130
-    assert err.strip() == "interrupted: nothing is lost, the same command continues"
+    monkeypatch.setattr(sys, "argv", ["repro", "run", "digits", "--method", "scratch"])
+    with pytest.raises(SystemExit) as stop:
+        from_the_shell()
+    assert stop.value.code == 130
+    assert capsys.readouterr().err.strip() == "interrupted: nothing is lost, the same command continues"
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

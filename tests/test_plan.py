@@ -141,12 +141,17 @@ def test_a_sweep_of_a_parent_multiplies_its_children():
 
 
 def test_an_unscoped_setting_leaves_parents_that_were_not_asked_for():
-    plan = planned("lp-ft", sets=("image_size=48",))
-    assert one(plan, "lp-ft").recipe.image_size == 48
-    assert one(plan, "lp").recipe.image_size is None
-    both = planned("lp", "lp-ft", sets=("image_size=48",))
-    assert one(both, "lp").recipe.image_size == 48
+    plan = planned("lp-ft", sets=("augment=flip",))
+    assert one(plan, "lp-ft").recipe.augment == "flip"
+    assert one(plan, "lp").recipe.augment == "none"
+    both = planned("lp", "lp-ft", sets=("augment=flip",))
+    assert one(both, "lp").recipe.augment == "flip"
     assert one(both, "lp-ft").parents["head"] == one(both, "lp").key
+
+
+def test_an_unscoped_image_setting_reaches_every_parent():
+    plan = planned("lp-ft", sets=("image_size=48",))
+    assert [run.recipe.image_size for run in plan.runs] == [48] * len(plan.runs)
 
 
 def test_a_setting_that_no_method_uses_is_a_mistake():

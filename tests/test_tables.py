@@ -27,7 +27,7 @@ def only(made):
 
 
 def rows(results, **options):
-    return {f"{row.method} {row.variant}".strip(): row for row in only(build(results, **options)).rows}
+    return {f"{row.method} {' '.join(row.variant)}".strip(): row for row in only(build(results, **options)).rows}
 
 
 # columns
@@ -62,7 +62,7 @@ def test_rows_follow_the_benchmarks_order_then_the_variant():
     results = [finished(method) for method in ("scratch", "lp-ft", "ft", "lp", "zero-shot")] + [finished("ft", batch_size=32)]
     table = only(build(results))
     assert [row.method for row in table.rows] == ["zero-shot", "lp", "ft", "ft", "lp-ft", "scratch"]
-    assert [row.variant for row in table.rows if row.method == "ft"] == ["", "batch_size=32"]
+    assert [row.variant for row in table.rows if row.method == "ft"] == [(), ("batch_size=32",)]
 
 
 def test_stages_are_no_rows():

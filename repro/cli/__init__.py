@@ -46,8 +46,6 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 1 a run failed, 2 a mistake that the three printed lines explain, 130 interrupted."""
     try:
         code = app(args=arguments, prog_name="repro", standalone_mode=False)
-        if code == 130:  # how newer versions of typer hand on Ctrl-C; older ones raise Abort
-            raise KeyboardInterrupt
         sys.stdout.flush()
     except UserError as error:
         _complain(error)
@@ -57,14 +55,15 @@ def main(arguments: list[str] | None = None) -> None:
         code = 2
     except typer.Exit as stop:
         code = stop.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        print("\ninterrupted: nothing is lost, the same command continues", file=sys.stderr)
+    except typer.Abort:
         code = 130
     except BrokenPipeError:  # the reader left: `repro list | head`; what is still buffered goes nowhere, or the interpreter would complain
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except SystemExit as stop:  # typer's own answer to the same
         code = 0 if isinstance(stop.__context__, BrokenPipeError) else stop.code
+    if code == 130:  # what typer makes of Ctrl-C
+        raise KeyboardInterrupt
     sys.exit(code if isinstance(code, int) else 0)
 
 

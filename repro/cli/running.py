@@ -10,6 +10,7 @@ import typer
 from repro import plan as planning
 from repro import plugins, tables
 from repro.cli.context import complete_backbone, complete_benchmark, complete_field, complete_method, duration, places
+from repro.cli.leaving import at_once
 from repro.cli.tabling import write
 from repro.paths import Places
 from repro.store import Store
@@ -78,7 +79,7 @@ def _work(plan: planning.Plan, where: Places, device: str, forecast: planning.Fo
     from repro.cli.watching import Watcher
 
     Store(where.runs).prepare()  # a folder that cannot be written is told before the seconds that torch takes
-    with Watcher(forecast, quiet) as watcher:
+    with Watcher(forecast, quiet) as watcher, at_once(watcher.stop):
         watcher.note("loading torch")
         from repro.run import execute, find_device
 
