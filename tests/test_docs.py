@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
 import typer
 
 import repro
@@ -73,17 +72,32 @@ def test_the_readme_names_everything():
     assert missing(README.read_text(encoding="utf-8")) == []
 
 
-@pytest.mark.parametrize("block", re.findall(r"^```(?:sh|bash|console|shell)?\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S))
-def test_every_command_in_the_readme_can_be_typed(block):
-    """Commands and long options in code blocks exist."""
+BLOCKS = re.findall(r"^```(?:sh|bash|console|shell)?\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
+COMPLETION = ("--help", "--install-completion", "--show-completion")
+
+
+def _calls(block: str) -> list[list[str]]:
+    """The words after `repro` in each line of a code block that calls it."""
+    lines = (line.partition(" #")[0] for line in block.replace("\\\n", " ").splitlines())
+    return [words.split() for line in lines for words in re.findall(r"(?:^|[\s$&;|(])repro((?: +[^\s#|&;]+)*) *(?:$|[#|&;])", line)]
+
+
+def test_every_command_in_the_readme_can_be_typed():
     known = commands()
-    for line in block.replace("\\\n", " ").splitlines():
-        for words in re.findall(r"(?:^|[\s$&;|(])repro ((?:[^#|&;]|\|\w)*)", line.partition(" # ")[0]):
-            for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", words):
-                assert any(option in options for options in known.values()) or option in (
-                    "--help",
-                    "--install-completion",
-                    "--show-completion",
-                ), (line, option)
-            first = next((word for word in words.split() if not word.startswith("-")), "")
-            assert not re.fullmatch(r"[a-z]+", first) or first in known or words.startswith("--"), (line, first)
+    options = {option for group in known.values() for option in group} | set(COMPLETION)
+    calls = [words for block in BLOCKS for words in _calls(block)]
+    assert len(calls) >= 2
+    for words in calls:
+        assert {word.partition("=")[0] for word in words if word.startswith("--")} <= options, words
+        first = next((word for word in words if not word.startswith("-")), "")
+        assert first in known or words[0].startswith("--"), words
+
+
+def test_a_call_in_a_code_block_is_read():
+    assert _calls(
+        "pip install x && repro run digits --seeds 3   # why\n$ repro\nrepro run a \\\n  --set lr=1\n  repro/   the folder\n"
+    ) == [
+        ["run", "digits", "--seeds", "3"],
+        [],
+        ["run", "a", "--set", "lr=1"],
+    ]
