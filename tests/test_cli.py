@@ -13,55 +13,10 @@ import fabricated
 import pytest
 
 import repro
-from repro.__main__ import main as from_the_shell
-from repro.cli import context, main
-from repro.store import Store
+from repro.cli import context
 from repro.types import Recipe
 
 TOP = Path(repro.__file__).parent.parent
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """`call("list", "tables")` → (exit code, standard output, standard error), on a terminal of 80 columns."""
-    monkeypatch.setenv("COLUMNS", "80")
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        with pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
-        return stop.value.code, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
-def mistake(call):
-    """`mistake("run", "digit")` → what, why, cure: asserts that there are exactly these lines, and exit code 2."""
-
-    def run(*arguments: str) -> tuple[str, str, str]:
-        code, out, err = call(*arguments)
-        assert (code, out) == (2, ""), (code, out, err)
-        found = re.fullmatch(r"error: (.+)\n  why: (.+)\n  try: (.+)\n", err)
-        assert found, err
-        return found.groups()
-
-    return run
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "home" / "runs")
-
-
-def finish(store: Store, run, *points):
-    store.finish(store.claim(run), fabricated.result(run, points))
-    store.release(store.folder(run))
-    return run
-
-
-def of_digits(**changes):
-    """A fabricated benchmark that calls itself digits, so that commands that go by name find it."""
-    return fabricated.benchmark(name="digits", title="digits: numbers fabricated for a test", **changes)
 
 
 # repro
@@ -77,13 +32,13 @@ def test_repro_alone_says_what_is_here_and_what_to_do(call, tmp_path):
     assert lines[-1] == "next: repro run digits"
 
 
-def test_repro_alone_counts_runs_by_state_and_sends_on(call, store):
-    finish(store, fabricated.run("ft", of=of_digits()))
+def test_repro_alone_counts_runs_by_state_and_sends_on(call, home_store):
+    fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits()))
     assert "runs of digits: 1 done" in call()[1]
     assert call()[1].splitlines()[-1].startswith("next: repro run folder --root DIR")
-    broken = fabricated.run("lp", of=of_digits())
-    store.fail(store.claim(broken), fabricated.failure(broken))
-    store.claim(fabricated.run("scratch", of=of_digits()))
+    broken = fabricated.run("lp", of=fabricated.of_digits())
+    home_store.fail(home_store.claim(broken), fabricated.failure(broken))
+    home_store.claim(fabricated.run("scratch", of=fabricated.of_digits()))
     _, out, _ = call()
     assert "runs of digits: 1 done, 1 failed, 1 unfinished" in out
     assert out.splitlines()[-1] == "next: repro run digits finishes what is missing"
@@ -161,7 +116,7 @@ def test_a_dry_run_as_json_says_where_each_field_came_from(call):
     assert set(run["parents"]) == {"head", "backbone"}
 
 
-def test_a_dry_run_knows_what_is_done_and_how_long_the_rest_may_take(call, store):
+def test_a_dry_run_knows_what_is_done_and_how_long_the_rest_may_take(call, home_store):
     plan = ("run", "digits", "--method", "scratch", "--dry-run")
     keys = [run["key"] for run in json.loads(call(*plan, "--json")[1])["runs"]]
     from repro import plugins
@@ -170,7 +125,7 @@ def test_a_dry_run_knows_what_is_done_and_how_long_the_rest_may_take(call, store
 
     runs = make(Request(plugins.benchmark("digits").describe({}, Places.find()), ("scratch",))).runs
     assert [run.key for run in runs] == keys
-    finish(store, runs[0])
+    fabricated.finish(home_store, runs[0])
     assert call(*plan)[1].splitlines()[-1] == "2 runs to do, 1 done; about 20 s"
 
 
@@ -179,7 +134,7 @@ def test_methods_left_out_are_said(call):
     assert re.search(r"zero-shot +left out: zero-shot needs a text tower, and timm:resnet18 has none", out)
 
 
-def test_everything_done_is_no_work_and_a_table_without_torch(call, store):
+def test_everything_done_is_no_work_and_a_table_without_torch(call, home_store):
     from repro import plugins
     from repro.paths import Places
     from repro.plan import Request, make
@@ -189,7 +144,7 @@ def test_everything_done_is_no_work_and_a_table_without_torch(call, store):
         update={"metrics": {split.name: {"accuracy": 0.5} for split in benchmark.splits if split.role not in ("train", "pretrain")}}
     )
     for run in make(Request(benchmark, ("lp",))).runs:
-        finish(store, run, points)
+        fabricated.finish(home_store, run, points)
     before = set(sys.modules)
     code, out, err = call("run", "digits", "--method", "lp")
     assert (code, err) == (0, "")
@@ -202,10 +157,12 @@ def test_everything_done_is_no_work_and_a_table_without_torch(call, store):
 # table
 
 
-def test_a_table_of_stored_results(call, store, tmp_path):
+def test_a_table_of_stored_results(call, home_store, tmp_path):
     for seed in range(3):
-        finish(store, fabricated.run("ft", seed, of=of_digits()), fabricated.checkpoint(id_test=0.9 + seed / 100))
-    finish(store, fabricated.run("ft", of=of_digits(tiny=True)), fabricated.checkpoint(id_test=0.1))
+        fabricated.finish(
+            home_store, fabricated.run("ft", seed, of=fabricated.of_digits()), fabricated.checkpoint(id_test=0.9 + seed / 100)
+        )
+    fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits(tiny=True)), fabricated.checkpoint(id_test=0.1))
     code, out, _ = call("table", "digits")
     assert code == 0 and "91.0 ± 2.5" in out and "TINY" not in out and "10.0" not in out
     assert max(map(len, out.splitlines())) <= 80
@@ -222,10 +179,12 @@ def test_a_table_of_stored_results(call, store, tmp_path):
 # show
 
 
-def test_show_a_run_and_all_runs(call, store):
-    run = finish(store, fabricated.run("ft", 2, of=of_digits(), lr=0.25), fabricated.checkpoint("epoch-7", id_test=0.123))
-    broken = fabricated.run("lp", of=of_digits())
-    store.fail(store.claim(broken), fabricated.failure(broken, "ValueError: made up"))
+def test_show_a_run_and_all_runs(call, home_store):
+    run = fabricated.finish(
+        home_store, fabricated.run("ft", 2, of=fabricated.of_digits(), lr=0.25), fabricated.checkpoint("epoch-7", id_test=0.123)
+    )
+    broken = fabricated.run("lp", of=fabricated.of_digits())
+    home_store.fail(home_store.claim(broken), fabricated.failure(broken, "ValueError: made up"))
     code, out, _ = call("show", run.key[:6])
     assert code == 0
     assert re.search(r"^  lr +0.25 +made up$", out, re.M) and "id_test 12.3" in out and f"key         {run.key}" in out
@@ -239,109 +198,6 @@ def test_show_a_run_and_all_runs(call, store):
 def test_show_of_an_empty_store_says_so(call):
     code, out, _ = call("show")
     assert code == 0 and "nothing has been run yet" in out
-
-
-# mistakes
-
-MISTAKES = {
-    "command": (("rnu",), "No such command 'rnu'", "did you mean 'run'?", "repro --help"),
-    "option": (("run", "digits", "--sedes", "3"), "--sedes", "", "repro run --help"),
-    "no benchmark": (("run",), "Missing argument 'benchmark'", "", "repro run --help"),
-    "benchmark": (("run", "digit"), "there is no benchmark 'digit'", "did you mean 'digits'?", "repro list"),
-    "method": (("run", "digits", "-m", "lpft"), "there is no method 'lpft'", "did you mean 'lp-ft'?", "repro list methods"),
-    "seeds": (("run", "digits", "--seeds", "three"), "--seeds three", "0,4 means those two", "--seeds 3"),
-    "field": (("run", "digits", "--set", "lrr=1"), "no field 'lrr'", "did you mean 'lr'?", "repro list fields"),
-    "value": (("run", "digits", "--set", "lr=fast"), "'fast' is not a value of lr", "number", "--set lr=0.001"),
-    "value of a key": (("run", "digits", "--set", "lr=inf"), "'inf' is not a value of lr", "finite", "--set lr=0.001"),
-    "value with a line break": (("run", "digits", "--set", "lr=1\n2"), "is not a value of lr", "number", "--set lr=0.001"),
-    "scope": (("run", "digits", "--set", "lpft.lr=1"), "no method 'lpft'", "did you mean 'lp-ft'?", "repro list methods"),
-    "meaning": (("run", "digits", "--set", "lp.lr=1"), "lr means nothing to lp", "lp uses", "METHOD.lr"),
-    "backbone": (
-        ("run", "digits", "--backbone", "digit-clip"),
-        "no backbone 'digit-clip'",
-        "did you mean 'digits-clip'?",
-        "repro list backbones",
-    ),
-    "weights": (("run", "digits", "--weights", "/no/such"), "cannot read the weights file /no/such", "No such file", "--weights FILE"),
-    "option of another": (("run", "digits", "--root", "x"), "digits takes no --root", "", "repro run digits"),
-    "folder": (("run", "folder"), "folder needs --root", "", "repro run folder --root DIR"),
-    "list": (("list", "method"), "there is no list 'method'", "did you mean 'methods'?", "repro list"),
-    "table": (("table", "digit"), "there is no table 'digit'", "did you mean 'digits'?", "repro list tables"),
-    "no results": (("table",), "there are no results yet", "looked in", "repro run digits"),
-    "no results of": (("table", "folder", "--tiny"), "no results of folder on tiny subsets", "looked in", "repro run folder --tiny"),
-    "rule": (("table", "--select", "idval"), "no selection rule 'idval'", "did you mean 'id_val'?", "repro table --help"),
-    "format": (("table", "--format", "markdwon"), "no format 'markdwon'", "did you mean 'markdown'?", "repro table --help"),
-    "unknown key": (("show", "abcd"), "no run's key starts with abcd", "looked in", "repro show"),
-    "no key": (("show", "xyzzy"), "'xyzzy' is not a run's key", "hexadecimal", "repro show"),
-}
-
-
-@pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_three_lines_and_exit_code_2(mistake, name):
-    arguments, what, why, cure = MISTAKES[name]
-    lines = mistake(*arguments)
-    assert what in lines[0] and why in lines[1] and cure in lines[2], lines
-
-
-def test_a_broken_config_is_a_mistake(mistake, tmp_path):
-    (tmp_path / "config.toml").write_text('rums = "x"')
-    for arguments in ((), ("table",), ("run", "digits", "--dry-run")):
-        assert "config.toml" in mistake(*arguments)[0]
-
-
-def test_a_runs_folder_that_cannot_be_written_stops_the_run_before_it_starts(mistake, call, tmp_path):
-    (tmp_path / "file").touch()
-    for place in (tmp_path / "file", tmp_path / "file" / "below"):
-        code, out, err = call("--runs", place, "run", "digits", "--method", "scratch", "--seeds", "1")
-        assert code == 2
-        assert err.splitlines()[0] == f"error: cannot write to the runs folder {place}" and len(err.splitlines()) == 3
-        assert "1 runs to do" in out, "the plan is printed first"
-        assert call("--runs", place, "run", "digits", "--dry-run")[0] == 0
-        assert mistake("--runs", place, "table")[0] == "there are no results yet"
-
-
-def test_a_damaged_result_is_a_mistake_that_names_the_file(mistake, store):
-    run = finish(store, fabricated.run("ft", of=of_digits()))
-    (store.folder(run) / "result.json").write_text("{")
-    for arguments in (("table",), ("show",), ("show", run.key)):
-        what, _, cure = mistake(*arguments)
-        assert what == f"{store.folder(run)}/result.json is damaged" and cure.startswith(f"rm -r {store.folder(run)}")
-
-
-def test_an_output_that_cannot_be_written(mistake, store, tmp_path):
-    finish(store, fabricated.run("ft", of=of_digits()))
-    assert mistake("table", "--out", tmp_path / "no" / "t.md")[0] == f"cannot write {tmp_path}/no/t.md"
-
-
-def test_a_run_that_did_not_finish_cannot_be_shown(mistake, store):
-    run = fabricated.run("ft", of=of_digits())
-    store.claim(run)
-    assert mistake("show", run.key)[0].endswith("is not finished")
-
-
-def test_ctrl_c_is_one_line_and_130(capsys, monkeypatch):
-    def interrupted(*arguments, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("repro.cli.running._work", interrupted)
-    monkeypatch.setattr(sys, "argv", ["repro", "run", "digits", "--method", "scratch"])
-    with pytest.raises(SystemExit) as stop:
-        from_the_shell()
-    assert stop.value.code == 130
-    assert capsys.readouterr().err.strip() == "interrupted: nothing is lost, the same command continues"
-
-
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_closed_pipe_is_no_error(unbuffered):
-    """As in `repro list fields | head -n 1`."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
-    done = subprocess.run(
-        [sys.executable, "-m", "repro", "list", "fields"], stdout=writing, stderr=subprocess.PIPE, text=True, cwd=TOP, env=environment
-    )
-    os.close(writing)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 # completion
@@ -364,10 +220,10 @@ def _completed(words: str) -> list[str]:
     return done.stdout.split()
 
 
-def test_the_shell_is_offered_names_and_keys(store):
+def test_the_shell_is_offered_names_and_keys(home_store):
     assert _completed("repro run di") == ["digits"]
     assert _completed("repro run digits --method lp") == ["lp", "lp-ft"]
-    run = finish(store, fabricated.run("ft", of=of_digits()))
+    run = fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits())).run
     assert _completed("repro show ") == [run.key]
 
 
