@@ -29,7 +29,7 @@ def _read_config() -> dict[str, str]:
         return {}
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the config file {path}", str(error), f"mend or remove it: {path}") from None
     for key, value in content.items():
         if key not in PLACES or not isinstance(value, str):

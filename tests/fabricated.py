@@ -7,6 +7,7 @@ from typing import Any
 
 from repro import plugins
 from repro.recipe import resolve
+from repro.store import Store
 from repro.types import BackboneRef, Benchmark, Checkpoint, Failure, Recipe, Result, Run, Split
 
 SPLITS = (
@@ -75,3 +76,17 @@ def result(of: Run, points: Sequence[Checkpoint] | None = None, *, finished: str
 
 def failure(of: Run, error: str = "RuntimeError: made up") -> Failure:
     return Failure(key=of.key, run=of, error=error, trace="Traceback: made up", environment={}, failed="2026-01-01T00:00:00+00:00")
+
+
+def finish(store: Store, of: Run, *points: Checkpoint, **changes: Any) -> Result:
+    """Claim, finish and release a run, as `repro.run` does it."""
+    folder = store.claim(of)
+    made = result(of, points, **changes)
+    store.finish(folder, made)
+    store.release(folder)
+    return made
+
+
+def of_digits(**changes: Any) -> Benchmark:
+    """A fabricated benchmark that calls itself digits, so that commands that go by name find it."""
+    return benchmark(name="digits", title="digits: numbers fabricated for a test", **changes)

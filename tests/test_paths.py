@@ -87,6 +87,13 @@ def test_a_broken_config_is_named(config, content, why):
     assert str(config) in caught.value.cure
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that even root cannot read")
+def test_a_config_that_cannot_be_read_is_named(monkeypatch):
+    monkeypatch.setenv("REPRO_CONFIG", "/proc/self/mem")
+    with pytest.raises(UserError, match="cannot read the config file /proc/self/mem"):
+        Places.find()
+
+
 def test_the_shipped_folders_are_those_of_the_checkout():
     top = Path(paths.__file__).resolve().parent.parent
     assert paths.tables_dir() == top / "tables"

@@ -274,18 +274,14 @@ def test_a_broken_table_is_named(table, content):
 # forecast
 
 
-def finish(store: Store, run, **changes) -> None:
-    store.finish(store.claim(run), fabricated.result(run, **changes))
-
-
 def test_finished_runs_drop_out(tmp_path):
     store, plan = Store(tmp_path), planned("lp", "ft", seeds=(0, 1))
-    finish(store, plan.runs[0])
+    fabricated.finish(store, plan.runs[0])
     forecast = planning.forecast(plan, store)
     assert forecast.done == plan.runs[:1]
     assert forecast.todo == plan.runs[1:]
     for run in plan.runs[1:]:
-        finish(store, run)
+        fabricated.finish(store, run)
     assert planning.forecast(plan, store) == planning.Forecast((), plan.runs, None, 0)
 
 
@@ -299,7 +295,7 @@ def test_the_time_is_predicted_from_runs_like_it_and_scaled_by_epochs(tmp_path):
     store = Store(tmp_path)
     assert planning.forecast(planned("scratch"), store).seconds is None
     for seed, seconds in ((0, 10.0), (1, 14.0), (2, 90.0)):
-        finish(store, one(planned("scratch", seeds=(seed,), sets=("epochs=5",)), "scratch"), seconds={"total": seconds})
+        fabricated.finish(store, one(planned("scratch", seeds=(seed,), sets=("epochs=5",)), "scratch"), seconds={"total": seconds})
     longer = one(planned("scratch", seeds=(3,), sets=("epochs=20",)), "scratch")
     assert planning.predict(longer, store.results()) == 14.0 * 20 / 5
     forecast = planning.forecast(planned("scratch", "ft", seeds=(3,), sets=("epochs=20",)), store)

@@ -19,19 +19,10 @@ def store(tmp_path):
     return Store(tmp_path / "runs")
 
 
-def finish(store: Store, run, **changes):
-    """A run claimed, finished and released, as `repro.run` does it."""
-    folder = store.claim(run)
-    result = fabricated.result(run, **changes)
-    store.finish(folder, result)
-    store.release(folder)
-    return result
-
-
 def test_a_finished_run_is_found_by_its_content(store):
     run = fabricated.run("ft", 3)
     assert store.result(run) is None
-    result = finish(store, run)
+    result = fabricated.finish(store, run)
     assert store.result(run) == result
     assert store.result(fabricated.run("ft", 4)) is None
     assert sorted(path.name for path in store.folder(run).iterdir()) == ["result.json", "run.json"]
@@ -46,7 +37,7 @@ def test_run_json_says_what_the_run_is(store):
 
 def test_names_that_no_folder_can_have(store):
     run = fabricated.run(of=fabricated.benchmark(name="a/b c:d"))
-    finish(store, run)
+    fabricated.finish(store, run)
     assert store.folder(run).parent == store.root / "a_b_c_d"
     assert store.result(run).run.benchmark.name == "a/b c:d"
     assert len(store.results("a/b c:d")) == 1
@@ -142,7 +133,7 @@ def damaged() -> dict[str, str]:
 @pytest.mark.parametrize("how", damaged())
 def test_a_damaged_result_is_named_and_never_taken_for_a_missing_one(store, how):
     run = fabricated.run()
-    finish(store, run)
+    fabricated.finish(store, run)
     path = store.folder(run) / "result.json"
     path.write_text(damaged()[how])
     for read in (lambda: store.result(run), store.results, store.frame):
@@ -155,7 +146,7 @@ def test_a_damaged_result_is_named_and_never_taken_for_a_missing_one(store, how)
 
 def test_a_result_that_is_no_text_is_named(store):
     run = fabricated.run()
-    finish(store, run)
+    fabricated.finish(store, run)
     (store.folder(run) / "result.json").write_bytes(b"\xff\xfe\xfd")
     with pytest.raises(UserError, match="is damaged"):
         store.result(run)
@@ -163,7 +154,7 @@ def test_a_result_that_is_no_text_is_named(store):
 
 def test_a_result_of_another_schema_is_named(store):
     run = fabricated.run()
-    finish(store, run)
+    fabricated.finish(store, run)
     path = store.folder(run) / "result.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": SCHEMA + 1}))
     with pytest.raises(UserError) as caught:
@@ -186,7 +177,7 @@ def test_a_file_in_place_of_the_folder_holds_no_results(tmp_path):
 def test_a_run_is_found_by_the_first_digits_of_its_key(store):
     runs = [fabricated.run(seed=seed) for seed in range(3)]
     for run in runs:
-        finish(store, run)
+        fabricated.finish(store, run)
     for run in runs:
         assert store.find(run.key) == store.find(run.key[:6]) == store.folder(run)
 
@@ -214,8 +205,8 @@ def test_an_unknown_or_ambiguous_prefix(store):
 
 def test_the_frame_has_a_row_per_run_checkpoint_split_and_metric(store):
     points = [fabricated.checkpoint("epoch-1", sketch=0.25), fabricated.checkpoint("epoch-2", sketch=0.75)]
-    finish(store, fabricated.run(seed=1, lr=0.5, betas=(0.8, 0.9)), points=points)
-    finish(store, fabricated.run("zero-shot"), points=[fabricated.checkpoint("start")])
+    fabricated.finish(store, fabricated.run(seed=1, lr=0.5, betas=(0.8, 0.9)), *points)
+    fabricated.finish(store, fabricated.run("zero-shot"), fabricated.checkpoint("start"))
     frame = store.frame()
     assert len(frame) == (2 + 1) * 4
     picked = frame[(frame.method == "ft") & (frame.split == "sketch")]
@@ -233,13 +224,13 @@ def test_the_frame_of_an_empty_store_is_empty(store):
 
 
 def test_results_come_oldest_first(store):
-    late = finish(store, fabricated.run(seed=0), finished="2026-03-01T00:00:00+00:00")
-    early = finish(store, fabricated.run(seed=1), finished="2026-02-01T00:00:00+00:00")
+    late = fabricated.finish(store, fabricated.run(seed=0), finished="2026-03-01T00:00:00+00:00")
+    early = fabricated.finish(store, fabricated.run(seed=1), finished="2026-02-01T00:00:00+00:00")
     assert store.results() == [early, late]
 
 
 def test_repro_results_reads_the_users_store(tmp_path):
     import repro
 
-    finish(Store(tmp_path / "home" / "runs"), fabricated.run())
+    fabricated.finish(Store(tmp_path / "home" / "runs"), fabricated.run())
     assert len(repro.results()) == 4

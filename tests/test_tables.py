@@ -88,6 +88,21 @@ def test_a_variant_of_a_parent_labels_its_children():
     assert set(rows([*parents, *children])) == {"lp", "lp lp_features=train", "lp-ft", "lp-ft lp.lp_features=train"}
 
 
+def test_what_a_parent_shares_with_its_child_is_said_once():
+    parent = finished("lp", image_size=48)
+    assert set(rows([parent, finished("lp-ft", parents={"head": parent.key}, image_size=48), finished("ft")])) == {
+        "ft",
+        "lp image_size=48",
+        "lp-ft image_size=48",
+    }
+
+
+def test_what_all_rows_share_stands_in_the_caption():
+    table = only(build([finished("ft", batch_size=32, momentum=0.5), finished("scratch", batch_size=32)]))
+    assert [row.variant for row in table.rows] == [("momentum=0.5",), ()]
+    assert "All rows with batch_size=32." in table.caption
+
+
 def test_seeds_of_a_parent_make_no_variant():
     parents = [finished("lp", seed) for seed in (0, 1)]
     children = [finished("lp-ft", seed, parents={"head": parent.key}) for seed, parent in enumerate(parents)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -37,7 +38,7 @@ def _usage_error(error: Exception) -> UserError:
 
 
 def _complain(error: UserError) -> None:
-    what, why, cure = error.lines()
+    what, why, cure = (" ".join(line.split("\n")) for line in error.lines())
     print(f"error: {what}\n  why: {why}\n  try: {cure}", file=sys.stderr)
 
 
@@ -45,6 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 1 a run failed, 2 a mistake that the three printed lines explain, 130 interrupted."""
     try:
         code = app(args=arguments, prog_name="repro", standalone_mode=False)
+        sys.stdout.flush()
     except UserError as error:
         _complain(error)
         code = 2
@@ -55,9 +57,11 @@ def main(arguments: list[str] | None = None) -> None:
         code = stop.exit_code
     except typer.Abort:
         code = 130
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # the reader left: `repro list | head`; what is still buffered goes nowhere, or the interpreter would complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except SystemExit as stop:  # typer's own answer to the same
+        code = 0 if isinstance(stop.__context__, BrokenPipeError) else stop.code
     if code == 130:  # what typer makes of Ctrl-C
         raise KeyboardInterrupt
     sys.exit(code if isinstance(code, int) else 0)

@@ -34,6 +34,7 @@ def _overview(options: GlobalOptions) -> None:
     from collections import Counter
 
     from rich.console import Console
+    from rich.markup import escape
 
     from repro import plugins
     from repro.store import Store
@@ -44,7 +45,7 @@ def _overview(options: GlobalOptions) -> None:
     console.print(f"benchmarks  {', '.join(plugins.names('benchmarks'))}")
     console.print(f"methods     {', '.join(name for name in plugins.names('methods') if plugins.declared(name).reported)}")
     for place in ("data", "packs", "runs"):
-        console.print(f"{place:<11} {getattr(places, place)}  [dim]({places.sources[place]})[/]")
+        console.print(f"{place:<11} {escape(str(getattr(places, place)))}  [dim]({escape(places.sources[place])})[/]")
     store = Store(places.runs)
     states: dict[str, Counter[str]] = {}
     for folder in store.folders():

@@ -78,6 +78,7 @@ def _work(plan: planning.Plan, where: Places, device: str, forecast: planning.Fo
     """Import the heavy part and work the plan off, watched by a progress display on standard error."""
     from repro.cli.watching import Watcher
 
+    Store(where.runs).prepare()  # a folder that cannot be written is told before the seconds that torch takes
     with Watcher(forecast, quiet) as watcher, at_once(watcher.stop):
         watcher.note("loading torch")
         from repro.run import execute, find_device
