@@ -1,0 +1,230 @@
+"""The training loop on the digits' tiny subset: what a step does, and the first losses of each method as golden numbers."""
+
+from pathlib import Path
+
+import pytest
+import tiny_digits
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from repro import plugins
+from repro.nn.job import Batch, Job
+from repro.nn.loop import Diverged, Trainer
+from repro.nn.optim import learning_rate
+from repro.paths import Places
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Places:
+    places = tiny_digits.pretrained_home(tmp_path_factory.mktemp("loop"))
+    assert tiny_digits.execute(tiny_digits.plan("lp"), places, tiny_digits.CPU, tiny_digits.Log()) == []
+    return places
+
+
+def job_with(home: Places, *sets: str, method: str = "ft") -> Job:
+    return tiny_digits.job_of(tiny_digits.plan(method, sets=sets), method, home)
+
+
+class Smooth(nn.Module):
+    """A network in float64 without BatchNorm and dropout, so that sums may be split in any way."""
+
+    def __init__(self, norm: bool = False):
+        super().__init__()
+        torch.manual_seed(0)
+        self.backbone = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 16), nn.BatchNorm1d(16) if norm else nn.Tanh()).double()
+        self.head = nn.Linear(16, 10).double()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(self.backbone(images.double()))
+
+    def freeze_backbone(self) -> None:
+        self.backbone.requires_grad_(False)
+
+
+def mean_loss(model: nn.Module, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+    return {"loss": F.cross_entropy(model(batch.images), batch.labels)}
+
+
+def trainer_of(job: Job, folder: Path, model: nn.Module | None = None, loss=mean_loss) -> Trainer:
+    job.backbone()  # says how images are prepared
+    model = Smooth() if model is None else model
+    return Trainer(job, model, loss, job.images("train", augmented=True), {}, folder)
+
+
+def first_batch(trainer: Trainer) -> tuple[torch.Tensor, torch.Tensor | None]:
+    from repro.nn.loop import _order
+
+    return _order(trainer.job, len(trainer.train), 0)[0], trainer.train.uniforms(trainer.job.run.seed, 0)
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7, 32, 100])
+def test_accumulation_gives_the_gradient_of_the_whole_batch(home: Places, tmp_path: Path, parts: int) -> None:
+    whole, split = (trainer_of(job_with(home, "batch_size=32", f"accumulate={n}", "momentum=0"), tmp_path) for n in (1, parts))
+    for trainer in (whole, split):
+        trainer._step(*first_batch(trainer))
+    for a, b in zip(whole.model.parameters(), split.model.parameters(), strict=True):
+        assert torch.allclose(a.grad, b.grad, rtol=1e-10, atol=1e-14)
+        assert torch.allclose(a, b, rtol=1e-12)
+    assert whole.progress.sums["loss"] == pytest.approx(split.progress.sums["loss"], rel=1e-10)
+    assert whole.progress.seen == split.progress.seen == 32
+
+
+def test_a_step_is_sgd_on_the_mean_gradient(home: Places, tmp_path: Path) -> None:
+    trainer, untouched = trainer_of(job_with(home, "lr=0.05", "batch_size=32"), tmp_path), Smooth()
+    index, uniforms = first_batch(trainer)
+    F.cross_entropy(untouched(trainer.train.batch(index, uniforms)), trainer.train.labels[index]).backward()
+    trainer._step(index, uniforms)
+    for new, old in zip(trainer.model.parameters(), untouched.parameters(), strict=True):
+        assert torch.allclose(new, old - 0.05 * old.grad, rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("limit", [0.01, 1000.0])
+def test_gradients_are_clipped_to_their_joint_norm(home: Places, tmp_path: Path, limit: float) -> None:
+    free, clipped = (trainer_of(job_with(home, *sets), tmp_path) for sets in ((), (f"clip_norm={limit}",)))
+    for trainer in (free, clipped):
+        trainer._step(*first_batch(trainer))
+    norm = torch.cat([parameter.grad.flatten() for parameter in free.model.parameters()]).norm()
+    factor = min(1.0, limit / float(norm))
+    for a, b in zip(free.model.parameters(), clipped.model.parameters(), strict=True):
+        assert torch.allclose(b.grad, factor * a.grad, rtol=1e-4)
+
+
+def test_batchnorm_in_evaluation_mode_keeps_its_statistics_and_trains_its_weights(home: Places, tmp_path: Path) -> None:
+    for mode, frozen in (("eval", True), ("train", False)):
+        model = Smooth(norm=True)
+        norm = model.backbone[2]
+        before = {name: tensor.clone() for name, tensor in norm.state_dict().items()}
+        trainer = trainer_of(job_with(home, f"batchnorm={mode}", "batch_size=25"), tmp_path / mode, model)
+        trainer.folder.mkdir()
+        trainer.fit()
+        for name in ("running_mean", "running_var", "num_batches_tracked"):
+            assert torch.equal(getattr(norm, name), before[name]) == frozen, (mode, name)
+        assert not torch.equal(norm.weight, before["weight"]) and not torch.equal(norm.bias, before["bias"])
+
+
+def test_a_frozen_backbone_is_bit_equal_and_the_head_moves(home: Places, tmp_path: Path) -> None:
+    model, untouched = Smooth(norm=True), Smooth(norm=True)
+    trainer_of(job_with(home, "freeze=backbone"), tmp_path, model).fit()
+    for (name, new), old in zip(model.state_dict().items(), untouched.state_dict().values(), strict=True):
+        assert torch.equal(new, old) == name.startswith("backbone."), name
+
+
+@pytest.mark.parametrize(("drop", "sizes"), [("false", [32, 32, 32, 4]), ("true", [32, 32, 32])])
+def test_every_example_once_per_epoch_but_for_a_dropped_rest(home: Places, tmp_path: Path, drop: str, sizes: list[int]) -> None:
+    seen: list[torch.Tensor] = []
+
+    def loss(model: nn.Module, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+        assert torch.equal(batch.labels, trainer.train.pack.labels[batch.index])
+        seen.append(batch.index)
+        return mean_loss(model, batch, job)
+
+    trainer = trainer_of(job_with(home, "batch_size=32", "epochs=2", f"drop_last={drop}"), tmp_path, loss=loss)
+    trainer.fit()
+    epochs = seen[: len(sizes)], seen[len(sizes) :]
+    assert [len(index) for index in epochs[0]] == [len(index) for index in epochs[1]] == sizes
+    for epoch in epochs:
+        assert len(torch.cat(epoch).unique()) == sum(sizes)
+    assert not torch.equal(torch.cat(epochs[0]), torch.cat(epochs[1]))
+    assert trainer.progress.step == trainer.total_steps == 2 * len(sizes)
+
+
+def test_a_batch_larger_than_the_split_is_the_split(home: Places, tmp_path: Path) -> None:
+    trainer = trainer_of(job_with(home, "batch_size=1000", "drop_last=true"), tmp_path)
+    trainer.fit()
+    assert trainer.progress.step == 1 and trainer.progress.images == 100
+
+
+def test_every_step_has_its_own_learning_rate(home: Places, tmp_path: Path) -> None:
+    rates: list[tuple[float, float]] = []
+
+    def loss(model: nn.Module, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+        groups = {group["lr_factor"]: group["lr"] for group in trainer.optimizer.param_groups}
+        rates.append((groups[1.0], groups[10.0]))
+        return mean_loss(model, batch, job)
+
+    sets = ("epochs=3", "batch_size=50", "schedule=cosine_step", "warmup_steps=2", "head_lr_factor=10", "lr=0.01")
+    trainer = trainer_of(job_with(home, *sets), tmp_path, loss=loss)
+    trainer.fit()
+    expected = [learning_rate(trainer.recipe, step, 2) for step in range(6)]
+    assert [rate for rate, _ in rates] == expected
+    assert [rate for _, rate in rates] == pytest.approx([10 * rate for rate in expected])
+
+
+def test_a_loss_that_is_no_number_names_its_step_and_examples(home: Places, tmp_path: Path) -> None:
+    def loss(model: nn.Module, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+        value = mean_loss(model, batch, job)["loss"]
+        return {"loss": value * float("nan") if trainer.progress.step == 2 else value}
+
+    trainer = trainer_of(job_with(home, "batch_size=32"), tmp_path, loss=loss)
+    with pytest.raises(Diverged) as caught:
+        trainer.fit()
+    from repro.nn.loop import _order
+
+    assert "step 2" in str(caught.value) and str(_order(trainer.job, 100, 0)[2].tolist()) in str(caught.value)
+    assert all(torch.isfinite(parameter).all() for parameter in trainer.model.parameters())
+
+
+def losses(home: Places, folder: Path, method: str, *sets: str, random_tower: bool = False) -> list[float]:
+    """The loss of every step of a method's own training; `random_tower`: from weights that depend on the seed alone."""
+    job, module = job_with(home, *sets, method=method), plugins.method(method)
+    if random_tower:
+        job.parents.pop("backbone", None)
+    seen: list[float] = []
+
+    def loss(model: nn.Module, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+        terms = module.loss(model, batch, job)
+        seen.append(terms["loss"].item())
+        return terms
+
+    model = module.start(job)
+    if random_tower and method == "lp-ft":
+        model.set_head(torch.linspace(-1, 1, 640).view(10, 64).sin(), torch.zeros(10))
+    folder.mkdir(exist_ok=True)
+    trainer = Trainer(job, model, loss, job.images(job.split_with_role(module.METHOD.trains_on), augmented=True), {}, folder)
+    trainer.fit()
+    return seen
+
+
+# The first five losses, from a tower whose weights follow from the seed, at a learning rate that does not amplify rounding.
+GOLDEN_SETTINGS = ("batch_size=20", "epochs=1", "lr=1e-4", "optimizer=sgd", "augment=shift", "warmup_steps=2")
+GOLDEN = {
+    "clip-pretrain": [3.6087222, 3.6321177, 3.7583556, 3.4064891, 3.4530201],
+    "scratch": [2.4029536, 2.4277341, 2.4111133, 2.3446274, 2.5162973],
+    "ft": [2.4029536, 2.4277341, 2.4111133, 2.3446274, 2.5162973],  # scratch's, its tower being random here
+    "lp-ft": [2.357058, 2.2839396, 2.3165338, 2.3109846, 2.3417063],
+}
+
+
+@pytest.mark.parametrize("method", GOLDEN)
+def test_first_losses_are_the_golden_ones(home: Places, tmp_path: Path, method: str) -> None:
+    """A change here is a change of every number that the method has ever produced: raise its version."""
+    seen = losses(home, tmp_path, method, *(f"{method}.{text}" for text in GOLDEN_SETTINGS), random_tower=True)
+    assert seen == pytest.approx(GOLDEN[method], rel=1e-4)
+
+
+FALLING = {
+    "clip-pretrain": ("batch_size=25", "epochs=4", "warmup_steps=2"),
+    "scratch": ("batch_size=25", "epochs=4", "lr=3e-3"),
+    "ft": ("batch_size=25", "epochs=4", "lr=1e-3"),
+    "lp-ft": ("batch_size=25", "epochs=4", "lr=3e-5"),
+}
+
+
+@pytest.mark.parametrize("method", FALLING)
+def test_the_loss_falls(home: Places, tmp_path: Path, method: str) -> None:
+    seen = losses(home, tmp_path, method, *(f"{method}.{text}" for text in FALLING[method]))
+    assert len(seen) == 16
+    assert sum(seen[-4:]) < 0.95 * sum(seen[:4])
+
+
+def test_every_training_method_has_golden_losses() -> None:
+    training = {name for name in plugins.names("methods") if hasattr(plugins.method(name), "loss")}
+    assert training == set(FALLING) == set(GOLDEN) and len(training) == 4
+
+
+def test_reduced_precision_runs_and_stays_close(home: Places, tmp_path: Path) -> None:
+    full = losses(home, tmp_path / "full", "ft", "batch_size=25", "lr=1e-4")
+    reduced = losses(home, tmp_path / "reduced", "ft", "batch_size=25", "lr=1e-4", "precision=bf16")
+    assert reduced != full
+    assert reduced == pytest.approx(full, rel=0.02)
