@@ -13,7 +13,7 @@ from children import DONE, finish, start
 from misbehaving_server import Behaviour, serving
 
 from repro import manifest, paths
-from repro.adopt import adopt
+from repro.adopt import adopt, adopt_conversion
 from repro.bundle import export, import_
 from repro.errors import UserError
 from repro.holdings import disk_needed, ensure, needed, root_of, state
@@ -89,6 +89,7 @@ def test_what_a_dataset_requires_comes_first(places):
     remove("photos", places)
     now = state(load("derived"), places)
     assert not now.complete and "requires photos" in now.detail and now.cure == "repro data fetch derived"
+    assert verify(load("derived"), places).cure == "repro data fetch derived"
 
 
 def test_one_file_of_a_checkpoint_family(places, server):
@@ -276,6 +277,29 @@ def test_an_unpacked_tree_without_its_plain_file(places, server, tmp_path):
     assert adopt(load("photos"), theirs, places).state.missing == ("notes.txt",)
     ensure(load("photos"), places)
     assert state(load("photos"), places).complete and read_tree(theirs) == before and asked(server) == requests + 1
+
+
+def test_a_copy_in_another_packing(places, server, tmp_path):
+    (tmp_path / "manifests/faces.toml").write_text(
+        'name = "faces"\nkind = "dataset"\ntitle = "Faces"\ncaption = "x"\nlayout = { required = ["faces/train"] }\n'
+        '[[files]]\nname = "faces.tar"\nunpack = "tar"\n'
+        '[[counts]]\nsplit = "train"\nn = 2\nconfidence = "verified"\n'
+        'rule = { kind = "files", path = "faces/train", suffixes = [".png"] }\n'
+        '[[converted]]\nurl = "https://one.example/"\npacking = "webdataset"\nconverter = "class-folders"\n'
+        'into = { train = "faces/train" }\nsuffix = ".png"\n'
+    )
+    shards = tmp_path / "shards"
+    shards.mkdir()
+    with pytest.raises(UserError, match=r"no \.tar files"):
+        adopt_conversion(load("faces"), shards, places)
+    assert state(load("faces"), places).missing == ("faces.tar",)
+    samples = {f"{key}.{kind}": content for key in "ab" for kind, content in (("png", b"\x89PNG\r\n\x1a\n" + key.encode()), ("cls", b"1"))}
+    write_tar(shards / "train-0.tar", samples)
+    (done,), now = adopt_conversion(load("faces"), shards, places)
+    assert done.examples == {"train": 2} and now.complete and (places.data / "faces/faces/train/1/a.png").is_file()
+    (places.data / "faces/dataset.complete.json").unlink()  # as after a kill before the marker
+    done, now = adopt_conversion(load("faces"), shards, places)
+    assert done == [] and now.complete
 
 
 def test_a_bundle_there_and_back(places, server, tmp_path):
