@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import typer
 
-from repro import backbones, plugins
+from repro import backbones, paths, plugins
 from repro.paths import Places
 
 
@@ -45,6 +45,24 @@ def complete_field(incomplete: str) -> list[str]:
     from repro.types import Recipe
 
     return [f"{name}=" for name in Recipe.model_fields if name.startswith(incomplete)]
+
+
+def complete_manifest(incomplete: str) -> list[str]:
+    return [path.stem for path in sorted(paths.manifests_dir().glob("*.toml")) if path.stem.startswith(incomplete)]
+
+
+def size(count: int | None, approximate: bool = False, unsized: int = 0) -> str:
+    """`137 MB`, `~10.7 GB`, `>1.8 MB` where some are of unknown size, `unknown` where all are; decimal units, as hosts and disks are labelled."""
+    if count is None:
+        return "unknown"
+    value, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 999.5:
+            break
+        value, unit = value / 1000, larger
+    digits = 0 if value >= 100 or unit == "B" else 1
+    sign = ">" if unsized else "~" if approximate and count else ""
+    return f"{sign}{value:.{digits}f} {unit}"
 
 
 def duration(seconds: float) -> str:
