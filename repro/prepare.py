@@ -1,0 +1,206 @@
+"""What a run needs on disk before it starts: datasets and weights by manifest; what is missing, how large, and how to get it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from repro import holdings, manifest
+from repro.amounts import in_units
+from repro.doctor import Diagnosis
+from repro.errors import UserError
+from repro.fetch import Progress, fetch_files
+from repro.paths import PLACES, Places
+from repro.receipt import check_file, place, read_receipt
+from repro.types import Record
+
+
+class Need(Record):
+    """One dataset, or one `file` of a checkpoint family, and whether it is here.
+
+    `bytes` are still to be fetched (0: unknown, or nothing); `unpacks`: as many again are written when the archives are opened;
+    `steps`: what the user does, where it is not fetched.
+    """
+
+    name: str
+    file: str | None = None
+    root: Path
+    here: bool
+    bytes: int = 0
+    approximate: bool = False
+    unpacks: bool = False
+    steps: tuple[str, ...] = ()
+    detail: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.file}" if self.file else self.name
+
+    @property
+    def amount(self) -> str:
+        return in_units(self.bytes, self.approximate) if self.bytes else "size unknown"
+
+
+class Weights(NamedTuple):
+    """A weights file where it lies or will lie, and its sha256 where that can be told without reading it."""
+
+    path: Path
+    sha256: str | None
+
+
+def assess(names: Sequence[str], weights: str | None, places: Places) -> tuple[Need, ...]:
+    """Look at every dataset in `names`, what their manifests require in turn, and the `weights` ("manifest:file").
+
+    Raises `UserError` for a name without a manifest.
+    """
+    found: dict[str, Need] = {}
+
+    def look(name: str) -> None:
+        if name in found:
+            return
+        record = manifest.load(name)
+        found[name] = _dataset(record, places)
+        for required in record.requires:
+            look(required)
+
+    for name in names:
+        look(name)
+    return (*found.values(), *([_file(weights, places)] if weights else []))
+
+
+def _dataset(record: manifest.Manifest, places: Places) -> Need:
+    state = holdings.state(record, places)
+    return Need(
+        name=record.name,
+        root=state.root,
+        here=state.complete,
+        bytes=0 if state.complete else state.bytes_to_fetch,
+        approximate=state.approximate,
+        unpacks=any(file.unpack != "none" for file in record.files if not file.optional),
+        steps=() if state.complete else record.steps,
+        detail=state.detail,
+    )
+
+
+def _weights_file(weights: str, places: Places) -> tuple[manifest.Manifest, manifest.File, Path]:
+    name, _, file = weights.partition(":")
+    record = manifest.load(name)
+    return record, record.file(file), holdings.root_of(name, places)
+
+
+def _file(weights: str, places: Places) -> Need:
+    """One checkpoint of a family that has many: the others are not fetched for it."""
+    record, file, root = _weights_file(weights, places)
+    check = check_file(file, root)
+    return Need(
+        name=record.name,
+        file=file.name,
+        root=root,
+        here=check.ok,
+        bytes=0 if check.ok else file.bytes or file.bytes_approx or 0,
+        approximate=file.bytes is None,
+        steps=() if check.ok else record.steps,
+        detail=check.detail,
+    )
+
+
+def weights_of(weights: str, places: Places) -> Weights:
+    """Where the weights "manifest:file" lie. The receipt, then the manifest, knows their hash; a host with other bytes is so followed."""
+    _, file, root = _weights_file(weights, places)
+    path = place(file, root)
+    receipt = read_receipt(path) if check_file(file, root).ok else None
+    return Weights(path, receipt.sha256 if receipt else file.sha256)
+
+
+def missing(needs: Sequence[Need]) -> tuple[Need, ...]:
+    return tuple(need for need in needs if not need.here)
+
+
+def listed(needs: Sequence[Need]) -> str:
+    """`cifar10 (170 MB), clip RN50.pt (256 MB)`."""
+    return ", ".join(f"{need.title} ({'by hand' if need.steps else need.amount})" for need in needs)
+
+
+def total(needs: Sequence[Need]) -> str:
+    """Bytes to fetch in all, as far as they are known."""
+    known = sum(need.bytes for need in needs)
+    return in_units(known, any(need.approximate or not need.bytes for need in needs)) if known else "an unknown number of bytes"
+
+
+def command(places: Places, rest: str) -> str:
+    """`rest` as a whole command: with the options by which this call named its places."""
+    options = [f"--{name} {shlex.quote(str(getattr(places, name)))}" for name in PLACES if places.sources.get(name) == f"--{name}"]
+    return " ".join(["repro", *options, rest])
+
+
+def cure(need: Need, places: Places) -> str:
+    """The command, or the steps by hand, that bring one need here."""
+    if need.steps:
+        return " ".join(need.steps)
+    optional = f" {shlex.quote(need.file)}" if need.file else ""
+    return command(places, f"data fetch {need.name}{optional}")
+
+
+def require(needs: Sequence[Need], places: Places, fetching: bool = False) -> None:
+    """Raise the `UserError` with the exact commands where something is missing; with `fetching`, where it cannot be fetched."""
+    absent = [need for need in missing(needs) if need.steps or not fetching]
+    if not absent:
+        return
+    by_hand = [need for need in absent if need.steps]
+    fetched = [need for need in absent if not need.steps]
+    why = f"looked in {places.data}"
+    if fetched:
+        why += f"; {total(fetched)} to fetch"
+    if by_hand:
+        why += f"; nobody but you may fetch {', '.join(need.title for need in by_hand)}"
+    cures = [cure(need, places) for need in by_hand]
+    if datasets := [need.name for need in fetched if not need.file]:
+        cures.append(command(places, f"data fetch {' '.join(datasets)}"))
+    cures += [cure(need, places) for need in fetched if need.file]
+    hint = " (or the same command with --fetch)" if fetched and not fetching else ""
+    raise UserError(f"not here: {listed(absent)}", why, "; then: ".join(cures) + hint)
+
+
+def fetch(needs: Sequence[Need], places: Places, on_progress: Progress | None = None) -> None:
+    """Bring what is missing, one need after another; what is done stays done. Raises `UserError`."""
+    for need in missing(needs):
+        record = manifest.load(need.name)
+        if need.file:
+            fetch_files([record.file(need.file)], need.root, dataset=need.name, on_progress=on_progress)
+        else:
+            holdings.ensure(record, places, on_progress=on_progress)
+
+
+# what `repro doctor` says of it
+
+
+def diagnose(needs: Sequence[Need], places: Places) -> list[Diagnosis]:
+    """One line per dataset or weights that a benchmark needs: here and whole, or how to get it."""
+    return [
+        Diagnosis(subject=need.title, state="ok", detail=f"here: {need.detail}")
+        if need.here
+        else Diagnosis(
+            subject=need.title,
+            state="fail",
+            detail=f"{need.detail}; {'got by hand' if need.steps else f'{need.amount} to fetch'}",
+            cure=cure(need, places),
+        )
+        for need in needs
+    ]
+
+
+def overview(records: Sequence[manifest.Manifest], places: Places) -> list[Diagnosis]:
+    """One line per manifest: here, not here (which is no fault while nothing asks for it), or begun and not whole."""
+    diagnoses = []
+    for record in records:
+        need = _dataset(record, places)
+        begun = need.root.is_dir() and any(need.root.iterdir())
+        if need.here:
+            detail = f"here: {need.detail}"
+        else:
+            detail = f"{'begun, not whole' if begun else 'not here'}, {'got by hand' if need.steps else need.amount}"
+        state, mend = ("warn", cure(need, places)) if begun and not need.here else ("ok", "")
+        diagnoses.append(Diagnosis(subject=record.name, state=state, detail=detail, cure=mend))
+    return diagnoses
