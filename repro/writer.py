@@ -9,7 +9,7 @@ from pathlib import Path
 from repro.members import Member, Refused
 from repro.receipt import BUFFER
 
-RESERVED = (".verified.json", ".complete.json", ".unpacked.json")  # an archive must not bring receipts of its own making
+RESERVED = (".verified.json", ".complete.json", ".unpacked.json", ".brought.json")  # an archive must not bring receipts of its own making
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 REPORT_EVERY = 1000  # members
 
