@@ -141,7 +141,9 @@ def gpu() -> Diagnosis:
         return Diagnosis(subject="GPU", state="fail", detail=f"{seen}; torch {version} is built without CUDA", cure=cure)
     if not count:
         detail = f"{seen}; torch {version}, built for CUDA {cuda}, sees none of them"
-        return Diagnosis(subject="GPU", state="fail", detail=detail, cure=f"install an NVIDIA driver for CUDA {cuda} or newer, then: nvidia-smi")
+        return Diagnosis(
+            subject="GPU", state="fail", detail=detail, cure=f"install an NVIDIA driver for CUDA {cuda} or newer, then: nvidia-smi"
+        )
     return Diagnosis(subject="GPU", state="ok", detail=f"{seen}; torch {version} with CUDA {cuda} sees {count}")
 
 
@@ -201,16 +203,15 @@ def disk(places: Places, needs: Sequence[Need] = ()) -> list[Diagnosis]:
     disks: dict[int, list[str]] = {}
     for place in WRITTEN:
         disks.setdefault(_existing(getattr(places, place)).stat().st_dev, []).append(place)
-    fetched = sum(need.bytes for need in needs if not need.here)
-    unpacked = sum(need.bytes for need in needs if not need.here and need.unpacks)
+    needed_for_data = sum(need.disk for need in needs)
     diagnoses = []
     for on_it in disks.values():
         folder = _existing(getattr(places, on_it[0]))
         free = shutil.disk_usage(folder).free
-        needed = fetched + unpacked if "data" in on_it else 0
+        needed = needed_for_data if "data" in on_it else 0
         room = needed + sum(ROOM[place] for place in on_it)
         seen = f"{in_units(free)} free on the disk of {folder}"
-        told = f"{in_units(fetched)} to fetch and {in_units(unpacked)} to unpack" if needed else "nothing to fetch"
+        told = f"about {in_units(needed)} needed to fetch and unpack" if needed else "nothing to fetch"
         subject = f"disk of {', '.join(on_it)}"
         cure = f"free some space below {folder}, or {_elsewhere(on_it[0])}"
         if needed + SPARE > free:
@@ -229,4 +230,6 @@ def disk(places: Places, needs: Sequence[Need] = ()) -> list[Diagnosis]:
 def preflight(places: Places, needs: Sequence[Need]) -> None:
     """The quick part, without network, GPU or packages: raise the first failure as a `UserError`."""
     for diagnosis in failed([*writable(places, needs), *disk(places, needs)]):
-        raise UserError(f"{diagnosis.subject}: {diagnosis.detail}", "looked at before a long run, which would have stopped there", diagnosis.cure)
+        raise UserError(
+            f"{diagnosis.subject}: {diagnosis.detail}", "looked at before a long run, which would have stopped there", diagnosis.cure
+        )

@@ -20,17 +20,18 @@ from repro.types import Record
 class Need(Record):
     """One dataset, or one `file` of a checkpoint family, and whether it is here.
 
-    `bytes` are still to be fetched (0: unknown, or nothing); `unpacks`: as many again are written when the archives are opened;
-    `steps`: what the user does, where it is not fetched.
+    `bytes` are still to be fetched (None: unknown), `unsized` files of unknown size not among them; `disk` are written on the way, unpacking included; `steps`: what the user does
+    where it may not be fetched.
     """
 
     name: str
     file: str | None = None
     root: Path
     here: bool
-    bytes: int = 0
+    bytes: int | None = 0
     approximate: bool = False
-    unpacks: bool = False
+    unsized: int = 0
+    disk: int = 0
     steps: tuple[str, ...] = ()
     detail: str = ""
 
@@ -40,7 +41,11 @@ class Need(Record):
 
     @property
     def amount(self) -> str:
-        return in_units(self.bytes, self.approximate) if self.bytes else "size unknown"
+        """Of what is to be fetched."""
+        if self.bytes is None:
+            return "size unknown"
+        rest = f" and {self.unsized} file{'s' if self.unsized > 1 else ''} of unknown size" if self.unsized else ""
+        return in_units(self.bytes, self.approximate and not self.unsized) + rest
 
 
 class Weights(NamedTuple):
@@ -55,52 +60,48 @@ def assess(names: Sequence[str], weights: str | None, places: Places) -> tuple[N
 
     Raises `UserError` for a name without a manifest.
     """
-    found: dict[str, Need] = {}
-
-    def look(name: str) -> None:
-        if name in found:
-            return
-        record = manifest.load(name)
-        found[name] = _dataset(record, places)
-        for required in record.requires:
-            look(required)
-
-    for name in names:
-        look(name)
-    return (*found.values(), *([_file(weights, places)] if weights else []))
+    datasets = [dataset(record, places) for record in holdings.needed(names)]
+    return (*datasets, *([_file(weights, places)] if weights else []))
 
 
-def _dataset(record: manifest.Manifest, places: Places) -> Need:
+def dataset(record: manifest.Manifest, places: Places) -> Need:
+    """The need for all of a manifest that is not optional."""
     state = holdings.state(record, places)
     return Need(
         name=record.name,
-        root=state.root,
+        root=state.root or places.data / record.name,
         here=state.complete,
-        bytes=0 if state.complete else state.bytes_to_fetch,
+        bytes=state.bytes_to_fetch,
         approximate=state.approximate,
-        unpacks=any(file.unpack != "none" for file in record.files if not file.optional),
-        steps=() if state.complete else record.steps,
+        unsized=sum(not (file.bytes or file.bytes_approx) for file in map(record.file, state.missing)),
+        disk=0 if state.complete or state.by_hand else holdings.disk_needed(record, places),
+        steps=record.steps if state.by_hand else (),
         detail=state.detail,
     )
 
 
-def _weights_file(weights: str, places: Places) -> tuple[manifest.Manifest, manifest.File, Path]:
+def _locate(weights: str, places: Places) -> tuple[manifest.Manifest, manifest.File, Path]:
+    """The first data folder that has the file whole, else the one that is written to."""
     name, _, file = weights.partition(":")
     record = manifest.load(name)
-    return record, record.file(file), holdings.root_of(name, places)
+    wanted = record.file(file)
+    roots = [root / name for root in places.data_roots]
+    return record, wanted, next((root for root in roots if check_file(wanted, root).ok), roots[0])
 
 
 def _file(weights: str, places: Places) -> Need:
     """One checkpoint of a family that has many: the others are not fetched for it."""
-    record, file, root = _weights_file(weights, places)
+    record, file, root = _locate(weights, places)
     check = check_file(file, root)
+    size = 0 if check.ok else file.bytes or file.bytes_approx
     return Need(
         name=record.name,
         file=file.name,
         root=root,
         here=check.ok,
-        bytes=0 if check.ok else file.bytes or file.bytes_approx or 0,
+        bytes=size,
         approximate=file.bytes is None,
+        disk=size or 0,
         steps=() if check.ok else record.steps,
         detail=check.detail,
     )
@@ -108,7 +109,7 @@ def _file(weights: str, places: Places) -> Need:
 
 def weights_of(weights: str, places: Places) -> Weights:
     """Where the weights "manifest:file" lie. The receipt, then the manifest, knows their hash; a host with other bytes is so followed."""
-    _, file, root = _weights_file(weights, places)
+    _, file, root = _locate(weights, places)
     path = place(file, root)
     receipt = read_receipt(path) if check_file(file, root).ok else None
     return Weights(path, receipt.sha256 if receipt else file.sha256)
@@ -118,6 +119,11 @@ def missing(needs: Sequence[Need]) -> tuple[Need, ...]:
     return tuple(need for need in needs if not need.here)
 
 
+def of_file(needs: Sequence[Need]) -> tuple[Need, ...]:
+    """Those that are a single weights file."""
+    return tuple(need for need in needs if need.file)
+
+
 def listed(needs: Sequence[Need]) -> str:
     """`cifar10 (170 MB), clip RN50.pt (256 MB)`."""
     return ", ".join(f"{need.title} ({'by hand' if need.steps else need.amount})" for need in needs)
@@ -125,8 +131,9 @@ def listed(needs: Sequence[Need]) -> str:
 
 def total(needs: Sequence[Need]) -> str:
     """Bytes to fetch in all, as far as they are known."""
-    known = sum(need.bytes for need in needs)
-    return in_units(known, any(need.approximate or not need.bytes for need in needs)) if known else "an unknown number of bytes"
+    known = sum(need.bytes or 0 for need in needs)
+    more = "more than " if any(need.bytes is None or need.unsized for need in needs) else ""
+    return more + in_units(known, not more and any(need.approximate for need in needs)) if known else "an unknown number of bytes"
 
 
 def command(places: Places, rest: str) -> str:
@@ -179,12 +186,12 @@ def fetch(needs: Sequence[Need], places: Places, on_progress: Progress | None = 
 def diagnose(needs: Sequence[Need], places: Places) -> list[Diagnosis]:
     """One line per dataset or weights that a benchmark needs: here and whole, or how to get it."""
     return [
-        Diagnosis(subject=need.title, state="ok", detail=f"here: {need.detail}")
+        Diagnosis(subject=need.title, state="ok", detail=need.detail)
         if need.here
         else Diagnosis(
             subject=need.title,
             state="fail",
-            detail=f"{need.detail}; {'got by hand' if need.steps else f'{need.amount} to fetch'}",
+            detail=need.detail if need.steps else f"{need.detail}; to fetch: {need.amount}",
             cure=cure(need, places),
         )
         for need in needs
@@ -195,12 +202,9 @@ def overview(records: Sequence[manifest.Manifest], places: Places) -> list[Diagn
     """One line per manifest: here, not here (which is no fault while nothing asks for it), or begun and not whole."""
     diagnoses = []
     for record in records:
-        need = _dataset(record, places)
+        need = dataset(record, places)
         begun = need.root.is_dir() and any(need.root.iterdir())
-        if need.here:
-            detail = f"here: {need.detail}"
-        else:
-            detail = f"{'begun, not whole' if begun else 'not here'}, {'got by hand' if need.steps else need.amount}"
+        detail = need.detail if need.here or need.steps else f"{need.detail}, to fetch: {need.amount}"
         state, mend = ("warn", cure(need, places)) if begun and not need.here else ("ok", "")
         diagnoses.append(Diagnosis(subject=record.name, state=state, detail=detail, cure=mend))
     return diagnoses

@@ -87,9 +87,7 @@ def _no_network(answers: dict[str, Answer], state: str, places: Places) -> Diagn
     )
 
 
-def needed(
-    needs: Sequence[Need], places: Places, patience: Patience = HASTY, deadline: float = DEADLINE
-) -> list[Diagnosis]:
+def needed(needs: Sequence[Need], places: Places, patience: Patience = HASTY, deadline: float = DEADLINE) -> list[Diagnosis]:
     """The addresses of every file that is still to be fetched; one line per dataset or weights."""
     files = {need.title: _to_fetch(need) for need in needs if not need.here and not need.steps}
     if not any(files.values()):
@@ -144,7 +142,11 @@ def overview(
         if why := answers[url].why:
             only = _that_only(host, records)
             detail = f"{why}; the only host of {', '.join(only)}" if only else f"{why}; whatever it has, others have too"
-            own = f"with a copy of your own: {command(places, f'data add {only[0]} PATH')}" if only else "nothing to mend: a fetch asks the others"
+            own = (
+                f"with a copy of your own: {command(places, f'data add {only[0]} PATH')}"
+                if only
+                else "nothing to mend: a fetch asks the others"
+            )
             diagnoses.append(Diagnosis(subject=f"host {host}", state="warn", detail=detail, cure=own))
     dead = len(diagnoses)
     if len(first) > dead:
