@@ -108,11 +108,12 @@ def _file(weights: str, places: Places) -> Need:
 
 
 def weights_of(weights: str, places: Places) -> Weights:
-    """Where the weights "manifest:file" lie. The receipt, then the manifest, knows their hash; a host with other bytes is so followed."""
+    """Where the weights "manifest:file" lie, and their hash: by the receipt of what is here, else by the manifest where that is binding."""
     _, file, root = _locate(weights, places)
     path = place(file, root)
     receipt = read_receipt(path) if check_file(file, root).ok else None
-    return Weights(path, receipt.sha256 if receipt else file.sha256)
+    told = file.sha256 if any(mirror.identical for mirror in file.mirrors) else None
+    return Weights(path, receipt.sha256 if receipt else told)
 
 
 def missing(needs: Sequence[Need]) -> tuple[Need, ...]:
