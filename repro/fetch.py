@@ -14,6 +14,7 @@ import filelock
 import requests
 
 from repro.errors import UserError
+from repro.fields import without_password
 from repro.line import Line, Patience, TransferError
 from repro.manifest import File, Mirror
 from repro.mirrors import choose_mirrors, is_new_address, no_mirror
@@ -62,9 +63,9 @@ def fetch_files(
     for file in missing:
         if len(missing) > 1 and mirror and is_new_address(file, mirror):
             raise UserError(
-                f"{mirror} is one address for {len(missing)} files of {dataset}",
+                f"{without_password(mirror)} is one address for {len(missing)} files of {dataset}",
                 "an address that is not in the manifest must end in '/': the file's name is added to it",
-                f"repro data fetch {dataset} --mirror {mirror}/",
+                f"repro data fetch {dataset} --mirror {without_password(mirror)}/",
             )
     require_space(root, sum(max(0, (file.bytes or file.bytes_approx or 0) - _arrived(file, root)) for file in missing), dataset)
     lines = [Line(partial(on_progress, file.name) if on_progress else None) for file in missing]
@@ -226,7 +227,7 @@ def _still_binding(earlier: Receipt | None, file: File, mirror: Mirror) -> Recei
     if earlier is None or earlier.identical != mirror.identical:
         return None
     if not mirror.identical:
-        return earlier if earlier.url == mirror.url else None
+        return earlier if earlier.url == without_password(mirror.url) else None
     corrected_since = contradiction(file, earlier.bytes, {"sha256": earlier.sha256})
     return None if corrected_since else earlier
 

@@ -34,6 +34,11 @@ def _web_address(url: str) -> str:
     return url
 
 
+def without_password(url: str) -> str:
+    """The address as it may be shown and kept: no user's name, no password."""
+    return re.sub(r"^([a-zA-Z]+://)[^/?#]*@", r"\1", url)
+
+
 def _hex_digits(least: int, most: int) -> AfterValidator:
     def check(text: str) -> str:
         if not re.fullmatch(r"[0-9a-f]*", text) or not least <= len(text) <= most:

@@ -76,10 +76,10 @@ def needed(names: Iterable[str]) -> list[Manifest]:
     return list(found.values())
 
 
-def state(manifest: Manifest, places: Places, optional: Iterable[str] = ()) -> State:
+def state(manifest: Manifest, places: Places, *, optional: Iterable[str] = (), only: Iterable[str] = ()) -> State:
     """Look at what is here, by sizes and receipts; writes nothing and asks no host. `complete` includes what it requires."""
     root = root_of(manifest.name, places)
-    wanted = wanted_files(manifest, optional)
+    wanted = wanted_files(manifest, optional, only)
     whole = stands(manifest, root, wanted)
     brought = read_brought(root)
     missing = [] if whole else [file for file in wanted if file.name not in brought and not check_file(file, root).ok]
@@ -122,10 +122,10 @@ def _rest(missing: Sequence[File], root: Path) -> int:
     return sum(max(0, (file.bytes or file.bytes_approx or 0) - size) for file, size in zip(missing, sizes, strict=True))
 
 
-def disk_needed(manifest: Manifest, places: Places, optional: Iterable[str] = ()) -> int:
+def disk_needed(manifest: Manifest, places: Places, *, optional: Iterable[str] = (), only: Iterable[str] = ()) -> int:
     """Bytes that `ensure` will write, about: what is to come, and as much again for what is to be unpacked."""
     root = root_of(manifest.name, places)
-    wanted, brought = wanted_files(manifest, optional), read_brought(root)
+    wanted, brought = wanted_files(manifest, optional, only), read_brought(root)
     return 0 if stands(manifest, root, wanted) else _disk_needed([file for file in wanted if file.name not in brought], root)
 
 
@@ -141,18 +141,20 @@ def ensure(
     *,
     mirror: str | None = None,
     optional: Iterable[str] = (),
+    only: Iterable[str] = (),
     check: Check = "marker",
     on_progress: Progress | None = None,
 ) -> Path:
     """Make a dataset whole, with what it requires, and return its folder: fetched, unpacked, counted, its marker written last.
 
-    A second call does nothing; a call after a kill does the rest. `optional` files come only when named. `check`: believe the marker,
+    A second call does nothing; a call after a kill does the rest. `optional` files come only when named;
+    `only` takes single files of a checkpoint family. `check`: believe the marker,
     count again ("quick"), or hash again too ("full"); what is found damaged is then fetched or unpacked anew. `on_progress(file,
     bytes_done, bytes_total_or_None)` is called from several threads. Raises `UserError`: by hand only, no host, no room, wrong counts.
     """
     for required in manifest.requires:
         ensure(manifests.load(required), places, check=check, on_progress=on_progress)
-    wanted = wanted_files(manifest, optional)
+    wanted = wanted_files(manifest, optional, only)
     found, root = root_of(manifest.name, places), places.data / manifest.name
     if check == "marker" and stands(manifest, found, wanted):
         return found

@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock
 from pydantic import ValidationError
 
-from repro.errors import UserError, unknown
+from repro.errors import UserError
 from repro.fields import Record
 from repro.manifest import File, Manifest, digest
 from repro.receipt import beside, check_file, lock_of, place, write_json
@@ -74,15 +74,18 @@ def write_brought(root: Path, source: Path, files: Iterable[str]) -> None:
     write_json(beside(root / "dataset", BROUGHT), Brought(source=str(source), files=tuple(sorted(files))).model_dump())
 
 
-def wanted_files(manifest: Manifest, optional: Iterable[str] = ()) -> list[File]:
-    """The files to have: all but the optional ones that are not named. Where every file is optional, so is the dataset as a whole:
-    whoever asks for it means all of them. `UserError`: a name that is no file of the manifest."""
-    named = set(optional)
-    known = [file.name for file in manifest.files]
-    for name in named.difference(known):
-        raise unknown(f"file in {manifest.name}", name, known, f"repro data list {manifest.name}")
-    all_optional = not named and all(file.optional for file in manifest.files)
-    return [file for file in manifest.files if not file.optional or file.name in named or all_optional]
+def wanted_files(manifest: Manifest, optional: Iterable[str] = (), only: Iterable[str] = ()) -> list[File]:
+    """The files to have: all but the optional ones that are not named; of a checkpoint family, `only` those where some are named.
+
+    `UserError`: a name that is no file of the manifest; part of a dataset, which could not be counted.
+    """
+    added, alone = set(optional), set(only)
+    for name in sorted(added | alone):
+        manifest.file(name)
+    if alone and manifest.kind != "checkpoint":
+        why = "its layout and counts are of the whole; only checkpoint families come in parts"
+        raise UserError(f"{manifest.name} cannot be had in part", why, f"repro data fetch {manifest.name}")
+    return [file for file in manifest.files if file.name in added | alone or not (alone or file.optional)]
 
 
 def folder_of(file: File, root: Path) -> Path:

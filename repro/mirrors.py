@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from repro.errors import UserError
+from repro.fields import without_password
 from repro.line import TransferError
 from repro.manifest import File, Mirror
 
@@ -25,9 +26,13 @@ def choose_mirrors(file: File, mirror: str | None = None, dataset: str = "NAME")
     if named:
         return named
     if urlsplit(mirror).scheme in ("http", "https"):
-        return (Mirror(url=mirror + file.name.rpartition("/")[2] if mirror.endswith("/") else mirror),)
+        try:
+            return (Mirror(url=mirror + file.name.rpartition("/")[2] if mirror.endswith("/") else mirror),)
+        except ValueError:
+            why = "an address has no blank and no control character, and names a host"
+            raise UserError(f"{without_password(mirror)!r} is no address", why, by_hand) from None
     hosts = ", ".join(dict.fromkeys(_host(known) for known in file.mirrors)) or "none"
-    raise UserError(f"{mirror!r} is no mirror of {file.name}", f"known: {hosts}; or any http(s) address", by_hand)
+    raise UserError(f"{without_password(mirror)!r} is no mirror of {file.name}", f"known: {hosts}; or any http(s) address", by_hand)
 
 
 def is_new_address(file: File, mirror: str) -> bool:

@@ -9,7 +9,7 @@ import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from repro.receipt import BUFFER, beside, write_json
+from repro.receipt import BUFFER, beside, hash_file, write_json
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,8 @@ class Part:
 
     def __init__(self, target: Path, algorithms: tuple[str, ...]):
         self.path, self._sidecar = beside(target, ".part"), beside(target, ".part.json")
-        self._algorithms = algorithms
+        self._algorithms = tuple(name for name in algorithms if name != "git_blob")
+        self._afterwards = tuple(name for name in algorithms if name == "git_blob")
 
     def __enter__(self) -> Part:
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
@@ -155,7 +156,7 @@ class Part:
 
     def digests(self) -> dict[str, str]:
         """Hex digests of the part as it stands, which ends the hashing: `cut` or `drop` before going on."""
-        return self._hash.digests(self.size)
+        return self._hash.digests(self.size) | (hash_file(self.path, self._afterwards) if self._afterwards else {})
 
     def settle(self) -> None:
         """Bring every byte to the disk itself."""

@@ -17,6 +17,7 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from repro.errors import UserError
+from repro.fields import without_password
 from repro.manifest import File, Record
 
 BUFFER = 1 << 20
@@ -89,15 +90,22 @@ def read_receipt(path: Path, suffix: str = ".complete.json") -> Receipt | None:
 
 
 def algorithms_for(file: File) -> tuple[str, ...]:
-    """sha256 always, because the receipt holds it; md5 only where the manifest names one, because it costs twice as much."""
-    return ("sha256", "md5") if file.md5 or file.md5_prefix else ("sha256",)
+    """sha256 always, because the receipt holds it; others only where the manifest names one, because they cost twice as much.
+
+    `git_blob` only where there is no other: its first bytes depend on the size, so it cannot follow a file that is still growing.
+    """
+    md5 = ("md5",) if file.md5 or file.md5_prefix else ()
+    blob = ("git_blob",) if file.git_blob and not (md5 or file.sha256 or file.sha256_prefix) else ()
+    return ("sha256", *md5, *blob)
 
 
 def hash_file(path: Path, algorithms: tuple[str, ...] = ("sha256",)) -> dict[str, str]:
-    """Hex digests of a whole file, read once."""
-    digests = {name: hashlib.new(name) for name in algorithms}
+    """Hex digests of a whole file, read once. `git_blob` is the sha1 by which git names the content."""
+    digests = {name: hashlib.new("sha1" if name == "git_blob" else name) for name in algorithms}
+    if "git_blob" in digests:
+        digests["git_blob"].update(b"blob %d\0" % path.stat().st_size)
     with open(path, "rb", buffering=0) as handle:
-        if len(digests) == 1:
+        if len(digests) == 1 and "git_blob" not in digests:
             (name,) = digests
             return {name: hashlib.file_digest(handle, name).hexdigest()}
         view = memoryview(bytearray(BUFFER))
@@ -109,7 +117,7 @@ def hash_file(path: Path, algorithms: tuple[str, ...] = ("sha256",)) -> dict[str
 
 def has_hash(file: File) -> bool:
     """Whether the manifest names any digest, so that a mixture of two hosts' bytes would be found out."""
-    return bool(file.md5 or file.sha256 or file.md5_prefix or file.sha256_prefix)
+    return bool(file.md5 or file.sha256 or file.md5_prefix or file.sha256_prefix or file.git_blob)
 
 
 def contradiction(file: File, size: int, digests: dict[str, str], earlier: Receipt | None = None) -> str | None:
@@ -121,6 +129,7 @@ def contradiction(file: File, size: int, digests: dict[str, str], earlier: Recei
     facts = {
         "sha256": file.sha256 or file.sha256_prefix,
         "md5": file.md5 or file.md5_prefix,
+        "git_blob": file.git_blob,
     }
     for name, expected in facts.items():
         if expected and name in digests and not digests[name].startswith(expected.lower()):
@@ -133,7 +142,8 @@ def contradiction(file: File, size: int, digests: dict[str, str], earlier: Recei
 def receipt_for(file: File, size: int, digests: dict[str, str], url: str, identical: bool = True) -> Receipt:
     """The receipt of a file that was just verified, dated now (UTC)."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    return Receipt(name=file.name, bytes=size, sha256=digests["sha256"], md5=digests.get("md5"), url=url, identical=identical, date=now)
+    md5, url = digests.get("md5"), without_password(url)
+    return Receipt(name=file.name, bytes=size, sha256=digests["sha256"], md5=md5, url=url, identical=identical, date=now)
 
 
 def _agrees(file: File, receipt: Receipt) -> str | None:

@@ -12,6 +12,7 @@ import requests
 import urllib3
 
 from repro import __version__
+from repro.fields import without_password
 from repro.line import Line, Patience, Stopped, TransferError
 from repro.manifest import File, Mirror
 from repro.part import Origin, Part
@@ -55,7 +56,7 @@ def transfer(session: requests.Session, file: File, mirror: Mirror, part: Part, 
         if total is None and not response.raw.chunked and not has_hash(file):
             raise TransferError("does not say how long the file is, and the manifest cannot tell either")
         headers = response.headers
-        origin = Origin(mirror.url, mirror.identical, headers.get("ETag"), headers.get("Last-Modified"), total)
+        origin = Origin(without_password(mirror.url), mirror.identical, headers.get("ETag"), headers.get("Last-Modified"), total)
         if part.size and offset == 0 and (part.origin.url != origin.url or part.origin.contradicts(origin)):
             part.drop()
         if offset and part.origin.url == origin.url and part.origin.contradicts(origin):
@@ -69,7 +70,11 @@ def transfer(session: requests.Session, file: File, mirror: Mirror, part: Part, 
 
 def _resume_point(file: File, mirror: Mirror, part: Part) -> int:
     """The first byte to ask for; 0, with the part dropped, where its bytes may be of another file than this mirror's."""
-    if part.size and part.origin.url != mirror.url and not (part.origin.identical and mirror.identical and has_hash(file)):
+    if (
+        part.size
+        and part.origin.url != without_password(mirror.url)
+        and not (part.origin.identical and mirror.identical and has_hash(file))
+    ):
         part.drop()
     return max(0, part.size - OVERLAP)
 
@@ -78,7 +83,7 @@ def _resume_headers(url: str, part: Part, start: int) -> dict[str, str]:
     if not start:
         return {}
     headers = {"Range": f"bytes={start}-"}
-    if part.origin.url == url and (validator := _validator(part.origin)):
+    if part.origin.url == without_password(url) and (validator := _validator(part.origin)):
         headers["If-Range"] = validator
     return headers
 
