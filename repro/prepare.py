@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,7 @@ from repro import holdings, manifest
 from repro.amounts import in_units
 from repro.doctor import Diagnosis
 from repro.errors import UserError
-from repro.fetch import Progress, fetch_files
+from repro.holdings import Progress
 from repro.paths import PLACES, Places
 from repro.receipt import check_file, place, read_receipt
 from repro.types import Record
@@ -60,56 +61,41 @@ def assess(names: Sequence[str], weights: str | None, places: Places) -> tuple[N
 
     Raises `UserError` for a name without a manifest.
     """
-    datasets = [dataset(record, places) for record in holdings.needed(names)]
-    return (*datasets, *([_file(weights, places)] if weights else []))
+    needs = [look(record, places) for record in holdings.needed(names)]
+    if weights:
+        name, file = _split(weights)
+        needs.append(look(manifest.load(name), places, file))
+    return tuple(needs)
 
 
-def dataset(record: manifest.Manifest, places: Places) -> Need:
-    """The need for all of a manifest that is not optional."""
-    state = holdings.state(record, places)
+def look(record: manifest.Manifest, places: Places, file: str | None = None) -> Need:
+    """The need for all of a manifest that is not optional, or for one `file` of a checkpoint family."""
+    only = (file,) if file else ()
+    state = holdings.state(record, places, only=only)
     return Need(
         name=record.name,
+        file=file,
         root=state.root or places.data / record.name,
         here=state.complete,
         bytes=state.bytes_to_fetch,
         approximate=state.approximate,
         unsized=sum(not (file.bytes or file.bytes_approx) for file in map(record.file, state.missing)),
-        disk=0 if state.complete or state.by_hand else holdings.disk_needed(record, places),
+        disk=0 if state.complete or state.by_hand else holdings.disk_needed(record, places, only=only),
         steps=record.steps if state.by_hand else (),
         detail=state.detail,
     )
 
 
-def _locate(weights: str, places: Places) -> tuple[manifest.Manifest, manifest.File, Path]:
-    """The first data folder that has the file whole, else the one that is written to."""
+def _split(weights: str) -> tuple[str, str]:
+    """Manifest and file of "manifest:file"."""
     name, _, file = weights.partition(":")
-    record = manifest.load(name)
-    wanted = record.file(file)
-    roots = [root / name for root in places.data_roots]
-    return record, wanted, next((root for root in roots if check_file(wanted, root).ok), roots[0])
-
-
-def _file(weights: str, places: Places) -> Need:
-    """One checkpoint of a family that has many: the others are not fetched for it."""
-    record, file, root = _locate(weights, places)
-    check = check_file(file, root)
-    size = 0 if check.ok else file.bytes or file.bytes_approx
-    return Need(
-        name=record.name,
-        file=file.name,
-        root=root,
-        here=check.ok,
-        bytes=size,
-        approximate=file.bytes is None,
-        disk=size or 0,
-        steps=() if check.ok else record.steps,
-        detail=check.detail,
-    )
+    return name, file
 
 
 def weights_of(weights: str, places: Places) -> Weights:
     """Where the weights "manifest:file" lie, and their hash: by the receipt of what is here, else by the manifest where that is binding."""
-    _, file, root = _locate(weights, places)
+    name, wanted = _split(weights)
+    file, root = manifest.load(name).file(wanted), holdings.root_of(name, places)
     path = place(file, root)
     receipt = read_receipt(path) if check_file(file, root).ok else None
     told = file.sha256 if any(mirror.identical for mirror in file.mirrors) else None
@@ -139,16 +125,16 @@ def total(needs: Sequence[Need]) -> str:
 
 def command(places: Places, rest: str) -> str:
     """`rest` as a whole command: with the options by which this call named its places."""
-    options = [f"--{name} {shlex.quote(str(getattr(places, name)))}" for name in PLACES if places.sources.get(name) == f"--{name}"]
+    named = {name: str(getattr(places, name)) for name in PLACES} | {"data": os.pathsep.join(map(str, places.data_roots))}
+    options = [f"--{name} {shlex.quote(folder)}" for name, folder in named.items() if places.sources.get(name) == f"--{name}"]
     return " ".join(["repro", *options, rest])
 
 
 def cure(need: Need, places: Places) -> str:
     """The command, or the steps by hand, that bring one need here."""
     if need.steps:
-        return " ".join(need.steps)
-    optional = f" {shlex.quote(need.file)}" if need.file else ""
-    return command(places, f"data fetch {need.name}{optional}")
+        return " ".join(f"{number}. {step}" for number, step in enumerate(need.steps, 1))
+    return command(places, f"data fetch {need.name}{f' --only {shlex.quote(need.file)}' if need.file else ''}")
 
 
 def require(needs: Sequence[Need], places: Places, fetching: bool = False) -> None:
@@ -174,11 +160,7 @@ def require(needs: Sequence[Need], places: Places, fetching: bool = False) -> No
 def fetch(needs: Sequence[Need], places: Places, on_progress: Progress | None = None) -> None:
     """Bring what is missing, one need after another; what is done stays done. Raises `UserError`."""
     for need in missing(needs):
-        record = manifest.load(need.name)
-        if need.file:
-            fetch_files([record.file(need.file)], need.root, dataset=need.name, on_progress=on_progress)
-        else:
-            holdings.ensure(record, places, on_progress=on_progress)
+        holdings.ensure(manifest.load(need.name), places, only=(need.file,) if need.file else (), on_progress=on_progress)
 
 
 # what `repro doctor` says of it
@@ -203,7 +185,7 @@ def overview(records: Sequence[manifest.Manifest], places: Places) -> list[Diagn
     """One line per manifest: here, not here (which is no fault while nothing asks for it), or begun and not whole."""
     diagnoses = []
     for record in records:
-        need = dataset(record, places)
+        need = look(record, places)
         begun = need.root.is_dir() and any(need.root.iterdir())
         detail = need.detail if need.here or need.steps else f"{need.detail}, to fetch: {need.amount}"
         state, mend = ("warn", cure(need, places)) if begun and not need.here else ("ok", "")

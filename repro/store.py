@@ -95,7 +95,7 @@ class Store:
         path = folder / "result.json"
         try:
             text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         try:
             content = json.loads(text)
