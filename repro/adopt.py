@@ -12,9 +12,10 @@ from repro.fields import Record
 from repro.holdings import State, ensure, state
 from repro.layout import check_layout, check_members, faults
 from repro.manifest import File, Manifest
-from repro.marker import forget_marker, lock_of_dataset, read_brought, wanted_files, write_brought
+from repro.marker import forget_marker, lock_of_dataset, read_brought, write_brought
 from repro.paths import Places, make_writable
 from repro.receipt import adopt_file, beside, check_file, place
+from repro.wanted import wanted_files
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -47,24 +48,35 @@ def adopt(manifest: Manifest, path: Path, places: Places, on_progress: Progress 
 def adopt_conversion(
     manifest: Manifest, source: Path, places: Places, on_progress: Progress | None = None
 ) -> tuple[list[Conversion], State]:
-    """Write the official layout from a copy in another packing; what that stands for need not be fetched any more."""
+    """Write the official layout from a copy in another packing; the archives that it stands for need not be fetched any more.
+
+    No conversions where an earlier one, killed since, had come to its end.
+    """
     copies = convertible(manifest)
     root = make_writable(places.data / manifest.name, "data")
     with lock_of_dataset(root):
-        forget_marker(root)
-        done = convert(manifest, source.expanduser().absolute(), root)
+        earlier = read_brought(root)
         packed = {file.name for file in wanted_files(manifest) if file.unpack != "none"}
-        write_brought(root, source, read_brought(root) | ({copies[0].of} if copies[0].of else packed))
+        forget_marker(root)
+        # Noted first: a kill between the conversion and its note would leave data that nobody knows the origin of.
+        write_brought(root, source, earlier | ({copies[0].of} if copies and copies[0].of else packed))
+        try:
+            there = manifest.layout.required and not faults(check_layout(manifest, root))
+            done = [] if there else convert(manifest, source.expanduser().absolute(), root)
+        except BaseException:
+            write_brought(root, source, earlier)
+            raise
     return done, _complete(manifest, places, on_progress)
 
 
 def _complete(manifest: Manifest, places: Places, on_progress: Progress | None) -> State:
-    """Unpack, count and mark where every file is here; then how things stand."""
-    now = state(manifest, places)
+    """Unpack, count and mark where every file is here, or the file itself of a checkpoint family; then how things stand."""
+    root = places.data / manifest.name
+    only = [file.name for file in manifest.files if check_file(file, root).ok] if manifest.kind == "checkpoint" else []
+    now = state(manifest, places, only=only)
     if not now.missing and not now.complete:
-        ensure(manifest, places, check="quick", on_progress=on_progress)
-        now = state(manifest, places)
-    return now
+        ensure(manifest, places, only=only, check="quick", on_progress=on_progress)
+    return state(manifest, places)
 
 
 def _adopt_files(manifest: Manifest, source: Path, root: Path) -> list[str]:
@@ -113,33 +125,42 @@ def _tree_in(manifest: Manifest, source: Path) -> Path | None:
     """The folder that stands for the dataset's root: `source`, the one above, or one below it that has what the archives unpack to."""
     plain = {file.name for file in manifest.files if file.unpack == "none"}
     wanted = [path for path in manifest.layout.required if path not in plain]
-    for candidate in (source, source.parent, source / manifest.name):
+    above = [source.parent] if source.name in _tops(manifest) else []
+    for candidate in (source, *above, source / manifest.name):
         if wanted and all((candidate / path).exists() for path in wanted):
             return candidate
     return None
 
 
 def _adopt_tree(manifest: Manifest, tree: Path, source: Path, root: Path) -> list[str]:
-    """Link the top entries of an unpacked tree, count what they hold, and note that its archives are not needed."""
+    """Link the top entries of an unpacked tree, count what they hold, and note that its archives are not needed.
+
+    A plain file is linked by itself, so that one that is still to be fetched is never written into the user's folder.
+    """
     plain = {file.name: file for file in manifest.files if file.unpack == "none"}
-    names = sorted({path.name for top in _tops(manifest) for path in tree.glob(top) if path.name not in plain})
+    of_trees = {path.partition("/")[0] for path in manifest.layout.required if path not in plain}
+    alone = {name: file for name, file in plain.items() if name.partition("/")[0] not in of_trees}
+    tops = _tops(manifest) - {name.partition("/")[0] for name in alone}
+    names = sorted({path.name for top in tops for path in tree.glob(top)})
+    here = [file for name, file in alone.items() if (tree / name).is_file()]
+    absent = {name for name in alone if name in manifest.layout.required and not (tree / name).is_file()}
     forget_marker(root)
     made = [name for name in names if _link(tree / name, root / name, manifest.name)]
-    here = [file for file in plain.values() if (tree / file.name).is_file() and "/" not in file.name]
-    for file in here:
-        adopt_file(file, tree / file.name, root)
-    absent = {file.name for file in plain.values() if file.name in manifest.layout.required and not (root / file.name).exists()}
-    wrong = [finding for finding in faults([*check_layout(manifest, root), *check_members(manifest, root)])]
-    # Plain files that are still to be fetched are no fault of the tree.
-    wrong = [finding for finding in wrong if not (absent and (finding.subject == "layout" and finding.unit == "required paths"))]
-    if wrong:
+    try:
+        for file in here:
+            adopt_file(file, tree / file.name, root)
+        findings = faults([*check_layout(manifest, root), *check_members(manifest, root)])
+        # A plain file that is still to be fetched is no fault of the tree.
+        wrong = [finding for finding in findings if not (absent and finding.unit == "required paths")]
+        if wrong:
+            why = "; ".join(finding.sentence() for finding in wrong)
+            raise UserError(f"{source} is not a whole {manifest.name}", why, "name a whole copy, or a folder with the archives")
+    except BaseException:
         for name in made:
             (root / name).unlink()
-        what = f"{source} is not a whole {manifest.name}"
-        raise UserError(what, "; ".join(finding.sentence() for finding in wrong), "name a whole copy, or a folder with the archives")
-    write_brought(
-        root, tree, {file.name for file in manifest.files if file.name not in absent and not file.optional} - {file.name for file in here}
-    )
+        raise
+    given = {file.name for file in manifest.files if not file.optional} - absent - {file.name for file in here}
+    write_brought(root, tree, given)
     return [*names, *(file.name for file in here)]
 
 

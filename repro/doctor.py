@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from repro.amounts import in_units
+from repro.amounts import size
 from repro.errors import UserError
 from repro.paths import Places
 from repro.types import Record
@@ -210,14 +210,14 @@ def disk(places: Places, needs: Sequence[Need] = ()) -> list[Diagnosis]:
         free = shutil.disk_usage(folder).free
         needed = needed_for_data if "data" in on_it else 0
         room = needed + sum(ROOM[place] for place in on_it)
-        seen = f"{in_units(free)} free on the disk of {folder}"
-        told = f"about {in_units(needed)} needed to fetch and unpack" if needed else "nothing to fetch"
+        seen = f"{size(free)} free on the disk of {folder}"
+        told = f"about {size(needed)} needed to fetch and unpack" if needed else "nothing to fetch"
         subject = f"disk of {', '.join(on_it)}"
         cure = f"free some space below {folder}, or {_elsewhere(on_it[0])}"
         if needed + SPARE > free:
             diagnoses.append(Diagnosis(subject=subject, state="fail", detail=f"{seen}; {told}", cure=cure))
         elif room > free:
-            detail = f"{seen}; {told}; packed images and checkpoints may take {in_units(room - needed)} more"
+            detail = f"{seen}; {told}; packed images and checkpoints may take {size(room - needed)} more"
             diagnoses.append(Diagnosis(subject=subject, state="warn", detail=detail, cure=cure))
         else:
             diagnoses.append(Diagnosis(subject=subject, state="ok", detail=f"{seen}; {told}"))

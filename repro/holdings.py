@@ -19,11 +19,12 @@ from repro.marker import (
     read_brought,
     read_marker,
     stands,
-    wanted_files,
     write_marker,
 )
 from repro.paths import Places, make_writable
 from repro.receipt import beside, check_file, place, require_space
+from repro.unpack import check_unpacked
+from repro.wanted import size_of, wanted_files
 
 if TYPE_CHECKING:
     from repro.layout import Finding
@@ -35,7 +36,7 @@ Check = Literal["marker", "quick", "full"]
 class State(Record):
     """What is here of one manifest. `bytes_to_fetch` is of `missing` alone, without what it requires; None: of none is a size known.
 
-    `approximate`: some of the sizes are rounded, or unknown and left out. `by_hand`: what is missing cannot be fetched.
+    `approximate`: some of the sizes are rounded; `unsized`: so many files have no known size and are left out. `by_hand`: what is missing cannot be fetched.
     `cure` is the command that makes it complete, "" where it is.
     """
 
@@ -45,6 +46,7 @@ class State(Record):
     missing: tuple[str, ...] = ()
     bytes_to_fetch: int | None = 0
     approximate: bool = False
+    unsized: int = 0
     by_hand: bool = False
     detail: str
     cure: str = ""
@@ -84,16 +86,16 @@ def state(manifest: Manifest, places: Places, *, optional: Iterable[str] = (), o
     brought = read_brought(root)
     missing = [] if whole else [file for file in wanted if file.name not in brought and not check_file(file, root).ok]
     absent = [other.name for other in needed([manifest.name])[:-1] if not stands(other, root_of(other.name, places), wanted_files(other))]
-    sizes = [file.bytes or file.bytes_approx for file in missing]
-    by_hand = bool(missing) and manifest.access != "open"
+    total, by_hand = size_of(missing), bool(missing) and manifest.access != "open"
     cure = "" if whole and not absent else f"repro data {'add' if by_hand else 'fetch'} {manifest.name}{' PATH' if by_hand else ''}"
     return State(
         name=manifest.name,
         root=root if root.is_dir() else None,
         complete=whole and not absent,
         missing=tuple(file.name for file in missing),
-        bytes_to_fetch=_rest(missing, root) if any(sizes) or not missing else None,
-        approximate=any(file.bytes is None for file in missing),
+        bytes_to_fetch=None if total.bytes is None else _rest(missing, root),
+        approximate=total.approximate,
+        unsized=total.unsized,
         by_hand=by_hand,
         detail=_detail(manifest, root, wanted, [file.name for file in missing], absent, whole),
         cure=cure,
@@ -195,16 +197,19 @@ def _make_whole(
         for file in files:
             if place(file, root).exists() and not check_file(file, root, full=True).ok:
                 place(file, root).unlink()  # its receipt stays: the same bytes must come again
+    packed = [file for file in files if file.unpack != "none"]
+    if check != "marker":
+        forget_unpacked([file for file in packed if not check_unpacked(place(file, root), folder_of(file, root)).ok], root)
     if not stands(manifest, root, files):
         forget_marker(root)
     require_space(root, _disk_needed(files, root), manifest.name)
     fetch_files(files, root, dataset=manifest.name, mirror=mirror, on_progress=on_progress)
     fresh = unpack_declared(manifest, files, root, on_progress)
     findings = find(manifest, root)
-    packed = [file for file in files if file.unpack != "none" and file.name not in fresh]
-    if faults(findings) and packed:  # something was taken away or changed since it was unpacked
+    stale = [file for file in packed if file.name not in fresh]
+    if faults(findings) and stale:  # something was taken away or changed since it was unpacked
         forget_marker(root)
-        forget_unpacked(packed, root)
+        forget_unpacked(stale, root)
         unpack_declared(manifest, files, root, on_progress)
         findings = find(manifest, root)
     if wrong := faults(findings):
@@ -235,4 +240,4 @@ def _not_as_told(manifest: Manifest, root: Path, sentences: Sequence[str]) -> Us
     return UserError(f"{manifest.name} is here, but not what its manifest says", "; ".join(sentences), cure)
 
 
-__all__ = ["Progress", "State", "disk_needed", "ensure", "find", "folder_of", "needed", "root_of", "state"]
+__all__ = ["Progress", "State", "disk_needed", "ensure", "find", "needed", "root_of", "state"]

@@ -74,20 +74,6 @@ def write_brought(root: Path, source: Path, files: Iterable[str]) -> None:
     write_json(beside(root / "dataset", BROUGHT), Brought(source=str(source), files=tuple(sorted(files))).model_dump())
 
 
-def wanted_files(manifest: Manifest, optional: Iterable[str] = (), only: Iterable[str] = ()) -> list[File]:
-    """The files to have: all but the optional ones that are not named; of a checkpoint family, `only` those where some are named.
-
-    `UserError`: a name that is no file of the manifest; part of a dataset, which could not be counted.
-    """
-    added, alone = set(optional), set(only)
-    for name in sorted(added | alone):
-        manifest.file(name)
-    if alone and manifest.kind != "checkpoint":
-        why = "its layout and counts are of the whole; only checkpoint families come in parts"
-        raise UserError(f"{manifest.name} cannot be had in part", why, f"repro data fetch {manifest.name}")
-    return [file for file in manifest.files if file.name in added | alone or not (alone or file.optional)]
-
-
 def folder_of(file: File, root: Path) -> Path:
     """Where `file` is unpacked to."""
     return root / file.unpack_to if file.unpack_to else root

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from repro import holdings, manifest
-from repro.amounts import in_units
+from repro.amounts import size
 from repro.doctor import Diagnosis
 from repro.errors import UserError
 from repro.holdings import Progress
@@ -43,10 +43,7 @@ class Need(Record):
     @property
     def amount(self) -> str:
         """Of what is to be fetched."""
-        if self.bytes is None:
-            return "size unknown"
-        rest = f" and {self.unsized} file{'s' if self.unsized > 1 else ''} of unknown size" if self.unsized else ""
-        return in_units(self.bytes, self.approximate and not self.unsized) + rest
+        return "size unknown" if self.bytes is None else size(self.bytes, self.approximate, self.unsized)
 
 
 class Weights(NamedTuple):
@@ -79,7 +76,7 @@ def look(record: manifest.Manifest, places: Places, file: str | None = None) -> 
         here=state.complete,
         bytes=state.bytes_to_fetch,
         approximate=state.approximate,
-        unsized=sum(not (file.bytes or file.bytes_approx) for file in map(record.file, state.missing)),
+        unsized=state.unsized,
         disk=0 if state.complete or state.by_hand else holdings.disk_needed(record, places, only=only),
         steps=record.steps if state.by_hand else (),
         detail=state.detail,
@@ -118,9 +115,9 @@ def listed(needs: Sequence[Need]) -> str:
 
 def total(needs: Sequence[Need]) -> str:
     """Bytes to fetch in all, as far as they are known."""
+    unsized = sum(need.unsized for need in needs)
     known = sum(need.bytes or 0 for need in needs)
-    more = "more than " if any(need.bytes is None or need.unsized for need in needs) else ""
-    return more + in_units(known, not more and any(need.approximate for need in needs)) if known else "an unknown number of bytes"
+    return size(known, any(need.approximate for need in needs), unsized) if known or not unsized else "an unknown number of bytes"
 
 
 def command(places: Places, rest: str) -> str:

@@ -20,6 +20,7 @@ from repro.paths import Places
 from repro.prepare import Need, command
 from repro.receipt import check_file
 from repro.transfer import ask, refuse_page
+from repro.wanted import wanted_files
 
 HASTY = Patience(connect=4, read=6)
 DEADLINE = 12.0  # seconds for all addresses together; a name lookup has no time-out of its own
@@ -100,7 +101,7 @@ def needed(needs: Sequence[Need], places: Places, patience: Patience = HASTY, de
 
 def _to_fetch(need: Need) -> list[File]:
     record = manifest.load(need.name)
-    wanted = [record.file(need.file)] if need.file else [file for file in record.files if not file.optional]
+    wanted = wanted_files(record, only=(need.file,) if need.file else ())
     return [file for file in wanted if file.mirrors and not check_file(file, need.root).ok]
 
 

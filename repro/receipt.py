@@ -203,11 +203,16 @@ def adopt_file(file: File, path: Path, root: Path) -> Receipt:
     return receipt
 
 
-def require_space(folder: Path, needed: int, purpose: str) -> None:
-    """Raise `UserError` where the disk under `folder` (which may not exist yet) lacks `needed` bytes and a little to spare."""
+def free_space(folder: Path) -> int:
+    """Free bytes on the disk of `folder`, which may not exist yet."""
     while not folder.exists():
         folder = folder.parent
-    free = shutil.disk_usage(folder).free
+    return shutil.disk_usage(folder).free
+
+
+def require_space(folder: Path, needed: int, purpose: str) -> None:
+    """Raise `UserError` where the disk under `folder` (which may not exist yet) lacks `needed` bytes and a little to spare."""
+    free = free_space(folder)
     if needed > 0 and needed + SPARE > free:
         raise UserError(
             f"not enough room on the disk of {folder} for {purpose}",

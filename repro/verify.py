@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from repro.fields import Record
 from repro.holdings import find, root_of, state
 from repro.layout import Finding, faults
-from repro.manifest import Manifest
-from repro.marker import is_unpacked, read_brought, read_marker, wanted_files
+from repro.manifest import File, Manifest
+from repro.marker import folder_of, read_brought, read_marker
 from repro.paths import Places
 from repro.receipt import Check, check_file, place
+from repro.unpack import check_unpacked
+from repro.wanted import wanted_files
 
 
 class Verification(Record):
@@ -46,11 +50,12 @@ def verify(manifest: Manifest, places: Places, *, full: bool = False) -> Verific
     )
 
 
-def _check(file, root, full: bool) -> Check:
+def _check(file: File, root: Path, full: bool) -> Check:
     check = check_file(file, root, full=full)
-    if check.ok and not is_unpacked(file, root):
-        return check.model_copy(update={"ok": False, "detail": "is here, but not unpacked"})
-    return check
+    if not check.ok or file.unpack == "none":
+        return check
+    unpacked = check_unpacked(place(file, root), folder_of(file, root))
+    return check.model_copy(update={"ok": unpacked.ok, "detail": f"{check.detail}; {unpacked.detail}"})
 
 
 def _cure(manifest: Manifest, places: Places, full: bool) -> str:

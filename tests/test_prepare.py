@@ -92,11 +92,11 @@ def test_missing_data_are_told_with_size_and_exact_command(monkeypatch, places, 
     small_manifests.offer_benchmark(monkeypatch, ("first", "second"))
     assert repro(places.home, "run", "toy") == 2
     out, err = capsys.readouterr()
-    assert "missing: first (200 kB), second (about 3.00 GB); about 3.00 GB to fetch to " in out
+    assert "missing: first (200 kB), second (~3.0 GB); ~3.0 GB to fetch to " in out
     home = f"--home {places.home}"
     assert err == (
-        "error: not here: first (200 kB), second (about 3.00 GB)\n"
-        f"  why: looked in {places.data}; about 3.00 GB to fetch\n"
+        "error: not here: first (200 kB), second (~3.0 GB)\n"
+        f"  why: looked in {places.data}; ~3.0 GB to fetch\n"
         f"  try: repro {home} data fetch first second (or the same command with --fetch)\n"
     )
     assert worked == []
@@ -170,15 +170,14 @@ def test_a_need_without_manifest_is_a_mistake(places, offer):
 
 
 def test_sizes_add_up_in_words(places):
-    def need(**fields):
-        return prepare.Need(name="a", root=places.data, here=False, **fields)
+    def need(count, **fields):
+        return prepare.Need(name="a", root=places.data, here=False, bytes=count, **fields)
 
-    assert prepare.total([need(bytes=10**9), need(bytes=5 * 10**8)]) == "1.50 GB"
-    assert prepare.total([need(bytes=10**9, approximate=True)]) == "about 1.00 GB"
-    assert prepare.total([need(bytes=10**9), need(bytes=None)]) == "more than 1.00 GB"
-    assert prepare.total([need(bytes=None)]) == "an unknown number of bytes"
-    assert need(bytes=1000, unsized=2).amount == "1.00 kB and 2 files of unknown size"
-    assert need(bytes=None).amount == "size unknown"
+    assert prepare.total([need(10**9), need(5 * 10**8)]) == "1.5 GB"
+    assert prepare.total([need(10**9, approximate=True)]) == "~1.0 GB"
+    assert prepare.total([need(10**9), need(None, unsized=1)]) == ">1.0 GB"
+    assert prepare.total([need(None, unsized=2)]) == "an unknown number of bytes"
+    assert prepare.listed([need(1000, unsized=2), need(None, unsized=1)]) == "a (>1.0 kB), a (size unknown)"
 
 
 def test_commands_repeat_the_places_that_were_named(tmp_path, monkeypatch):
@@ -245,7 +244,7 @@ def test_a_full_disk_stops_a_long_run_before_it_starts(monkeypatch, places, offe
     free(monkeypatch, 1_000_000)
     assert repro(places.home, "run", "toy", "--fetch") == 2
     err = capsys.readouterr().err
-    assert "1.00 MB free" in err and "about 200 kB needed" in err and len(err.strip().splitlines()) == 3
+    assert "1.0 MB free" in err and "200 kB needed" in err and len(err.strip().splitlines()) == 3
     assert "try: free some space" in err and "repro --data DIR" in err
     assert worked == [] and route.requests == []
 

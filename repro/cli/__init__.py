@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from repro.cli import doctor, home, listing, running, showing, tabling
+from repro.cli import data, doctor, home, listing, running, showing, tabling
 from repro.cli.context import GlobalOptions
 from repro.errors import UserError, nearest
 
@@ -23,6 +23,7 @@ app.command("table")(tabling.table)
 app.command("show")(showing.show)
 app.command("list")(listing.list_)
 app.command("doctor")(doctor.doctor)
+app.add_typer(data.app, name="data")
 
 _CLICK_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
@@ -33,7 +34,9 @@ def _usage_error(error: Exception) -> UserError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "repro"
     attempted = message.rpartition("'")[0].rpartition("'")[2]
-    near = nearest(attempted, [entry.name or "" for entry in app.registered_commands]) if "command" in message.lower() else None
+    commands = list(getattr(context.command, "commands", {})) if context else []
+    near = nearest(attempted, commands) if "command" in message.lower() else None
+    message = message.partition(". Did you mean")[0]  # it is the next line's to say
     return UserError(message, f"did you mean {near!r}?" if near else "the command line could not be understood", f"{command} --help")
 
 

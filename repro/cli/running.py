@@ -120,12 +120,12 @@ def _prepare(needs: Sequence[Need], where: Places, forecast: planning.Forecast, 
 def _obtain(needs: Sequence[Need], where: Places, fetch: bool) -> None:
     """Fetch what is missing, watched by a progress display, or stop with the commands that get it."""
     from repro import prepare
-    from repro.cli.fetching import FetchBars
+    from repro.cli.transferring import Transfers
 
     prepare.require(needs, where, fetching=fetch)
-    if prepare.missing(needs):
-        with FetchBars() as bars:
-            prepare.fetch(needs, where, bars)
+    if absent := prepare.missing(needs):
+        with Transfers(sum(need.bytes or 0 for need in absent)) as shown:
+            prepare.fetch(absent, where, shown.report)
 
 
 def _work(plan: planning.Plan, where: Places, device: str, forecast: planning.Forecast, quiet: bool) -> list:
