@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import types
 from pathlib import Path
 
@@ -63,3 +64,16 @@ def offer_benchmark(monkeypatch, needs: tuple[str, ...], **fields) -> None:
     known = plugins.benchmark
     toy = types.SimpleNamespace(describe=describe)
     monkeypatch.setattr(plugins, "benchmark", lambda name: toy if name == "toy" else known(name))
+
+
+def free_bytes(monkeypatch, count: int) -> None:
+    """Let every disk have `count` bytes left."""
+    real = os.statvfs
+    fields = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_flag", "f_namemax")
+
+    def statvfs(path):
+        seen = {name: getattr(real(path), name) for name in fields}
+        seen |= {"f_frsize": 1, "f_bavail": count, "f_bfree": count}
+        return os.statvfs_result([seen[name] for name in fields])
+
+    monkeypatch.setattr(os, "statvfs", statvfs)

@@ -226,22 +226,10 @@ def test_weights_are_not_asked_for_where_none_are_used(monkeypatch, places, offe
 # the look before a long run
 
 
-def free(monkeypatch, count: int) -> None:
-    real = os.statvfs
-    fields = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_flag", "f_namemax")
-
-    def statvfs(path):
-        seen = {name: getattr(real(path), name) for name in fields}
-        seen |= {"f_frsize": 1, "f_bavail": count, "f_bfree": count}
-        return os.statvfs_result([seen[name] for name in fields])
-
-    monkeypatch.setattr(os, "statvfs", statvfs)
-
-
 def test_a_full_disk_stops_a_long_run_before_it_starts(monkeypatch, places, offer, worked, capsys):
     route = offer("first")
     small_manifests.offer_benchmark(monkeypatch, ("first",))
-    free(monkeypatch, 1_000_000)
+    small_manifests.free_bytes(monkeypatch, 1_000_000)
     assert repro(places.home, "run", "toy", "--fetch") == 2
     err = capsys.readouterr().err
     assert "1.0 MB free" in err and "200 kB needed" in err and len(err.strip().splitlines()) == 3
@@ -254,7 +242,7 @@ def test_only_long_or_unknown_runs_are_looked_at(monkeypatch, places, offer, wor
     offer("first")
     small_manifests.offer_benchmark(monkeypatch, ("first",))
     assert repro(places.home, "run", "toy", "--fetch") == 0
-    free(monkeypatch, 1_000_000)
+    small_manifests.free_bytes(monkeypatch, 1_000_000)
     monkeypatch.setattr(plan, "forecast", lambda made, store: plan.Forecast(made.runs, (), seconds, 0))
     assert repro(places.home, "run", "toy") == code
     assert len(worked) == 2 - code // 2

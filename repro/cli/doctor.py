@@ -91,9 +91,8 @@ def _print(found: Sequence[Diagnosis]) -> None:
     console = Console(highlight=False, soft_wrap=True)
     width = min(24, max(len(diagnosis.subject) for diagnosis in found))
     for diagnosis in found:
-        console.print(
-            Text(f"{diagnosis.state:<4}", style=COLOURS[diagnosis.state]), Text(f" {diagnosis.subject:<{width}}  {diagnosis.detail}")
-        )
+        state = (f"{diagnosis.state:<4}", COLOURS[diagnosis.state])
+        console.print(Text.assemble(state, f" {diagnosis.subject:<{width}}  {diagnosis.detail}"))
         if diagnosis.state != "ok":
             console.print(Text(f"       try: {diagnosis.cure}", style="bold"))
     counts = {state: sum(diagnosis.state == state for diagnosis in found) for state in COLOURS}
