@@ -158,7 +158,7 @@ def _gib(mebibytes: str) -> str:
 
 
 def _existing(folder: Path) -> Path:
-    while not folder.exists() and folder != folder.parent:
+    while not os.path.exists(folder) and folder != folder.parent:  # unlike Path.exists, without an error where a parent is closed to us
         folder = folder.parent
     return folder
 

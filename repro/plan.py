@@ -160,10 +160,7 @@ def make(request: Request) -> Plan:
 
 
 def standard_weights(benchmark: Benchmark, backbone: str | None = None, methods: Sequence[str] = ()) -> str | None:
-    """The "manifest:file" that a run starts from where the user names no weights; None: the run needs none, or the user must name them.
-
-    `backbone` and `methods` default to the benchmark's own.
-    """
+    """The "manifest:file" to start from where the user names no weights; None: none are used, or only the user can name them."""
     name = backbone or benchmark.backbone
     if name is None or (benchmark.pretrained_by and name == benchmark.backbone):
         return None

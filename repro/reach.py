@@ -13,13 +13,14 @@ import requests
 
 from repro import manifest
 from repro.doctor import Diagnosis
+from repro.fields import without_password
 from repro.line import Patience, TransferError
 from repro.manifest import File
 from repro.mirrors import choose_mirrors
 from repro.paths import Places
 from repro.prepare import Need, command
 from repro.receipt import check_file
-from repro.transfer import ask, refuse_page
+from repro.transfer import ask, judge_status, refuse_page
 from repro.wanted import wanted_files
 
 HASTY = Patience(connect=4, read=6)
@@ -43,8 +44,8 @@ def _host(url: str) -> str:
 def _probe(url: str, name: str, patience: Patience) -> Answer:
     try:
         with requests.Session() as session, ask(session, url, {"Range": "bytes=0-0"}, patience) as response:
-            if response.status_code not in (200, 206, 429):  # 429 is a host that lives and is busy
-                return Answer(f"answered {response.status_code} {response.reason or ''}".rstrip())
+            if response.status_code not in (206, 429):  # 429 is a host that lives and is busy
+                judge_status(response, 0)
             refuse_page(response, File(name=name))
             return Answer()
     except TransferError as error:
@@ -115,7 +116,7 @@ def _judge(need: Need, files: Sequence[File], answers: dict[str, Answer], places
     lost = [file for file in files if all(mirror.url in dead for mirror in choose_mirrors(file))]
     if lost:
         others = [mirror.url for file in lost for mirror in file.mirrors if mirror.url not in dead]
-        fetch = f"{command(places, f'data fetch {need.name}')} --mirror {others[0]}; or " if others else ""
+        fetch = f"{command(places, f'data fetch {need.name}')} --mirror {without_password(others[0])}; or " if others else ""
         cure = f"{fetch}with a copy of your own: {command(places, f'data add {need.name} PATH')}"
         detail = f"{len(lost)} of {len(files)} files cannot be had ({', '.join(file.name for file in lost[:3])}): {seen}"
         return Diagnosis(subject=subject, state="fail", detail=detail, cure=cure)

@@ -47,7 +47,7 @@ def transfer(session: requests.Session, file: File, mirror: Mirror, part: Part, 
     start = _resume_point(file, mirror, part)
     response = ask(session, mirror.url, _resume_headers(mirror.url, part, start), patience)
     with line.on(response):
-        offset = _judge_status(response, start)
+        offset = judge_status(response, start)
         refuse_page(response, file)
         total = _total(response)
         if expected is not None and total not in (None, expected):
@@ -118,7 +118,7 @@ def _validator(origin: Origin) -> str | None:
     return origin.etag if origin.etag and not origin.etag.startswith("W/") else origin.last_modified
 
 
-def _judge_status(response: requests.Response, start: int) -> int:
+def judge_status(response: requests.Response, start: int) -> int:
     """The offset of the first byte that the answer's body holds; `TransferError` for an answer without the file."""
     status = response.status_code
     if status == 200:

@@ -14,14 +14,12 @@ import pytest
 import small_manifests
 from misbehaving_server import serving
 
-from repro import cli, doctor, manifest, prepare, reach
+from repro import cli, doctor, manifest, prepare
 from repro.errors import UserError
 from repro.holdings import ensure
-from repro.line import Patience
 from repro.paths import Places
 
 CONTENT = random.Random(6).randbytes(100_000)
-QUICK = Patience(connect=1, read=0.3)
 
 
 @pytest.fixture
@@ -32,7 +30,6 @@ def server():
 
 @pytest.fixture
 def places(monkeypatch, tmp_path) -> Places:
-    monkeypatch.setattr(reach, "HASTY", QUICK)
     return small_manifests.use(monkeypatch, tmp_path)
 
 

@@ -15,6 +15,7 @@ from repro.cli.tabling import write
 from repro.doctor import preflight
 from repro.paths import Places
 from repro.store import Store
+from repro.types import Failure
 
 if TYPE_CHECKING:
     from repro.prepare import Need
@@ -75,19 +76,14 @@ def run(
         return
     if not as_json:
         _print_plan(plan, forecast)
-        if absent:
-            print(f"missing: {prepare.listed(absent)}; {prepare.total(absent)} to fetch to {where.data}", flush=True)
+        _print_missing(absent, where)
     if dry_run:
         return
     if forecast.todo:
         _prepare(needs, where, forecast, fetch)
     failures = _work(plan, where, device, forecast, quiet=as_json) if forecast.todo else []
     _report(plan, store, as_json)
-    for failure in failures:
-        typer.echo(f"failed: {failure.run.label} ({failure.key}): {failure.error}", err=True)
-    if failures:
-        typer.echo(f"see: repro show {failures[0].key}; the same command tries again", err=True)
-        raise typer.Exit(1)
+    _tell_failures(failures)
 
 
 def _look_up(request: planning.Request, where: Places, fetch: bool) -> tuple[planning.Request, tuple[Need, ...]]:
@@ -128,7 +124,7 @@ def _obtain(needs: Sequence[Need], where: Places, fetch: bool) -> None:
             prepare.fetch(absent, where, shown.report)
 
 
-def _work(plan: planning.Plan, where: Places, device: str, forecast: planning.Forecast, quiet: bool) -> list:
+def _work(plan: planning.Plan, where: Places, device: str, forecast: planning.Forecast, quiet: bool) -> list[Failure]:
     """Import the heavy part and work the plan off, watched by a progress display on standard error."""
     from repro.cli.watching import Watcher
 
@@ -144,6 +140,14 @@ def _report(plan: planning.Plan, store: Store, as_json: bool) -> None:
     made = tables.build(results, only=frozenset(plan.asked))
     if made or as_json:
         write(made, "json" if as_json else "terminal", None)
+
+
+def _tell_failures(failures: list[Failure]) -> None:
+    for failure in failures:
+        typer.echo(f"failed: {failure.run.label} ({failure.key}): {failure.error}", err=True)
+    if failures:
+        typer.echo(f"see: repro show {failures[0].key}; the same command tries again", err=True)
+        raise typer.Exit(1)
 
 
 def _plan_json(plan: planning.Plan, forecast: planning.Forecast) -> dict[str, Any]:
@@ -196,3 +200,10 @@ def _print_plan(plan: planning.Plan, forecast: planning.Forecast) -> None:
             else "; time unknown until the first runs are done"
         )
     print(total, flush=True)
+
+
+def _print_missing(absent: Sequence[Need], where: Places) -> None:
+    from repro import prepare
+
+    if absent:
+        print(f"missing: {prepare.listed(absent)}; {prepare.total(absent)} to fetch to {where.data}", flush=True)
