@@ -40,7 +40,7 @@ def nested_archives(file: File, root: Path) -> list[Path]:
         if not matches:
             cure = f"repro data fetch {root.name} --full"
             raise UserError(f"{file.name} did not hold what it should", f"nothing in it is named {pattern}", cure)
-        found += matches
+        found += [path for path in matches if path not in found]
     return found
 
 

@@ -128,7 +128,8 @@ def disk_needed(manifest: Manifest, places: Places, *, optional: Iterable[str] =
     """Bytes that `ensure` will write, about: what is to come, and as much again for what is to be unpacked."""
     root = root_of(manifest.name, places)
     wanted, brought = wanted_files(manifest, optional, only), read_brought(root)
-    return 0 if stands(manifest, root, wanted) else _disk_needed([file for file in wanted if file.name not in brought], root)
+    by_hand = manifest.access != "open"  # and linked from where it lies
+    return 0 if by_hand or stands(manifest, root, wanted) else _disk_needed([file for file in wanted if file.name not in brought], root)
 
 
 def _disk_needed(files: Sequence[File], root: Path) -> int:

@@ -103,5 +103,5 @@ def not_by_hand(manifest: Manifest, missing: Iterable[str]) -> None:
         raise UserError(
             f"{manifest.name} must be brought by hand: {', '.join(missing)}",
             f"{how} ({manifest.homepage or 'see its paper'})",
-            f"{steps} Then: repro data add {manifest.name} PATH",
+            steps if "repro data add" in steps else f"{steps} Then: repro data add {manifest.name} PATH",
         )

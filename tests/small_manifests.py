@@ -1,79 +1,118 @@
-"""Manifests of small files on a local server, a place for everything, and a benchmark that needs them."""
+"""A dataset, a dataset by hand and a checkpoint family in small, served by a local server; and `ensure` in a process of its own."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import types
 from pathlib import Path
 
-from repro import paths, plugins
-from repro.paths import Places
-from repro.types import Benchmark, Split
+from archives import tree, write_gz, write_tar, write_zip
+from children import _prepare
 
-PROXIES = [spelled for name in ("http_proxy", "https_proxy", "all_proxy", "HF_TOKEN") for spelled in (name, name.upper())]
+TREE = tree(3)
+IMAGES = sum(name.startswith("train/") and name.endswith(".jpg") for name in TREE)
+NOTES = b"one\ntwo\nthree\n"
+WEIGHTS = {"small.pt": bytes(range(256)) * 400, "large.pt": bytes(range(255)) * 800}
 
+PHOTOS = """\
+name = "photos"
+kind = "dataset"
+title = "Photos"
+caption = "a few photographs"
+licence = "CC0"
+layout = {{ required = ["inner/photos/train", "inner/photos/val", "notes.txt"], patterns = ["inner/photos/train/*/*.jpg"] }}
 
-def write_manifest(folder: Path, name: str, content: bytes, *urls: str, kind: str = "dataset", extra: str = "", facts: str = "") -> None:
-    """A manifest of one file x.bin; `facts` are further lines of the file, `extra` of the manifest."""
-    mirrors = ", ".join(f'{{ url = "{url}" }}' for url in urls)
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}.toml").write_text(f"""
-name = "{name}"
-kind = "{kind}"
-title = "{name}"
-caption = "a small one"
-{extra}
 [[files]]
-name = "x.bin"
-mirrors = [{mirrors}]
-{facts or f'bytes = {len(content)}{chr(10)}sha256 = "{hashlib.sha256(content).hexdigest()}"'}
-""")
+name = "photos.zip"
+mirrors = [{{ url = "{server}/photos.zip" }}]
+bytes = {zip_bytes}
+md5 = "{zip_md5}"
+unpack = "zip"
+nested = ["inner/*.tar.gz", "inner/*.gz"]
+
+[[files]]
+name = "notes.txt"
+mirrors = [{{ url = "{server}/notes.txt" }}]
+git_blob = "{notes_blob}"
+
+[[files]]
+name = "extra.txt"
+mirrors = [{{ url = "{server}/extra.txt" }}]
+bytes_approx = 20
+optional = true
+
+[[counts]]
+split = "train"
+n = {images}
+confidence = "verified"
+rule = {{ kind = "files", path = "inner/photos/train", suffixes = [".jpg"] }}
+"""
+
+BY_HAND = """\
+name = "byhand"
+kind = "dataset"
+title = "By hand"
+caption = "brought by the user"
+access = "manual"
+steps = ["Sign on paper.", "Unpack it."]
+layout = {{ required = ["train", "val"] }}
+
+[[files]]
+name = "byhand.tar"
+
+[[counts]]
+split = "train"
+n = {images}
+confidence = "verified"
+rule = {{ kind = "files", path = "train", suffixes = [".jpg"] }}
+"""
+
+WEIGHT_FILES = """\
+name = "nets"
+kind = "checkpoint"
+title = "Nets"
+caption = "two sizes"
+"""
+
+DERIVED = """\
+name = "derived"
+kind = "dataset"
+title = "Derived"
+caption = "the same photographs, another target"
+requires = ["photos"]
+"""
 
 
-def use(monkeypatch, tmp_path: Path) -> Places:
-    """Read manifests from tmp_path/manifests, keep everything below tmp_path/home; no proxy, no settings of this machine."""
-    monkeypatch.setattr(paths, "manifests_dir", lambda: tmp_path / "manifests")
-    (tmp_path / "manifests").mkdir(exist_ok=True)
-    for name in [*PROXIES, "REPRO_HOME", "REPRO_DATA", "REPRO_PACKS", "REPRO_RUNS"]:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("REPRO_CONFIG", str(tmp_path / "none.toml"))
-    return Places.find(home=tmp_path / "home")
+def write(folder: Path, server) -> Path:
+    """The four manifests in `folder`, and what they name on `server`."""
+    folder.mkdir()
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    inner = write_tar(scratch / "photos.tar.gz", {f"photos/{name}": content for name, content in TREE.items()}, "w:gz")
+    outer = {"inner/photos.tar.gz": inner.read_bytes(), "inner/._photos.tar.gz": b"dropping"}
+    # Inner archives unpack where they lie; a second one beside it is a plain gz.
+    outer["inner/readme.gz"] = write_gz(scratch / "readme.gz", b"read me").read_bytes()
+    archive = write_zip(scratch / "photos.zip", outer).read_bytes()
+    blob = hashlib.sha1(b"blob %d\0" % len(NOTES) + NOTES).hexdigest()
+    facts = {"zip_bytes": len(archive), "zip_md5": hashlib.md5(archive).hexdigest(), "notes_blob": blob, "images": IMAGES}
+    text = PHOTOS.format(server=server.url(""), **facts)
+    (folder / "photos.toml").write_text(text)
+    (folder / "byhand.toml").write_text(BY_HAND.format(images=IMAGES))
+    (folder / "derived.toml").write_text(DERIVED)
+    nets = WEIGHT_FILES
+    for name, content in WEIGHTS.items():
+        server.add(f"/{name}", content)
+        sha256 = hashlib.sha256(content).hexdigest()
+        nets += f'[[files]]\nname = "{name}"\nmirrors = [{{ url = "{server.url("/" + name)}" }}]\nsha256 = "{sha256}"\n'
+    (folder / "nets.toml").write_text(nets)
+    server.add("/photos.zip", archive)
+    server.add("/notes.txt", NOTES)
+    server.add("/extra.txt", b"twenty bytes of text")
+    return folder
 
 
-def offer_benchmark(monkeypatch, needs: tuple[str, ...], **fields) -> None:
-    """Make `plugins` know the benchmark "toy" with those needs."""
+def ensure_in_child(manifests: Path, data: Path, name: str, die_at_step: int | None = None) -> None:
+    from repro import holdings, manifest, paths
 
-    def describe(options, places, tiny=False):
-        return Benchmark(
-            name="toy",
-            version=1,
-            caption="toy",
-            title="toy: a → b",
-            splits=(
-                Split(name="train", role="train"),
-                Split(name="id_val", role="id_val"),
-                Split(name="id_test", role="id_test", column="ID"),
-            ),
-            classes=("a", "b"),
-            data="0" * 64,
-            needs=needs,
-            **{"backbone": "timm:resnet18", "methods": ("scratch",), **fields},
-        )
-
-    known = plugins.benchmark
-    toy = types.SimpleNamespace(describe=describe)
-    monkeypatch.setattr(plugins, "benchmark", lambda name: toy if name == "toy" else known(name))
-
-
-def free_bytes(monkeypatch, count: int) -> None:
-    """Let every disk have `count` bytes left."""
-    real = os.statvfs
-    fields = ("f_bsize", "f_frsize", "f_blocks", "f_bfree", "f_bavail", "f_files", "f_ffree", "f_favail", "f_flag", "f_namemax")
-
-    def statvfs(path):
-        seen = {name: getattr(real(path), name) for name in fields}
-        seen |= {"f_frsize": 1, "f_bavail": count, "f_bfree": count}
-        return os.statvfs_result([seen[name] for name in fields])
-
-    monkeypatch.setattr(os, "statvfs", statvfs)
+    paths.manifests_dir = lambda: manifests
+    _prepare(die_at_step, None)
+    holdings.ensure(manifest.load(name), paths.Places.find(data=str(data)))

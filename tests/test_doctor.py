@@ -11,7 +11,7 @@ import sys
 from importlib import metadata
 
 import pytest
-import small_manifests
+import toy_benchmark
 from misbehaving_server import serving
 
 from repro import cli, doctor, manifest, prepare
@@ -30,13 +30,13 @@ def server():
 
 @pytest.fixture
 def places(monkeypatch, tmp_path) -> Places:
-    return small_manifests.use(monkeypatch, tmp_path)
+    return toy_benchmark.use(monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def write(tmp_path, places):
     def write(name: str, *urls: str, **options) -> None:
-        small_manifests.write_manifest(tmp_path / "manifests", name, CONTENT, *urls, **options)
+        toy_benchmark.write_manifest(tmp_path / "manifests", name, CONTENT, *urls, **options)
 
     return write
 
@@ -190,7 +190,7 @@ def test_a_place_that_cannot_be_written_fails_unless_nothing_is_wanted_there(pla
     [(100 * 10**9, 2 * 10**9, "ok"), (10 * 10**9, 2 * 10**9, "warn"), (10**9, 2 * 10**9, "fail"), (10**6, 0, "fail")],
 )
 def test_disk_against_what_is_needed(places, monkeypatch, free, wanted, state):
-    small_manifests.free_bytes(monkeypatch, free)
+    toy_benchmark.free_bytes(monkeypatch, free)
     (found,) = doctor.disk(places, [need(places, wanted)])
     assert found.state == state and "free on the disk of" in found.detail
     if wanted:
@@ -201,7 +201,7 @@ def test_disk_against_what_is_needed(places, monkeypatch, free, wanted, state):
 
 def test_preflight_raises_the_first_failure_in_three_lines(places, monkeypatch):
     doctor.preflight(places, [need(places, 10)])
-    small_manifests.free_bytes(monkeypatch, 10**6)
+    toy_benchmark.free_bytes(monkeypatch, 10**6)
     with pytest.raises(UserError) as caught:
         doctor.preflight(places, [need(places, 10)])
     assert caught.value.what.startswith("disk of data, packs, runs: 1.0 MB free") and "repro --data DIR" in caught.value.cure
@@ -245,7 +245,7 @@ def test_a_benchmark_that_lacks_data_exits_with_1_and_says_how_to_get_them(place
     machine(None)
     server.add("/x.bin", CONTENT)
     write("one", server.url("/x.bin"))
-    small_manifests.offer_benchmark(monkeypatch, ("one",))
+    toy_benchmark.offer_benchmark(monkeypatch, ("one",))
     assert repro(places.home, "doctor", "toy") == 1
     out = capsys.readouterr().out
     assert "fail one" in out and f"try: repro --home {places.home} data fetch one\n" in out and "1 of 1 answer" in out

@@ -9,7 +9,7 @@ import random
 import sys
 
 import pytest
-import small_manifests
+import toy_benchmark
 from misbehaving_server import Behaviour, serving
 
 from repro import backbones, cli, plan, prepare
@@ -30,7 +30,7 @@ def server():
 
 @pytest.fixture
 def places(monkeypatch, tmp_path) -> Places:
-    return small_manifests.use(monkeypatch, tmp_path)
+    return toy_benchmark.use(monkeypatch, tmp_path)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def offer(tmp_path, server):
 
     def write(name: str, **options):
         route = server.add(f"/{name}", CONTENT)
-        small_manifests.write_manifest(tmp_path / "manifests", name, CONTENT, server.url(f"/{name}"), **options)
+        toy_benchmark.write_manifest(tmp_path / "manifests", name, CONTENT, server.url(f"/{name}"), **options)
         return route
 
     return write
@@ -67,7 +67,7 @@ def name_weights(monkeypatch, weights: str, name: str = "small-net") -> None:
 
 
 def test_needs_and_weights_do_not_change_what_a_run_is_called(monkeypatch, places):
-    small_manifests.offer_benchmark(monkeypatch, ("first",))
+    toy_benchmark.offer_benchmark(monkeypatch, ("first",))
     from repro import plugins
 
     described = plugins.benchmark("toy").describe({}, places)
@@ -89,7 +89,7 @@ def test_what_ships_needs_nothing_and_names_no_unknown_weights(places, monkeypat
 def test_missing_data_are_told_with_size_and_exact_command(monkeypatch, places, offer, worked, capsys):
     offer("first")
     offer("second", facts="bytes_approx = 3_000_000_000")
-    small_manifests.offer_benchmark(monkeypatch, ("first", "second"))
+    toy_benchmark.offer_benchmark(monkeypatch, ("first", "second"))
     assert repro(places.home, "run", "toy") == 2
     out, err = capsys.readouterr()
     assert "missing: first (200 kB), second (~3.0 GB); ~3.0 GB to fetch to " in out
@@ -104,7 +104,7 @@ def test_missing_data_are_told_with_size_and_exact_command(monkeypatch, places, 
 
 def test_fetch_brings_them_then_goes_on(monkeypatch, places, offer, worked, capsys):
     route = offer("first")
-    small_manifests.offer_benchmark(monkeypatch, ("first",))
+    toy_benchmark.offer_benchmark(monkeypatch, ("first",))
     assert repro(places.home, "run", "toy", "--fetch") == 0
     assert (places.data / "first" / "x.bin").read_bytes() == CONTENT
     assert len(worked) == 1 and "x.bin  200 kB" in capsys.readouterr().err
@@ -116,8 +116,8 @@ def test_fetch_brings_them_then_goes_on(monkeypatch, places, offer, worked, caps
 
 def test_a_failed_fetch_is_three_lines_and_no_run(monkeypatch, tmp_path, places, server, worked, capsys):
     server.add("/first", CONTENT, Behaviour(status=404))
-    small_manifests.write_manifest(tmp_path / "manifests", "first", CONTENT, server.url("/first"))
-    small_manifests.offer_benchmark(monkeypatch, ("first",))
+    toy_benchmark.write_manifest(tmp_path / "manifests", "first", CONTENT, server.url("/first"))
+    toy_benchmark.offer_benchmark(monkeypatch, ("first",))
     assert repro(places.home, "run", "toy", "--fetch") == 2
     err = capsys.readouterr().err
     assert "answered 404" in err and "Traceback" not in err and len(err.strip().splitlines()) == 3
@@ -126,7 +126,7 @@ def test_a_failed_fetch_is_three_lines_and_no_run(monkeypatch, tmp_path, places,
 
 def test_dry_run_tells_and_fetches_nothing(monkeypatch, places, offer, worked, capsys):
     route = offer("first")
-    small_manifests.offer_benchmark(monkeypatch, ("first",))
+    toy_benchmark.offer_benchmark(monkeypatch, ("first",))
     assert repro(places.home, "run", "toy", "--dry-run", "--fetch") == 0
     assert "missing: first (200 kB)" in capsys.readouterr().out
     assert repro(places.home, "run", "toy", "--dry-run", "--json") == 0
@@ -137,7 +137,7 @@ def test_dry_run_tells_and_fetches_nothing(monkeypatch, places, offer, worked, c
 
 def test_finished_runs_need_no_data(monkeypatch, places, offer, worked, capsys):
     offer("first")
-    small_manifests.offer_benchmark(monkeypatch, ("first",))
+    toy_benchmark.offer_benchmark(monkeypatch, ("first",))
     monkeypatch.setattr(plan, "forecast", lambda made, store: plan.Forecast((), made.runs, None, 0))
     assert repro(places.home, "run", "toy") == 0
     assert "missing" not in capsys.readouterr().out
@@ -146,7 +146,7 @@ def test_finished_runs_need_no_data(monkeypatch, places, offer, worked, capsys):
 def test_what_comes_by_hand_is_told_in_steps_even_with_fetch(monkeypatch, places, offer, worked, capsys):
     route = offer("first")
     offer("private", extra='access = "manual"\nsteps = ["Ask its owner.", "Run: repro data add private DIR."]')
-    small_manifests.offer_benchmark(monkeypatch, ("first", "private"))
+    toy_benchmark.offer_benchmark(monkeypatch, ("first", "private"))
     assert repro(places.home, "run", "toy", "--fetch") == 2
     err = capsys.readouterr().err
     assert "nobody but you may fetch private" in err
@@ -191,7 +191,7 @@ def test_commands_repeat_the_places_that_were_named(tmp_path, monkeypatch):
 
 def test_weights_of_known_hash_plan_before_they_are_here(monkeypatch, places, offer, worked, capsys):
     offer("family", kind="checkpoint")
-    small_manifests.offer_benchmark(monkeypatch, (), backbone="small-net", methods=("ft",))
+    toy_benchmark.offer_benchmark(monkeypatch, (), backbone="small-net", methods=("ft",))
     name_weights(monkeypatch, "family:x.bin")
     assert repro(places.home, "run", "toy", "--dry-run") == 0
     assert "missing: family x.bin (200 kB)" in capsys.readouterr().out
@@ -206,7 +206,7 @@ def test_weights_of_known_hash_plan_before_they_are_here(monkeypatch, places, of
 
 def test_weights_of_unknown_hash_are_fetched_before_the_plan(monkeypatch, places, offer, worked, capsys):
     offer("family", kind="checkpoint", facts=f"bytes = {len(CONTENT)}")
-    small_manifests.offer_benchmark(monkeypatch, (), backbone="small-net", methods=("ft",))
+    toy_benchmark.offer_benchmark(monkeypatch, (), backbone="small-net", methods=("ft",))
     name_weights(monkeypatch, "family:x.bin")
     assert repro(places.home, "run", "toy", "--dry-run") == 2
     assert "data fetch family --only x.bin" in capsys.readouterr().err
@@ -217,7 +217,7 @@ def test_weights_of_unknown_hash_are_fetched_before_the_plan(monkeypatch, places
 @pytest.mark.parametrize(("weights", "methods"), [("random", ("ft",)), (None, ("scratch",))])
 def test_weights_are_not_asked_for_where_none_are_used(monkeypatch, places, offer, worked, weights, methods):
     offer("family", kind="checkpoint")
-    small_manifests.offer_benchmark(monkeypatch, (), backbone="small-net", methods=methods)
+    toy_benchmark.offer_benchmark(monkeypatch, (), backbone="small-net", methods=methods)
     name_weights(monkeypatch, "family:x.bin")
     assert repro(places.home, "run", "toy", *(["--weights", weights] if weights else [])) == 0
     assert worked[0].weights_file is None and worked[0].runs[0].backbone.weights is None
@@ -228,8 +228,8 @@ def test_weights_are_not_asked_for_where_none_are_used(monkeypatch, places, offe
 
 def test_a_full_disk_stops_a_long_run_before_it_starts(monkeypatch, places, offer, worked, capsys):
     route = offer("first")
-    small_manifests.offer_benchmark(monkeypatch, ("first",))
-    small_manifests.free_bytes(monkeypatch, 1_000_000)
+    toy_benchmark.offer_benchmark(monkeypatch, ("first",))
+    toy_benchmark.free_bytes(monkeypatch, 1_000_000)
     assert repro(places.home, "run", "toy", "--fetch") == 2
     err = capsys.readouterr().err
     assert "1.0 MB free" in err and "200 kB needed" in err and len(err.strip().splitlines()) == 3
@@ -240,9 +240,9 @@ def test_a_full_disk_stops_a_long_run_before_it_starts(monkeypatch, places, offe
 @pytest.mark.parametrize(("seconds", "code"), [(None, 2), (601.0, 2), (599.0, 0)])
 def test_only_long_or_unknown_runs_are_looked_at(monkeypatch, places, offer, worked, seconds, code):
     offer("first")
-    small_manifests.offer_benchmark(monkeypatch, ("first",))
+    toy_benchmark.offer_benchmark(monkeypatch, ("first",))
     assert repro(places.home, "run", "toy", "--fetch") == 0
-    small_manifests.free_bytes(monkeypatch, 1_000_000)
+    toy_benchmark.free_bytes(monkeypatch, 1_000_000)
     monkeypatch.setattr(plan, "forecast", lambda made, store: plan.Forecast(made.runs, (), seconds, 0))
     assert repro(places.home, "run", "toy") == code
     assert len(worked) == 2 - code // 2
@@ -250,7 +250,7 @@ def test_only_long_or_unknown_runs_are_looked_at(monkeypatch, places, offer, wor
 
 def test_a_place_that_cannot_be_written_stops_it_too(monkeypatch, tmp_path, places, offer, worked, capsys):
     offer("first")
-    small_manifests.offer_benchmark(monkeypatch, ("first",))
+    toy_benchmark.offer_benchmark(monkeypatch, ("first",))
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("REPRO_RUNS", str(tmp_path / "file" / "runs"))
     assert repro(places.home, "run", "toy", "--fetch") == 2

@@ -7,7 +7,7 @@ import socket
 import time
 
 import pytest
-import small_manifests
+import toy_benchmark
 from misbehaving_server import Behaviour, serving
 
 from repro import doctor, manifest, prepare, reach
@@ -27,13 +27,13 @@ def server():
 
 @pytest.fixture
 def places(monkeypatch, tmp_path) -> Places:
-    return small_manifests.use(monkeypatch, tmp_path)
+    return toy_benchmark.use(monkeypatch, tmp_path)
 
 
 @pytest.fixture
 def write(tmp_path, places):
     def write(name: str, *urls: str, **options) -> None:
-        small_manifests.write_manifest(tmp_path / "manifests", name, CONTENT, *urls, **options)
+        toy_benchmark.write_manifest(tmp_path / "manifests", name, CONTENT, *urls, **options)
 
     return write
 

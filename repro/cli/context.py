@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import typer
 
-from repro import backbones, plugins
-from repro.paths import Places, manifests_dir
+from repro import backbones, paths, plugins
+from repro.paths import Places
 
 
 class GlobalOptions(NamedTuple):
@@ -48,7 +48,7 @@ def complete_field(incomplete: str) -> list[str]:
 
 
 def complete_manifest(incomplete: str) -> list[str]:
-    return [path.stem for path in sorted(manifests_dir().glob("*.toml")) if path.stem.startswith(incomplete)]
+    return [path.stem for path in sorted(paths.manifests_dir().glob("*.toml")) if path.stem.startswith(incomplete)]
 
 
 def duration(seconds: float) -> str:

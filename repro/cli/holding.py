@@ -86,5 +86,6 @@ def cost(manifest: Manifest, now: State, disk: int) -> list[str]:
         return [*lines, f"  to do     {now.detail}"]
     files = "1 file" if len(now.missing) == 1 else f"{len(now.missing)} files"
     lines.append(f"  {'by hand' if now.by_hand else 'to fetch':<9} {files}, {size(now.bytes_to_fetch, now.approximate, now.unsized)}")
-    lines += [f"  {'step ' + str(number):<9} {step}" for number, step in enumerate(manifest.steps if now.by_hand else (), 1)]
+    if now.by_hand:
+        return lines + [f"  {'step ' + str(number):<9} {step}" for number, step in enumerate(manifest.steps, 1)]
     return [*lines, f"  disk      about {size(disk)} with what is unpacked"]
