@@ -24,9 +24,10 @@ class UserError(Exception):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like `name`, or None where none is near."""
-    found = difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.5)
-    return found[0] if found else None
+    """The known name most like `name` but for case, or None where none is near."""
+    spelled = {entry.lower(): entry for entry in known}
+    found = difflib.get_close_matches(name.lower(), spelled, n=1, cutoff=0.5)
+    return spelled[found[0]] if found else None
 
 
 def unknown(kind: str, name: str, known: Iterable[str], listing: str) -> UserError:

@@ -16,6 +16,8 @@ from repro.recipe import Setting, parse_set, resolve, unused
 from repro.store import Store
 from repro.types import BackboneRef, Benchmark, Method, Parent, Record, Result, Run
 
+MOST_SEEDS = 1000  # larger is one seed written without its comma
+MOST_SEED = 2**32 - 1  # of numpy's and scikit-learn's generators
 RANDOM = "random"  # as --weights: no pretrained weights, on purpose
 
 
@@ -64,12 +66,12 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """`3` is the seeds 0, 1, 2; `0,4` is the seeds 0 and 4; `7,` is seed 7 alone."""
     try:
         numbers = [int(part) for part in text.split(",") if part.strip()]
-        if not numbers or min(numbers) < 0 or ("," not in text and numbers[0] < 1):
+        if not numbers or min(numbers) < 0 or max(numbers) > MOST_SEED or ("," not in text and not 1 <= numbers[0] <= MOST_SEEDS):
             raise ValueError
     except ValueError:
         raise UserError(
             f"--seeds {text}: not a number of seeds or a list of them",
-            "3 means the seeds 0, 1, 2; 0,4 means those two",
+            "3 means the seeds 0, 1, 2; 0,4 means those two; 42, means seed 42 alone",
             "for example --seeds 3",
         ) from None
     return tuple(dict.fromkeys(numbers)) if "," in text else tuple(range(numbers[0]))
@@ -90,7 +92,8 @@ def read_table(path: Path) -> dict[str, Any]:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"cannot read the table {path}", str(error), f"mend it: {path}") from None
     missing = [field for field in ("title", "benchmark", "row") if field not in content]
-    if missing or not all(isinstance(row, dict) and "method" in row for row in content["row"]):
+    rows = content.get("row")
+    if missing or not isinstance(rows, list) or not all(isinstance(row, dict) and "method" in row for row in rows):
         raise UserError(f"{path} is not a table", f"it lacks {', '.join(missing) or 'a method in a row'}", f"mend it: {path}")
     return content
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from repro.errors import UserError, nearest
 from repro.types import IMAGES, Method, Recipe
@@ -29,7 +29,8 @@ class Choice(NamedTuple):
 
 def _adapter(field: str) -> TypeAdapter:
     info = Recipe.model_fields[field]
-    return TypeAdapter(info.annotation if not info.metadata else _annotated(info))
+    kind = info.annotation if not info.metadata else _annotated(info)
+    return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))  # neither can be part of a key
 
 
 def _annotated(info: Any) -> Any:
@@ -42,10 +43,14 @@ def _takes_commas(field: str) -> bool:
     return "tuple" in str(Recipe.model_fields[field].annotation)
 
 
+def _takes_none(field: str) -> bool:
+    return type(None) in get_args(Recipe.model_fields[field].annotation)
+
+
 def _read(field: str, text: str, origin: str) -> Any:
-    """One value of a field from its spelling; `none` is None."""
+    """One value of a field from its spelling; `none` is None where the field can be None, else a word like any other (`augment=none`)."""
     raw: Any = text.strip()
-    if raw.lower() in ("none", "null"):
+    if raw.lower() in ("none", "null") and _takes_none(field):
         raw = None
     elif _takes_commas(field):
         raw = [part.strip() for part in raw.split(",")]

@@ -37,7 +37,11 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
     for name in (options["id"], *ood):
         if name not in domains:
             near = nearest(name, domains)
-            raise UserError(f"{root} has no domain {name!r}", f"did you mean {near!r}?" if near else f"it has {', '.join(domains)}", USAGE)
+            raise UserError(
+                f"{root} has no domain {name!r}",
+                f"did you mean {near!r}?" if near else f"it has {', '.join(domains[:10])}{', …' if len(domains) > 10 else ''}",
+                USAGE,
+            )
     if options["id"] in ood:
         raise UserError(f"--ood names the ID domain {options['id']!r}", "its training images would be tested on", USAGE)
     classes = _agreeing_classes(root, (options["id"], *ood))

@@ -57,12 +57,13 @@ def main(arguments: list[str] | None = None) -> None:
         code = 2
     except typer.Exit as stop:
         code = stop.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        print("\ninterrupted: nothing is lost, the same command continues", file=sys.stderr)
+    except typer.Abort:
         code = 130
     except BrokenPipeError:
         sys.stderr.close()
         code = 0
+    if code == 130:  # what typer makes of Ctrl-C
+        raise KeyboardInterrupt
     sys.exit(code if isinstance(code, int) else 0)
 
 

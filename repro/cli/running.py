@@ -11,6 +11,7 @@ import typer
 from repro import plan as planning
 from repro import plugins, tables
 from repro.cli.context import complete_backbone, complete_benchmark, complete_field, complete_method, duration, places
+from repro.cli.leaving import at_once
 from repro.cli.tabling import write
 from repro.doctor import preflight
 from repro.paths import Places
@@ -128,7 +129,7 @@ def _work(plan: planning.Plan, where: Places, device: str, forecast: planning.Fo
     """Import the heavy part and work the plan off, watched by a progress display on standard error."""
     from repro.cli.watching import Watcher
 
-    with Watcher(forecast, quiet) as watcher:
+    with Watcher(forecast, quiet) as watcher, at_once(watcher.stop):
         watcher.note("loading torch")
         from repro.run import execute, find_device
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,10 @@ def load(backbone: Backbone, droppable: tuple[str, ...], path: Path) -> None:
     """Fill a backbone from a weights file of its own library's layout; text tower and image tower, or image tower alone."""
     state = load_weights(path)
     if any(key.startswith("visual.") for key in state):
-        match(backbone, state, str(path), droppable)
+        from open_clip.model import convert_to_custom_text_state_dict
+
+        # CLIP's first layout has the text tower's keys at the top, ours has them below "text."
+        match(backbone, convert_to_custom_text_state_dict(state), str(path), droppable)
     else:
         match(backbone.visual, state, str(path), droppable)
 
@@ -80,9 +83,9 @@ def _timm(arch: str, kwargs: dict[str, Any]) -> tuple[Backbone, tuple[str, ...]]
     config = timm.data.resolve_data_config({}, model=net)
     classifier = net.default_cfg.get("classifier") or ()
     prefixes = tuple(f"{name}." for name in ([classifier] if isinstance(classifier, str) else classifier))
-    preprocess = Preprocess(
-        config["input_size"][1], tuple(config["mean"]), tuple(config["std"]), config["interpolation"], config["crop_pct"]
-    )
+    size = config["input_size"][1]
+    resized = math.floor(size / config["crop_pct"])  # as timm.data.transforms_factory rounds it
+    preprocess = Preprocess(size, tuple(config["mean"]), tuple(config["std"]), config["interpolation"], size / resized)
     # head_hidden_size differs from num_features where a convolutional head stands before the classifier
     return Backbone(net, getattr(net, "head_hidden_size", None) or net.num_features, preprocess), prefixes
 
@@ -93,30 +96,21 @@ def _torchvision(arch: str, kwargs: dict[str, Any]) -> tuple[Backbone, tuple[str
     known = models.list_models(module=models)
     if arch not in known:
         raise _no_such("torchvision", arch, known)
+    droppable: tuple[str, ...] = ()
+    if arch in ("googlenet", "inception_v3"):  # their auxiliary classifiers would turn the output into a tuple in training mode
+        kwargs, droppable = {"aux_logits": False, "init_weights": True, **kwargs}, ("aux1.", "aux2.", "AuxLogits.")
     net = models.get_model(arch, weights=None, **kwargs)
-    transforms = inspect.signature(models.get_model_weights(arch).DEFAULT.transforms).bind_partial()
-    config = {**getattr(models.get_model_weights(arch).DEFAULT.transforms, "keywords", {}), **transforms.arguments}
-    size = config.get("crop_size", 224)
-    for name in ("fc", "classifier", "head", "heads"):  # torchvision's names for the part that is replaced
-        last = getattr(net, name, None)
-        if last is None:
-            continue
-        linear = last if isinstance(last, nn.Linear) else [part for part in last.modules() if isinstance(part, nn.Linear)][-1]
-        if last is linear:
-            setattr(net, name, nn.Identity())
-            prefix = f"{name}."
-        else:
-            inner = next(key for key, part in last.named_children() if part is linear)
-            setattr(last, inner, nn.Identity())
-            prefix = f"{name}.{inner}."
-        return Backbone(
-            net,
-            linear.in_features,
-            Preprocess(size, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), "bilinear", size / config.get("resize_size", 256)),
-        ), (prefix,)
-    raise UserError(
-        f"the torchvision model {arch} has no classifier that could be replaced", "it is no classification network", "repro list backbones"
-    )
+    layers = [(name, part) for name, part in net.named_modules() if isinstance(part, nn.Linear)]
+    if not layers:
+        raise UserError(
+            f"the torchvision model {arch} has no linear classifier that could be replaced", "it ends otherwise", "repro list backbones"
+        )
+    name, classifier = layers[-1]
+    net.set_submodule(name, nn.Identity())
+    transform = models.get_model_weights(arch).DEFAULT.transforms()  # of the newest weights; a recipe may say otherwise
+    size, interpolation = transform.crop_size[0], transform.interpolation.value
+    preprocess = Preprocess(size, tuple(transform.mean), tuple(transform.std), interpolation, size / transform.resize_size[0])
+    return Backbone(net, classifier.in_features, preprocess), (f"{name}.", *droppable)
 
 
 def _open_clip(arch: str, kwargs: dict[str, Any]) -> tuple[Backbone, tuple[str, ...]]:

@@ -91,6 +91,8 @@ class Trainer:
                 self._epoch(self.progress.step // self.steps_per_epoch, stop)
             if not self.progress.checkpoints:
                 self._judge("final", None)
+                if stop.asked:
+                    raise KeyboardInterrupt
         return self.progress
 
     def _epoch(self, epoch: int, stop) -> None:

@@ -14,14 +14,15 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from filelock import FileLock
+from PIL import Image
 
 from repro.errors import UserError
 from repro.examples import Examples
 from repro.store import write_atomically
 from repro.types import Benchmark, Record, Split, digest
 
-FORMAT = 1  # raised when the bytes of a pack would change
+FORMAT = 2  # raised when the bytes of a pack would change
 
 
 class Resize(Record):
@@ -38,7 +39,10 @@ class Resize(Record):
         else:  # torchvision.transforms.Resize(int): the long side is truncated
             short = min(width, height)
             size = (int(self.side * width / short), int(self.side * height / short))
-        return image if size == image.size else image.resize(size, Image.Resampling[self.interpolation.upper()])
+        # In two calls, so that columns come first in every version of Pillow: from 13 on, one call may take the rows first, which
+        # changes 8-bit roundings (python-pillow#9549), and the papers' numbers are from before.
+        filter = Image.Resampling[self.interpolation.upper()]
+        return image.resize((size[0], height), filter).resize(size, filter)
 
 
 class Pack(NamedTuple):
@@ -87,7 +91,7 @@ def _write(folder: Path, examples: Examples, resize: Resize, on_image: Callable[
         for row, source in enumerate(examples.sources):
             try:
                 pixels = np.asarray(resize(_decode(source)))
-            except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError):
+            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # Pillow calls a broken PNG a SyntaxError
                 unreadable.append(str(source))
                 continue
             shapes[row] = pixels.shape[:2]
@@ -122,43 +126,45 @@ def exists(folder: Path) -> bool:
 
 def build(folder: Path, examples: Examples, resize: Resize, on_image: Callable[[int], None]) -> None:
     """Make the pack at `folder` unless it is there; a half-made one is never seen under its name."""
-    if exists(folder):
-        return
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        _write(temporary, examples, resize, on_image)
-        histogram = {str(label): int(count) for label, count in zip(*np.unique(examples.labels, return_counts=True), strict=True)}
-        marker = {
-            "examples": len(examples.sources),
-            "image_bytes": (temporary / "images.bin").stat().st_size,
-            "resize": resize.model_dump(),
-            "labels": histogram,
-            "captions": examples.captions,
-        }
-        write_atomically(temporary / "pack.json", json.dumps(marker, indent=1))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.unfinished")
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if exists(folder):
+            return
+        for left in (temporary, folder):  # by a process that was killed, or by somebody who began to remove the pack
+            shutil.rmtree(left, ignore_errors=True)
+        temporary.mkdir()
         try:
+            _write(temporary, examples, resize, on_image)
+            histogram = {str(label): int(count) for label, count in zip(*np.unique(examples.labels, return_counts=True), strict=True)}
+            marker = {
+                "examples": len(examples.sources),
+                "image_bytes": (temporary / "images.bin").stat().st_size,
+                "resize": resize.model_dump(),
+                "labels": histogram,
+                "captions": examples.captions,
+            }
+            write_atomically(temporary / "pack.json", json.dumps(marker, indent=1))
             os.rename(temporary, folder)
-        except OSError:  # another process was first: its pack has the same content
-            if not exists(folder):
-                raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _damaged(folder: Path, why: str) -> UserError:
+    return UserError(f"the pack {folder} is damaged", why, f"rm -r {folder}, then run the same command again")
 
 
 def open_pack(folder: Path) -> Pack:
     """Map a finished pack; its sizes are checked against its marker, a mismatch is a `UserError`."""
-    marker = json.loads((folder / "pack.json").read_text())
-    shapes, labels = np.load(folder / "shapes.npy"), np.load(folder / "labels.npy")
-    areas = shapes[:, 0] * shapes[:, 1] * 3
-    actual = (folder / "images.bin").stat().st_size
+    try:
+        marker = json.loads((folder / "pack.json").read_text())
+        shapes, labels = np.load(folder / "shapes.npy"), np.load(folder / "labels.npy")
+        areas = shapes[:, 0] * shapes[:, 1] * 3
+        actual = (folder / "images.bin").stat().st_size
+    except (OSError, ValueError, EOFError) as error:
+        raise _damaged(folder, str(error)) from None
     if not (len(labels) == len(shapes) == marker["examples"] and actual == marker["image_bytes"] == areas.sum()):
-        raise UserError(
-            f"the pack {folder} is damaged",
-            f"{actual} bytes of images, {marker['image_bytes']} expected",
-            f"rm -r {folder}, then run the same command again",
-        )
+        raise _damaged(folder, f"{actual} bytes of images, {marker['image_bytes']} expected")
     flat = torch.from_numpy(np.memmap(folder / "images.bin", np.uint8, mode="c"))
     uniform = len(shapes) > 0 and (shapes == shapes[0]).all()
     caption_of = torch.from_numpy(np.load(folder / "caption_of.npy")) if (folder / "caption_of.npy").exists() else None

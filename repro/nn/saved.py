@@ -7,7 +7,7 @@ leaves a folder from which the same run continues.
 from __future__ import annotations
 
 import os
-import pickle
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from repro.types import Checkpoint
 if TYPE_CHECKING:
     from repro.nn.loop import Trainer
 
+_PARTS = {"progress", "checkpoints", "model", "optimizer", "scaler", "extras"}
 _SCALARS = ("step", "sums", "seen", "fit_seconds", "judge_seconds", "images")
 
 
@@ -59,17 +60,30 @@ def write_state(trainer: Trainer) -> None:
     _replace(folder / "state.pt", lambda file: torch.save(state, file))
 
 
+def _read(path: Path, trainer: Trainer) -> dict[str, Any] | None:
+    """The state in `path`, or None where it is damaged. torch does not check the archive's checksums, so they are checked here."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if archive.testzip() is not None:
+                return None
+        state: dict[str, Any] = torch.load(path, map_location=trainer.job.device, weights_only=True)
+        shapes = {name: tensor.shape for name, tensor in state["model"].items()}
+    except Exception:  # whatever damaged bytes make of zip and pickle
+        return None
+    own = {name: tensor.shape for name, tensor in trainer.model.state_dict().items()}
+    return state if state.keys() == _PARTS and shapes == own else None
+
+
 def resume(trainer: Trainer) -> None:
     """Continue where the folder's state stands; a damaged one is set aside and the run starts over, which costs time but no number."""
     path = trainer.folder / "checkpoint" / "state.pt"
     if not path.exists():
         return
-    try:
-        state: dict[str, Any] = torch.load(path, map_location=trainer.job.device, weights_only=True)
-        trainer.model.load_state_dict(state["model"])
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, OSError, ValueError):
+    state = _read(path, trainer)
+    if state is None:
         os.replace(path, path.with_name("state.damaged"))
         return
+    trainer.model.load_state_dict(state["model"])
     if trainer.optimizer and state["optimizer"]:
         trainer.optimizer.load_state_dict(state["optimizer"])
     trainer.scaler.load_state_dict(state["scaler"])

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from repro.errors import UserError
@@ -31,6 +30,10 @@ def save_weights(path: Path, state: dict[str, torch.Tensor]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
 def load_weights(path: Path) -> dict[str, torch.Tensor]:
     """A flat dict of tensors from a .safetensors file or a torch checkpoint; anything that would run code is refused by name."""
     try:
@@ -40,12 +43,12 @@ def load_weights(path: Path) -> dict[str, torch.Tensor]:
     except pickle.UnpicklingError as error:
         raise UserError(
             f"{path} is refused",
-            f"it is damaged, or loading it would execute code: {str(error).splitlines()[0]}",
+            f"it is damaged, or loading it would execute code: {_first_line(error)}",
             "convert it to safetensors where you trust it",
         ) from None
-    except (SafetensorError, OSError, RuntimeError, EOFError) as error:
+    except Exception as error:  # torch's restricted unpickler lets almost any kind escape where bytes are damaged
         raise UserError(
-            f"cannot read the weights file {path}", str(error).splitlines()[0], "name an intact .safetensors or torch file: --weights FILE"
+            f"cannot read the weights file {path}", _first_line(error), "name an intact .safetensors or torch file: --weights FILE"
         ) from None
     for wrapper in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):

@@ -1,0 +1,219 @@
+"""Backbones by name: features and preprocessing are the library's own, and its published layout of weights loads."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import pytest
+import timm
+import torch
+from PIL import Image
+from shared_data import shared
+from torchvision import models, transforms
+
+from repro import backbones as named
+from repro.errors import UserError
+from repro.examples import Examples
+from repro.nn import backbones, packs
+from repro.nn.images import Images
+from repro.nn.weights import save_weights
+from repro.types import BackboneRef, Recipe
+
+
+@pytest.fixture(autouse=True)
+def quick_initialisation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights are overwritten here, so the slow distributions that libraries draw them from are not needed."""
+    for name in ("trunc_normal_", "normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_uniform_"):
+        monkeypatch.setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor.detach().uniform_(-0.05, 0.05))
+
+
+def build(spelling: str) -> tuple[backbones.Backbone, tuple[str, ...]]:
+    entry = named.find(spelling)
+    return backbones.build(BackboneRef(name=entry.name, kwargs=entry.kwargs))
+
+
+def noise(size: int, count: int = 2) -> torch.Tensor:
+    return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def shake(module: torch.nn.Module) -> torch.nn.Module:
+    """Weights, and BatchNorm statistics that are no longer 0 and 1, so that a tensor left out shows."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, tensor in module.state_dict().items():
+            if tensor.is_floating_point():
+                tensor.add_(0.02 * torch.rand(tensor.shape, generator=generator)) if "running" not in name else tensor.add_(0.1)
+    return module.eval()
+
+
+def check_against_full_model(full: torch.nn.Module, spelling: str, size: int, tmp_path: Path) -> backbones.Backbone:
+    """Save the library's whole classifier, load it, and compare features with the input of its last linear layer."""
+    shake(full)
+    seen: list[torch.Tensor] = []
+    last = [module for module in full.modules() if isinstance(module, torch.nn.Linear)][-1]
+    last.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    save_weights(tmp_path / "full.safetensors", full.state_dict())
+    net, droppable = build(spelling)
+    backbones.load(net, droppable, tmp_path / "full.safetensors")
+    with torch.no_grad():
+        full(noise(size))
+        features = net.eval().visual(noise(size))
+    assert features.shape == (2, net.dim)
+    assert torch.equal(features, seen[0])
+    return net
+
+
+TORCHVISION = {
+    "resnet18": 64,
+    "densenet121": 64,
+    "mobilenet_v2": 64,
+    "mobilenet_v3_small": 64,
+    "efficientnet_b0": 64,
+    "convnext_tiny": 64,
+    "shufflenet_v2_x0_5": 64,
+    "regnet_y_400mf": 64,
+    "swin_t": 64,
+    "vit_b_32": 224,
+    "googlenet": 64,
+}
+
+
+@pytest.mark.filterwarnings("ignore:The default weight initialization of GoogleNet:FutureWarning")
+@pytest.mark.parametrize(("arch", "size"), TORCHVISION.items())
+def test_torchvision_features_are_the_penultimate_activations(arch: str, size: int, tmp_path: Path) -> None:
+    kwargs = {"init_weights": False} if arch == "googlenet" else {}
+    full = models.get_model(arch, weights=None, **kwargs)
+    spelling = f"torchvision:{arch}" + (",init_weights=false" if kwargs else "")
+    net = check_against_full_model(full, spelling, size, tmp_path)
+    theirs = models.get_model_weights(arch).DEFAULT.transforms()
+    resize = net.preprocess.resize(Recipe())
+    assert (net.preprocess.size, resize.side, resize.interpolation) == (
+        theirs.crop_size[0],
+        theirs.resize_size[0],
+        theirs.interpolation.value,
+    )
+    assert net.preprocess.mean == tuple(theirs.mean) and net.preprocess.std == tuple(theirs.std)
+    if arch == "googlenet":  # its auxiliary heads would answer, too
+        assert net.train().visual(noise(size)).shape == (2, net.dim)
+
+
+def test_a_torchvision_model_without_linear_classifier_is_refused() -> None:
+    with pytest.raises(UserError, match="squeezenet1_1 has no linear classifier"):
+        build("torchvision:squeezenet1_1")
+
+
+TIMM = {
+    "mobilenetv2_100,pad_type=same": 64,
+    "mobilenetv3_small_050": 64,
+    "resnet18": 64,
+    "convnext_atto": 64,
+    "vit_tiny_patch16_224": 224,
+    "efficientnet_b0": 64,
+}
+
+
+@pytest.mark.parametrize(("spelling", "size"), TIMM.items())
+def test_timm_features_are_its_own(spelling: str, size: int, tmp_path: Path) -> None:
+    entry = named.find(f"timm:{spelling}")
+    full = timm.create_model(entry.arch, pretrained=False, **entry.kwargs)
+    net = check_against_full_model(full, f"timm:{spelling}", size, tmp_path)
+    headless = timm.create_model(entry.arch, pretrained=False, num_classes=0, **entry.kwargs)
+    headless.load_state_dict(net.visual.state_dict())
+    with torch.no_grad():
+        assert torch.equal(headless.eval()(noise(size)), net.visual(noise(size)))
+
+
+@pytest.mark.parametrize("arch", ["mobilenetv2_100", "resnet18", "vit_tiny_patch16_224", "efficientnet_b0", "convnext_atto"])
+def test_timm_evaluation_images_are_its_own(arch: str, tmp_path: Path) -> None:
+    """Against timm's evaluation transform on photographs of other shapes; one rounding of its crop ratio would show."""
+    net, _ = build(f"timm:{arch}")
+    config = timm.data.resolve_data_config({}, model=net.visual)
+    transform = timm.data.create_transform(**config, is_training=False)
+    arrays = [np.random.default_rng(shape).integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in ((300, 410), (260, 255))]
+    packs.build(tmp_path / "p", Examples(arrays, np.arange(2)), net.preprocess.resize(Recipe()), lambda done: None)
+    images = Images(packs.open_pack(tmp_path / "p"), net.preprocess, torch.device("cpu"), Recipe(), augmented=False)
+    expected = torch.stack([transform(Image.fromarray(array)) for array in arrays])
+    assert (images.batch(torch.arange(2), None) - expected).abs().max() < 3e-6
+
+
+@pytest.mark.parametrize("custom", [True, False])
+def test_open_clip_weights_load_in_both_of_its_layouts(custom: bool, tmp_path: Path) -> None:
+    open_clip.add_model_config(Path(backbones.__file__).parent / "open_clip_configs")
+    full = shake(open_clip.create_model("digits-clip", force_custom_text=custom))
+    save_weights(tmp_path / "clip.safetensors", full.state_dict())
+    net, droppable = build("digits-clip")
+    backbones.load(net, droppable, tmp_path / "clip.safetensors")
+    net.eval()
+    tokens = net.tokenize(["the digit one", "the digit two"])
+    with torch.no_grad():
+        assert torch.equal(net.visual(noise(32)), full.encode_image(noise(32)))
+        assert torch.equal(net.text(tokens), full.encode_text(tokens))
+    assert net.dim == 64 and torch.equal(net.logit_scale, full.logit_scale)
+    assert torch.equal(tokens, open_clip.get_tokenizer("digits-clip")(["the digit one", "the digit two"]))
+
+
+def test_open_clip_preprocessing_is_its_own() -> None:
+    net, _ = build("open_clip:RN50")
+    theirs = open_clip.image_transform(224, is_train=False)
+    assert isinstance(theirs.transforms[0], transforms.Resize) and theirs.transforms[0].interpolation.value == "bicubic"
+    assert net.preprocess.size == 224 and net.preprocess.interpolation == "bicubic" and net.preprocess.resize(Recipe()).side == 224
+    assert net.preprocess.mean == open_clip.OPENAI_DATASET_MEAN and net.preprocess.std == open_clip.OPENAI_DATASET_STD
+
+
+def test_the_text_tower_is_dropped_on_request() -> None:
+    net = build("digits-clip")[0].drop_text()
+    assert {name.partition(".")[0] for name, _ in net.named_parameters()} == {"visual"}
+
+
+@pytest.mark.parametrize(
+    ("spelling", "near"),
+    [
+        ("timm:mobilnetv2_100", "mobilenetv2_100"),
+        ("torchvision:resnet19", "resnet1"),
+        ("open_clip:ViT-B-17", "ViT-B-1"),
+        ("digitsclip", "digits-clip"),
+    ],
+)
+def test_wrong_names_suggest_the_nearest(spelling: str, near: str) -> None:
+    with pytest.raises(UserError) as caught:
+        build(spelling)
+    assert near in caught.value.why and "repro list" in caught.value.cure
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["timm:resnet18,colour=3", "torchvision:resnet18,colour=3", "open_clip:digits-clip,colour=3", "torchvision:vit_b_32,patch_size=7"],
+)
+def test_wrong_arguments_are_the_users_mistake(spelling: str) -> None:
+    with pytest.raises(UserError) as caught:
+        build(spelling)
+    assert spelling.split(",")[0] in caught.value.what
+
+
+def test_a_pair_without_value_is_refused() -> None:
+    with pytest.raises(UserError, match="is not key=value"):
+        named.find("timm:resnet18,pad_type")
+
+
+WEIGHTS = shared("data", "pretrained_mobilenet", "mobilenetv2_100_tf.safetensors")
+
+
+@pytest.mark.skipif(WEIGHTS is None, reason="the pretrained MobileNetV2 is not beside the repository")
+def test_pretrained_mobilenet_gives_the_logits_of_its_own_loader() -> None:
+    """Features from timm's network with the 1001-way classifier dropped, then that classifier, against the plain npz loader."""
+    from safetensors.torch import load_file
+
+    spec = importlib.util.spec_from_file_location("load_mobilenet", WEIGHTS.parent / "load_mobilenet.py")
+    loader = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loader)
+    reference = loader.MobileNet(WEIGHTS.parent / "mobilenet_v2_1.0_224_imagenet.npz").eval()
+    net, droppable = build("timm:mobilenetv2_100,pad_type=same")
+    backbones.load(net, droppable, WEIGHTS)
+    classifier = {name: tensor for name, tensor in load_file(WEIGHTS).items() if name.startswith("classifier.")}
+    assert classifier["classifier.weight"].shape == (1001, 1280) == (1001, net.dim)
+    images = noise(128, 3).clamp(-1, 1)
+    with torch.no_grad():
+        logits = net.eval().visual(images) @ classifier["classifier.weight"].T + classifier["classifier.bias"]
+        assert torch.allclose(logits, reference(images), atol=5e-4)
+        assert (logits.argmax(dim=1) == reference(images).argmax(dim=1)).all()

@@ -1,0 +1,80 @@
+"""Losses against open_clip's ClipLoss and formulas written out, values and gradients in float64."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from open_clip.loss import ClipLoss
+from torch import nn
+
+from repro.nn.job import Batch
+from repro.nn.losses import contrastive, cross_entropy
+
+
+class Towers(nn.Module):
+    """Linear towers in float64 that accept images (B, 3, 4, 4) and tokens (B, 5)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.image = nn.Linear(48, 6).double()
+        self.words = nn.Embedding(20, 6).double()
+        self.logit_scale = nn.Parameter(torch.tensor(2.3, dtype=torch.float64))
+
+    def visual(self, images: torch.Tensor) -> torch.Tensor:
+        return self.image(images.flatten(1))
+
+    def text(self, tokens: torch.Tensor) -> torch.Tensor:
+        return self.words(tokens).tanh().mean(dim=1)
+
+
+def pairs(captions: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    images = torch.randn(len(captions), 3, 4, 4, generator=generator, dtype=torch.float64)
+    vocabulary = torch.randint(20, (10, 5), generator=generator)
+    return images, vocabulary[torch.tensor(captions)]
+
+
+@pytest.mark.parametrize("captions", [[0, 1, 2, 3, 4, 5, 6], [3, 1, 3, 3, 0, 1, 8], [2, 2, 2, 2], [5]])
+def test_contrastive_is_open_clips_value_and_gradient(captions: list[int]) -> None:
+    images, tokens = pairs(captions)
+    ours, theirs = Towers(), Towers()
+    loss = contrastive(ours, images, tokens)
+    loss.backward()
+    expected = ClipLoss()(
+        F.normalize(theirs.visual(images), dim=-1), F.normalize(theirs.text(tokens), dim=-1), logit_scale=theirs.logit_scale.exp()
+    )
+    expected.backward()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-12, abs=1e-14)
+    for (name, got), want in zip(ours.named_parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(got.grad, want.grad, rtol=1e-10, atol=1e-13), name
+
+
+def test_equal_captions_count_as_negatives_of_each_other() -> None:
+    """RECIPES §3.1: the papers' loss knows no label, so duplicates cost at least log 2 on the image side."""
+    images, tokens = pairs([0, 0])
+    scale = contrastive(Towers(), images, tokens)
+    assert scale.item() >= 0.5 * torch.log(torch.tensor(2.0)).item()
+
+
+class Logits(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.values = nn.Parameter(torch.randn(6, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.values
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
+def test_cross_entropy_is_the_formula(smoothing: float) -> None:
+    """Mean over the batch of −Σ q·log p with q = (1−s)·onehot + s/K, and gradient (p − q)/B."""
+    model, labels = Logits(), torch.tensor([0, 3, 3, 1, 2, 0])
+    job = SimpleNamespace(recipe=SimpleNamespace(label_smoothing=smoothing))
+    loss = cross_entropy(model, Batch(torch.empty(6, 3, 1, 1), labels, torch.arange(6)), job)["loss"]
+    loss.backward()
+    q = (1 - smoothing) * F.one_hot(labels, 4).double() + smoothing / 4
+    log_p = model.values - model.values.exp().sum(dim=1, keepdim=True).log()
+    assert loss.item() == pytest.approx(-(q * log_p).sum(dim=1).mean().item(), rel=1e-12)
+    assert torch.allclose(model.values.grad, (log_p.exp() - q) / 6, atol=1e-14)
