@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import statistics
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,6 +29,7 @@ class Request(NamedTuple):
     seeds: tuple[int, ...] = (0, 1, 2)
     backbone: str | None = None
     weights: str | None = None
+    weights_hash: str | None = None  # sha256 of `weights`, where it is known without reading the file, which then need not be here yet
     sets: tuple[str, ...] = ()
     strict: bool = False  # True: the methods were named one by one, so one that cannot run is a mistake
 
@@ -160,6 +162,16 @@ def make(request: Request) -> Plan:
     return Plan(benchmark=benchmark, runs=tuple(builder.runs.values()), asked=tuple(asked), skipped=skipped, weights_file=file)
 
 
+def standard_weights(benchmark: Benchmark, backbone: str | None = None, methods: Sequence[str] = ()) -> str | None:
+    """The "manifest:file" to start from where the user names no weights; None: none are used, or only the user can name them."""
+    name = backbone or benchmark.backbone
+    if name is None or (benchmark.pretrained_by and name == benchmark.backbone):
+        return None
+    if not any(plugins.declared(method).pretrained for method in methods or benchmark.methods):
+        return None
+    return backbones.find(name).weights
+
+
 def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry, BackboneRef]:
     """The network and the content of its weights; starting a pretrained method from random weights must be asked for by name."""
     benchmark = request.benchmark
@@ -179,7 +191,9 @@ def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry,
             "from random weights its result would mean nothing",
             "--weights FILE, or on purpose: --weights random",
         )
-    hashed = _file_hash(request.weights) if request.weights and request.weights != RANDOM else None
+    hashed = request.weights_hash
+    if request.weights and request.weights != RANDOM and not hashed:
+        hashed = _file_hash(request.weights)
     return entry, BackboneRef(name=entry.name, kwargs=entry.kwargs, weights=hashed)
 
 

@@ -45,10 +45,10 @@ def transfer(session: requests.Session, file: File, mirror: Mirror, part: Part, 
     """
     expected = file.bytes if mirror.identical else None
     start = _resume_point(file, mirror, part)
-    response = _ask(session, mirror.url, part, start, patience)
+    response = ask(session, mirror.url, _resume_headers(mirror.url, part, start), patience)
     with line.on(response):
-        offset = _judge_status(response, start)
-        _refuse_page(response, file)
+        offset = judge_status(response, start)
+        refuse_page(response, file)
         total = _total(response)
         if expected is not None and total not in (None, expected):
             raise TransferError(f"offers {total:,} bytes where {expected:,} are right")
@@ -79,12 +79,18 @@ def _resume_point(file: File, mirror: Mirror, part: Part) -> int:
     return max(0, part.size - OVERLAP)
 
 
-def _ask(session: requests.Session, url: str, part: Part, start: int, patience: Patience) -> requests.Response:
-    headers = {"Accept-Encoding": "identity", "User-Agent": f"repro/{__version__}"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-        if part.origin.url == without_password(url) and (validator := _validator(part.origin)):
-            headers["If-Range"] = validator
+def _resume_headers(url: str, part: Part, start: int) -> dict[str, str]:
+    if not start:
+        return {}
+    headers = {"Range": f"bytes={start}-"}
+    if part.origin.url == without_password(url) and (validator := _validator(part.origin)):
+        headers["If-Range"] = validator
+    return headers
+
+
+def ask(session: requests.Session, url: str, headers: dict[str, str], patience: Patience) -> requests.Response:
+    """The answer's head, its body not yet read. Raises `TransferError`, whose words never hold an address, a password or a token."""
+    headers = {"Accept-Encoding": "identity", "User-Agent": f"repro/{__version__}"} | headers
     try:
         return session.get(url, headers=headers, stream=True, timeout=(patience.connect, patience.read), auth=token_for(url))
     except requests.exceptions.TooManyRedirects:
@@ -112,7 +118,7 @@ def _validator(origin: Origin) -> str | None:
     return origin.etag if origin.etag and not origin.etag.startswith("W/") else origin.last_modified
 
 
-def _judge_status(response: requests.Response, start: int) -> int:
+def judge_status(response: requests.Response, start: int) -> int:
     """The offset of the first byte that the answer's body holds; `TransferError` for an answer without the file."""
     status = response.status_code
     if status == 200:
@@ -143,7 +149,7 @@ def _retry_after(response: requests.Response) -> float | None:
         return None
 
 
-def _refuse_page(response: requests.Response, file: File) -> None:
+def refuse_page(response: requests.Response, file: File) -> None:
     """Login, licence and virus-warning pages come with status 200."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind == "text/html" and not file.name.lower().endswith((".html", ".htm")):

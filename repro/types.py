@@ -73,6 +73,9 @@ class Benchmark(Record):
     data: str
     options: dict[str, Any] = {}
     root: str | None = Field(default=None, description="where the user's files are; not part of the key")
+    needs: tuple[str, ...] = Field(
+        default=(), description="names of dataset manifests; not part of the key, for `data` already is the content"
+    )
     backbone: str | None = Field(default=None, description="name of the default backbone; None: the user names one")
     pretrained_by: str | None = Field(default=None, description="method whose run provides the default backbone's weights")
     methods: tuple[str, ...] = Field(description="what `repro run` runs where no method is named")

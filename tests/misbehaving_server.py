@@ -85,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
         asked, condition = self.headers.get("Range"), self.headers.get("If-Range")
         if not asked or behaviour.ignore_range or (condition and condition != behaviour.etag):
             return None
-        return int(asked.removeprefix("bytes=").removesuffix("-"))
+        return int(asked.removeprefix("bytes=").partition("-")[0])
 
     def _refuse(self, behaviour: Behaviour) -> None:
         self.send_response(behaviour.status)

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from repro.cli import data, home, listing, running, showing, tabling
+from repro.cli import data, doctor, home, listing, running, showing, tabling
 from repro.cli.context import GlobalOptions
 from repro.errors import UserError, nearest
 
@@ -23,6 +23,7 @@ app.command("run")(running.run)
 app.command("table")(tabling.table)
 app.command("show")(showing.show)
 app.command("list")(listing.list_)
+app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 
 _CLICK_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")

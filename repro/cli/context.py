@@ -51,20 +51,6 @@ def complete_manifest(incomplete: str) -> list[str]:
     return [path.stem for path in sorted(paths.manifests_dir().glob("*.toml")) if path.stem.startswith(incomplete)]
 
 
-def size(count: int | None, approximate: bool = False, unsized: int = 0) -> str:
-    """`137 MB`, `~10.7 GB`, `>1.8 MB` where some are of unknown size, `unknown` where all are; decimal units, as hosts and disks are labelled."""
-    if count is None:
-        return "unknown"
-    value, unit = float(count), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if value < 999.5:
-            break
-        value, unit = value / 1000, larger
-    digits = 0 if value >= 100 or unit == "B" else 1
-    sign = ">" if unsized else "~" if approximate and count else ""
-    return f"{sign}{value:.{digits}f} {unit}"
-
-
 def duration(seconds: float) -> str:
     """`45 s`, `12 min`, `3.4 h`."""
     if seconds < 90:

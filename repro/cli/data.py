@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.cli.context import complete_manifest, places, size
+from repro.amounts import size
+from repro.cli.context import complete_manifest, places
 from repro.errors import UserError
 
 if TYPE_CHECKING:

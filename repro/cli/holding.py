@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from repro.cli.context import size
+from repro.amounts import size
 from repro.holdings import State
 from repro.manifest import Manifest
 from repro.wanted import size_of, wanted_files
