@@ -18,10 +18,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from repro.fetch import fetch_file
-from repro.manifest import File, Mirror
-from repro.receipt import check_file
-from repro.unpack import unpack
+from repro.data.fetch import fetch_file
+from repro.data.manifest import File, Mirror
+from repro.data.receipt import check_file
+from repro.data.unpack import unpack
 
 GIB = 1 << 30
 SMALL_FILES = 50_000

@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from repro.amounts import size
+from repro.data.amounts import size
 from repro.errors import UserError
 from repro.paths import Places
 from repro.types import Record
@@ -198,7 +198,7 @@ def writable(places: Places, needs: Sequence[Need] = ()) -> list[Diagnosis]:
 
 def disk(places: Places, needs: Sequence[Need] = ()) -> list[Diagnosis]:
     """Free bytes of each disk that holds a place, against what is to be fetched, unpacked, packed and kept there."""
-    from repro.receipt import SPARE
+    from repro.data.receipt import SPARE
 
     disks: dict[int, list[str]] = {}
     for place in WRITTEN:

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from repro import holdings, manifest
-from repro.amounts import size
+from repro.data import holdings, manifest
+from repro.data.amounts import size
+from repro.data.holdings import Progress
+from repro.data.receipt import check_file, place, read_receipt
 from repro.doctor import Diagnosis
 from repro.errors import UserError
-from repro.holdings import Progress
 from repro.paths import PLACES, Places
-from repro.receipt import check_file, place, read_receipt
 from repro.types import Record
 
 

@@ -11,17 +11,17 @@ from urllib.parse import urlsplit
 
 import requests
 
-from repro import manifest
+from repro.data import manifest
+from repro.data.fields import without_password
+from repro.data.line import Patience, TransferError
+from repro.data.manifest import File
+from repro.data.mirrors import choose_mirrors
+from repro.data.receipt import check_file
+from repro.data.transfer import ask, judge_status, refuse_page
+from repro.data.wanted import wanted_files
 from repro.doctor import Diagnosis
-from repro.fields import without_password
-from repro.line import Patience, TransferError
-from repro.manifest import File
-from repro.mirrors import choose_mirrors
 from repro.paths import Places
 from repro.prepare import Need, command
-from repro.receipt import check_file
-from repro.transfer import ask, judge_status, refuse_page
-from repro.wanted import wanted_files
 
 HASTY = Patience(connect=4, read=6)
 DEADLINE = 12.0  # seconds for all addresses together; a name lookup has no time-out of its own

@@ -8,14 +8,14 @@ import resource
 import signal
 from pathlib import Path
 
+from repro.data.fetch import fetch_file
+from repro.data.line import Patience
+from repro.data.manifest import File
+from repro.data.unpack import unpack
 from repro.errors import UserError
-from repro.fetch import fetch_file
-from repro.line import Patience
-from repro.manifest import File
-from repro.unpack import unpack
 
 CONTEXT = multiprocessing.get_context("forkserver")  # a fork of the test process would take its server's threads with it
-CONTEXT.set_forkserver_preload(["repro.fetch", "repro.unpack"])
+CONTEXT.set_forkserver_preload(["repro.data.fetch", "repro.data.unpack"])
 DONE, USER_ERROR, OTHER_ERROR = 0, 2, 3
 
 

@@ -111,7 +111,8 @@ def write(folder: Path, server) -> Path:
 
 
 def ensure_in_child(manifests: Path, data: Path, name: str, die_at_step: int | None = None) -> None:
-    from repro import holdings, manifest, paths
+    from repro import paths
+    from repro.data import holdings, manifest
 
     paths.manifests_dir = lambda: manifests
     _prepare(die_at_step, None)

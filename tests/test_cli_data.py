@@ -146,7 +146,7 @@ def test_several_data_folders_from_the_config_file(repro, tmp_path, monkeypatch)
 
 
 def test_nothing_heavy_is_imported():
-    heavy = "import sys; from repro.cli import main; import repro.adopt, repro.bundle, repro.holdings, repro.verify; print('torch' in sys.modules)"
+    heavy = "import sys; from repro.cli import main; import repro.data.adopt, repro.data.bundle, repro.data.holdings, repro.data.verify; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True).stdout == "False\n"
-    lean = "import sys, repro.cli, repro.cli.data; print({'requests', 'numpy', 'tarfile', 'repro.holdings'} & set(sys.modules))"
+    lean = "import sys, repro.cli, repro.cli.data; print({'requests', 'numpy', 'tarfile', 'repro.data.holdings'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", lean], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -14,9 +14,10 @@ import pytest
 import toy_benchmark
 from misbehaving_server import serving
 
-from repro import cli, doctor, manifest, prepare
+from repro import cli, doctor, prepare
+from repro.data import manifest
+from repro.data.holdings import ensure
 from repro.errors import UserError
-from repro.holdings import ensure
 from repro.paths import Places
 
 CONTENT = random.Random(6).randbytes(100_000)

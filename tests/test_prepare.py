@@ -77,7 +77,8 @@ def test_needs_and_weights_do_not_change_what_a_run_is_called(monkeypatch, place
 
 def test_what_ships_needs_nothing_and_names_no_unknown_weights(places, monkeypatch):
     monkeypatch.undo()
-    from repro import manifest, plugins
+    from repro import plugins
+    from repro.data import manifest
 
     assert plugins.benchmark("digits").describe({}, places).needs == ()
     for entry in backbones.named().values():

@@ -10,9 +10,10 @@ import pytest
 import toy_benchmark
 from misbehaving_server import Behaviour, serving
 
-from repro import doctor, manifest, prepare, reach
-from repro.holdings import ensure
-from repro.line import Patience
+from repro import doctor, prepare, reach
+from repro.data import manifest
+from repro.data.holdings import ensure
+from repro.data.line import Patience
 from repro.paths import Places
 
 CONTENT = random.Random(6).randbytes(100_000)

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from repro.data.files import hash_files
 from repro.errors import UserError, nearest
-from repro.files import hash_files
 from repro.types import Benchmark, Split, digest
 
 if TYPE_CHECKING:

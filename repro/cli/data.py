@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.amounts import size
 from repro.cli.context import complete_manifest, places
+from repro.data.amounts import size
 from repro.errors import UserError
 
 if TYPE_CHECKING:
-    from repro.holdings import State
+    from repro.data.holdings import State
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Datasets and checkpoints: list, fetch, verify, add, carry, remove.")
 
@@ -29,9 +29,9 @@ def list_(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List datasets and checkpoints: size, access, here or not, licence; with names, everything known of them."""
-    from repro import manifest as manifests
     from repro.cli import holding
-    from repro.holdings import state
+    from repro.data import manifest as manifests
+    from repro.data.holdings import state
 
     where = places(context)
     held = [(found, state(found, where)) for found in map(manifests.load, names or manifests.names())]
@@ -56,9 +56,9 @@ def fetch(
     """Fetch datasets and checkpoints with all they require: verified, unpacked, counted. The same command continues after a stop."""
     from repro.cli import holding
     from repro.cli.transferring import Transfers
-    from repro.holdings import disk_needed, ensure, needed, state
-    from repro.receipt import free_space
-    from repro.wanted import options_for
+    from repro.data.holdings import disk_needed, ensure, needed, state
+    from repro.data.receipt import free_space
+    from repro.data.wanted import options_for
 
     where, chosen = places(context), needed(names)
     options = options_for([found for found in chosen if found.name in names], optional or (), only or ())
@@ -85,8 +85,8 @@ def verify(
     full: Annotated[bool, typer.Option("--full", help="Read every file again and compare its hash.")] = False,
 ) -> None:
     """Check what is here: files by size, examples by count; exit code 1 where something is wrong."""
-    from repro import manifest as manifests
-    from repro.verify import verify
+    from repro.data import manifest as manifests
+    from repro.data.verify import verify
 
     found = verify(manifests.load(name), places(context), full=full)
     for check in found.files:
@@ -103,9 +103,9 @@ def add(
     context: typer.Context, name: Name, path: Annotated[Path, typer.Argument(help="A file, a folder of archives, or an unpacked tree.")]
 ) -> None:
     """Take in what you have already: it is verified and linked, never copied or changed."""
-    from repro import manifest as manifests
-    from repro.adopt import adopt
     from repro.cli.transferring import Transfers
+    from repro.data import manifest as manifests
+    from repro.data.adopt import adopt
 
     with Transfers() as shown:
         adopted = adopt(manifests.load(name), path, places(context), shown.report)
@@ -116,9 +116,9 @@ def add(
 @app.command("convert")
 def convert(context: typer.Context, name: Name, path: Annotated[Path, typer.Argument(help="The folder with the copy's shards.")]) -> None:
     """Bring a copy in another packing (parquet, webdataset) to the official layout."""
-    from repro import manifest as manifests
-    from repro.adopt import adopt_conversion
     from repro.cli.transferring import Transfers
+    from repro.data import manifest as manifests
+    from repro.data.adopt import adopt_conversion
 
     with Transfers() as shown:
         conversions, now = adopt_conversion(manifests.load(name), path, places(context), shown.report)
@@ -137,8 +137,8 @@ def _tell(name: str, now: State) -> None:
 @app.command("where")
 def where(context: typer.Context, name: Name) -> None:
     """Print the folder of a dataset; exit code 1 where it is not complete."""
-    from repro import manifest as manifests
-    from repro.holdings import root_of, state
+    from repro.data import manifest as manifests
+    from repro.data.holdings import root_of, state
 
     found, at = manifests.load(name), places(context)
     now = state(found, at)
@@ -151,8 +151,8 @@ def where(context: typer.Context, name: Name) -> None:
 @app.command("remove")
 def remove(context: typer.Context, name: Name, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
     """Remove a dataset's own folder; what was added by link stays where it is."""
-    from repro import manifest as manifests
-    from repro.remove import removable, remove
+    from repro.data import manifest as manifests
+    from repro.data.remove import removable, remove
 
     at = places(context)
     root, files, held = removable(manifests.load(name).name, at)
@@ -167,8 +167,8 @@ def remove(context: typer.Context, name: Name, yes: Annotated[bool, typer.Option
 @app.command("export")
 def export(context: typer.Context, names: Names, target: Annotated[Path, typer.Option("--to", help="The tar to write.")]) -> None:
     """Write datasets to one file for a machine without network: repro data import takes it in there."""
-    from repro.bundle import export
     from repro.cli.transferring import Transfers
+    from repro.data.bundle import export
 
     with Transfers() as shown:
         listing = export(names, places(context), target, shown.report)
@@ -179,10 +179,10 @@ def export(context: typer.Context, names: Names, target: Annotated[Path, typer.O
 @app.command("import")
 def import_(context: typer.Context, bundle: Annotated[Path, typer.Argument(help="A file that repro data export wrote.")]) -> None:
     """Take in a bundle: every file is checked by hash, then unpacked and counted as after a fetch."""
-    from repro import manifest as manifests
-    from repro.bundle import import_
     from repro.cli.transferring import Transfers
-    from repro.holdings import state
+    from repro.data import manifest as manifests
+    from repro.data.bundle import import_
+    from repro.data.holdings import state
 
     at = places(context)
     with Transfers() as shown:

@@ -55,7 +55,8 @@ def _rest(where: Places, benchmark: str | None, offline: bool) -> list[Diagnosis
 
 
 def _overview(where: Places, offline: bool) -> list[Diagnosis]:
-    from repro import manifest, prepare, reach
+    from repro import prepare, reach
+    from repro.data import manifest
 
     records, broken = [], []
     for name in manifest.names():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from repro.amounts import size
-from repro.holdings import State
-from repro.manifest import Manifest
-from repro.wanted import size_of, wanted_files
+from repro.data.amounts import size
+from repro.data.holdings import State
+from repro.data.manifest import Manifest
+from repro.data.wanted import size_of, wanted_files
 
 WIDTH = 80
 ACCESS = {"open": "open", "manual": "by hand", "registration": "register"}

@@ -7,11 +7,11 @@ import threading
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from repro.amounts import size
+from repro.data.amounts import size
 
 
 class Transfers:
-    """What `repro.holdings.ensure` reports to, from several threads at once. `total`: bytes of all files together, where known."""
+    """What `repro.data.holdings.ensure` reports to, from several threads at once. `total`: bytes of all files together, where known."""
 
     def __init__(self, total: int | None = None):
         self.console = Console(stderr=True, highlight=False)
