@@ -12,7 +12,8 @@ import small_manifests as small
 from misbehaving_server import serving
 
 from repro import cli, paths
-from repro.cli.context import complete_manifest, size
+from repro.amounts import size
+from repro.cli.context import complete_manifest
 
 COMMANDS = ("list", "fetch", "verify", "add", "convert", "where", "remove", "export", "import")
 
