@@ -107,7 +107,7 @@ def _detail(manifest: Manifest, root: Path, wanted: Sequence[File], missing: Seq
     marker = read_marker(root)
     if whole:
         counted = sum(finding["found"] is not None for finding in marker.findings)
-        told = f"complete: {len(marker.files)} files, {counted} counts agreed on {marker.date[:10]}"
+        told = f"complete: {len(marker.files)} files, {f'{counted} counts' if counted else 'sizes'} agreed on {marker.date[:10]}"
         return f"{told}, but it requires {', '.join(absent)}" if absent else told
     if missing:
         here = f"{len(missing)} of {len(wanted)} files are missing" if len(missing) < len(wanted) else "is not here"
@@ -159,9 +159,7 @@ def ensure(
         ensure(manifests.load(required), places, check=check, on_progress=on_progress)
     wanted = wanted_files(manifest, optional, only)
     found, root = root_of(manifest.name, places), places.data / manifest.name
-    if check == "marker" and stands(manifest, found, wanted):
-        return found
-    if found != root and _is_whole(manifest, found, wanted, check):
+    if stands(manifest, found, wanted) and (check == "marker" or _is_sound(manifest, found, wanted, check)):
         return found
     brought = read_brought(root)
     missing = [file.name for file in wanted if file.name not in brought and not check_file(file, root).ok]
@@ -175,15 +173,18 @@ def ensure(
     return root
 
 
-def _is_whole(manifest: Manifest, root: Path, wanted: Sequence[File], check: Check) -> bool:
-    """Whether a shared folder, which is not ours to mend, can be used as it is."""
+def _is_sound(manifest: Manifest, root: Path, wanted: Sequence[File], check: Check) -> bool:
+    """Whether what the marker tells of is still so; writes nothing, so that a shared folder can be asked."""
     from repro.layout import faults
 
-    if not stands(manifest, root, wanted):
-        return False
-    if check == "full" and not all(check_file(file, root, full=True).ok for file in wanted if file.name not in read_brought(root)):
-        return False
-    return not faults(find(manifest, root))
+    brought = read_brought(root)
+    files = [file for file in wanted if file.name not in brought]
+    packed = [file for file in files if file.unpack != "none"]
+    return (
+        (check != "full" or all(check_file(file, root, full=True).ok for file in files))
+        and all(check_unpacked(place(file, root), folder_of(file, root)).ok for file in packed)
+        and not faults(find(manifest, root))
+    )
 
 
 def _make_whole(

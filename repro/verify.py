@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from repro.fields import Record
-from repro.holdings import find, root_of, state
+from repro.holdings import find, needed, root_of, state
 from repro.layout import Finding, faults
 from repro.manifest import File, Manifest
 from repro.marker import folder_of, read_brought, read_marker
@@ -31,7 +31,7 @@ class Verification(Record):
 def verify(manifest: Manifest, places: Places, *, full: bool = False) -> Verification:
     """Look at the required files, and at those optional ones that are here: sizes and counts; with `full`, hashes too.
 
-    Of a checkpoint family, which may be held in part, only what is here. `UserError`: data that cannot be read.
+    What it requires is looked at by its marker. Of a checkpoint family, which may be held in part, only what is here. `UserError`: data that cannot be read.
     """
     root = root_of(manifest.name, places)
     if not root.is_dir():
@@ -43,6 +43,8 @@ def verify(manifest: Manifest, places: Places, *, full: bool = False) -> Verific
     here = [file for file in manifest.files if place(file, root).exists() or (marker and file.name in marker.files)]
     looked_at = here if manifest.kind == "checkpoint" and here else wanted_files(manifest, [file.name for file in here])
     checks = [_check(file, root, full) for file in looked_at if file.name not in brought]
+    required = [state(other, places) for other in needed([manifest.name])[:-1]]
+    checks += [Check(name=now.name, ok=now.complete, detail=now.detail) for now in required]
     findings = find(manifest, root)
     wrong = faults(findings) or not all(check.ok for check in checks)
     return Verification(

@@ -70,7 +70,8 @@ def fetch(
         print(f"disk needed: about {size(sum(disk.values()))}; free where {where.data} is: {size(free_space(where.data))}", flush=True)
     if dry_run:
         return
-    with Transfers(sum(now.bytes_to_fetch or 0 for _, now, _ in plans)) as shown:
+    total = None if any(now.unsized for _, now, _ in plans) else sum(now.bytes_to_fetch or 0 for _, now, _ in plans)
+    with Transfers(total) as shown:
         for found, _, option in plans:
             told = {"mirror": mirror} if found.name in names else {}
             root = ensure(found, where, check="full" if full else "quick", on_progress=shown.report, **told, **option)
