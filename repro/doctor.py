@@ -134,7 +134,9 @@ def gpu() -> Diagnosis:
         return Diagnosis(subject="GPU", state="warn", detail=detail, cure="unset CUDA_VISIBLE_DEVICES")
     answer, why = _output([sys.executable, "-c", _TORCH], TORCH_SECONDS)
     if answer is None:
-        return Diagnosis(subject="GPU", state="fail", detail=f"{seen}; torch cannot be loaded: {why}", cure='python -c "import torch"')
+        return Diagnosis(
+            subject="GPU", state="fail", detail=f"{seen}; torch cannot be loaded: {why}", cure=f'{sys.executable} -c "import torch"'
+        )
     version, cuda, count = json.loads(answer.splitlines()[-1])
     if not cuda:
         cure = f"{sys.executable} -m pip install --force-reinstall torch torchvision"

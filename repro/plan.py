@@ -191,9 +191,7 @@ def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry,
             "from random weights its result would mean nothing",
             "--weights FILE, or on purpose: --weights random",
         )
-    hashed = request.weights_hash
-    if request.weights and request.weights != RANDOM and not hashed:
-        hashed = _file_hash(request.weights)
+    hashed = request.weights_hash or (_file_hash(request.weights) if request.weights and request.weights != RANDOM else None)
     return entry, BackboneRef(name=entry.name, kwargs=entry.kwargs, weights=hashed)
 
 

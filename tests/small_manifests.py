@@ -110,6 +110,21 @@ def write(folder: Path, server) -> Path:
     return folder
 
 
+def installed(tmp_path: Path, server, monkeypatch):
+    """The places of a fresh installation that knows these manifests and no others."""
+    from repro import paths
+
+    folder = write(tmp_path / "manifests", server)
+    monkeypatch.setattr(paths, "manifests_dir", lambda: folder)
+    monkeypatch.setenv("REPRO_CONFIG", str(tmp_path / "none.toml"))
+    return paths.Places.find(home=tmp_path / "home", data=tmp_path / "data")
+
+
+def asked(server) -> int:
+    """How many requests the server has had."""
+    return sum(len(route.requests) for route in server.routes.values())
+
+
 def ensure_in_child(manifests: Path, data: Path, name: str, die_at_step: int | None = None) -> None:
     from repro import paths
     from repro.data import holdings, manifest

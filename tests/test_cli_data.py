@@ -12,7 +12,8 @@ import small_manifests as small
 from misbehaving_server import serving
 
 from repro import cli, paths
-from repro.cli.context import complete_manifest, size
+from repro.cli.context import complete_manifest
+from repro.data.amounts import size
 
 COMMANDS = ("list", "fetch", "verify", "add", "convert", "where", "remove", "export", "import")
 
@@ -27,9 +28,7 @@ def server(monkeypatch):
 @pytest.fixture
 def repro(server, tmp_path, monkeypatch, capsys):
     """Runs a command; its exit code, standard output and standard error."""
-    folder = small.write(tmp_path / "manifests", server)
-    monkeypatch.setattr(paths, "manifests_dir", lambda: folder)
-    monkeypatch.setenv("REPRO_CONFIG", str(tmp_path / "none.toml"))
+    small.installed(tmp_path, server, monkeypatch)
     monkeypatch.setenv("REPRO_DATA", str(tmp_path / "data"))
 
     def call(*arguments: object) -> tuple[int, str, str]:
