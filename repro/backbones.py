@@ -17,7 +17,10 @@ FAMILIES = {
 
 
 class Entry(NamedTuple):
-    """`library` builds `arch` with `kwargs`; `text` says whether there is a text tower."""
+    """`library` builds `arch` with `kwargs`; `text` says whether there is a text tower.
+
+    `weights` is "manifest:file": the pretrained weights where the user names none.
+    """
 
     name: str
     library: str
@@ -25,6 +28,7 @@ class Entry(NamedTuple):
     caption: str
     text: bool
     kwargs: dict[str, Any] = {}
+    weights: str | None = None
 
 
 @cache

@@ -1,6 +1,7 @@
 """Where things live: data, packs and runs, and the two folders of facts that ship with the program.
 
-Each place is taken from the first that names it: option, environment variable, config file, platform default.
+Each place is taken from the first that names it: option, environment variable, config file, platform default. `data` may name several
+folders, separated as in PATH: the first is written to, the others are shared and only read.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def _read_config() -> dict[str, str]:
         return {}
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read the config file {path}", str(error), f"mend or remove it: {path}") from None
     for key, value in content.items():
         if key not in PLACES or not isinstance(value, str):
@@ -49,6 +50,12 @@ class Places(BaseModel):
     packs: Path
     runs: Path
     sources: dict[str, str]
+    shared_data: tuple[Path, ...] = ()
+
+    @property
+    def data_roots(self) -> tuple[Path, ...]:
+        """Where datasets and weights are looked for, in order; only the first, `data`, is ever written to."""
+        return (self.data, *self.shared_data)
 
     @classmethod
     def find(cls, **options: Path | str | None) -> Places:
@@ -56,20 +63,36 @@ class Places(BaseModel):
         config = _read_config()
         found: dict[str, Path] = {}
         sources: dict[str, str] = {}
+        shared: list[Path] = []
         for place in PLACES:
             variable = f"REPRO_{place.upper()}"
+            named, base = "", Path()
             if options.get(place):
-                found[place], sources[place] = Path(options[place]), f"--{place}"
+                named, sources[place] = str(options[place]), f"--{place}"
             elif os.environ.get(variable):
-                found[place], sources[place] = Path(os.environ[variable]), variable
+                named, sources[place] = os.environ[variable], variable
             elif place in config:
-                found[place], sources[place] = config_file().parent / Path(config[place]).expanduser(), str(config_file())
+                named, sources[place], base = config[place], str(config_file()), config_file().parent
+            if named:
+                first, *others = _folders(named, base) if place == "data" else [base / Path(named).expanduser()]
+                found[place] = first
+                shared += others
             elif place == "home":
                 found[place], sources[place] = Path(platformdirs.user_data_dir("repro", appauthor=False)), "default"
             else:
                 found[place], sources[place] = found["home"] / place, sources["home"]
             found[place] = found[place].expanduser().absolute()
-        return cls(**found, sources=sources)
+        return cls(**found, sources=sources, shared_data=tuple(shared))
+
+
+def _folders(named: str, base: Path) -> list[Path]:
+    """The folders of a list separated as in PATH; relative ones are below `base`."""
+    folders = [(base / Path(part).expanduser()).absolute() for part in named.split(os.pathsep) if part]
+    if not folders:
+        raise UserError(
+            f"{named!r} names no data folder", "there is nothing between the separators", "repro --data DIR …, or set REPRO_DATA"
+        )
+    return folders
 
 
 def _shipped(folder: str) -> Path:
@@ -95,7 +118,7 @@ def make_writable(folder: Path, place: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".write-{os.getpid()}"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # another thread of ours may be probing too
     except OSError as error:
         raise UserError(
             f"cannot write to the {place} folder {folder}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import statistics
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,10 @@ from repro.recipe import Setting, parse_set, resolve, unused
 from repro.store import Store
 from repro.types import BackboneRef, Benchmark, Method, Parent, Record, Result, Run
 
+MOST_SEEDS = 1000  # larger is one seed written without its comma
+MOST_SEED = 2**32 - 1  # of numpy's and scikit-learn's generators
+RANDOM = "random"  # as --weights: no pretrained weights, on purpose
+
 
 class Request(NamedTuple):
     """What the user asked for, in the user's words."""
@@ -24,6 +29,7 @@ class Request(NamedTuple):
     seeds: tuple[int, ...] = (0, 1, 2)
     backbone: str | None = None
     weights: str | None = None
+    weights_hash: str | None = None  # sha256 of `weights`, where it is known without reading the file, which then need not be here yet
     sets: tuple[str, ...] = ()
     strict: bool = False  # True: the methods were named one by one, so one that cannot run is a mistake
 
@@ -60,12 +66,12 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """`3` is the seeds 0, 1, 2; `0,4` is the seeds 0 and 4; `7,` is seed 7 alone."""
     try:
         numbers = [int(part) for part in text.split(",") if part.strip()]
-        if not numbers or min(numbers) < 0 or ("," not in text and numbers[0] < 1):
+        if not numbers or min(numbers) < 0 or max(numbers) > MOST_SEED or ("," not in text and not 1 <= numbers[0] <= MOST_SEEDS):
             raise ValueError
     except ValueError:
         raise UserError(
             f"--seeds {text}: not a number of seeds or a list of them",
-            "3 means the seeds 0, 1, 2; 0,4 means those two",
+            "3 means the seeds 0, 1, 2; 0,4 means those two; 42, means seed 42 alone",
             "for example --seeds 3",
         ) from None
     return tuple(dict.fromkeys(numbers)) if "," in text else tuple(range(numbers[0]))
@@ -86,7 +92,8 @@ def read_table(path: Path) -> dict[str, Any]:
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise UserError(f"cannot read the table {path}", str(error), f"mend it: {path}") from None
     missing = [field for field in ("title", "benchmark", "row") if field not in content]
-    if missing or not all(isinstance(row, dict) and "method" in row for row in content["row"]):
+    rows = content.get("row")
+    if missing or not isinstance(rows, list) or not all(isinstance(row, dict) and "method" in row for row in rows):
         raise UserError(f"{path} is not a table", f"it lacks {', '.join(missing) or 'a method in a row'}", f"mend it: {path}")
     return content
 
@@ -138,8 +145,7 @@ def make(request: Request) -> Plan:
     names = request.methods or benchmark.methods
     methods = [plugins.declared(name) for name in names]
     settings = [parse_set(text, sorted(plugins.names("methods"))) for text in request.sets]
-    entry = backbones.find(request.backbone or benchmark.backbone)
-    reference = BackboneRef(name=entry.name, kwargs=entry.kwargs, weights=_file_hash(request.weights) if request.weights else None)
+    entry, reference = _backbone(request, methods)
     skipped = {method.name: why for method in methods if (why := _impossible(method, entry, benchmark))}
     if skipped and request.strict:
         name, why = next(iter(skipped.items()))
@@ -152,7 +158,43 @@ def make(request: Request) -> Plan:
     for method in methods:
         for seed in request.seeds:
             asked.update(dict.fromkeys(run.key for run in builder.runs_of(method, seed, asked=True)))
-    return Plan(benchmark=benchmark, runs=tuple(builder.runs.values()), asked=tuple(asked), skipped=skipped, weights_file=request.weights)
+    file = None if request.weights == RANDOM else request.weights
+    return Plan(benchmark=benchmark, runs=tuple(builder.runs.values()), asked=tuple(asked), skipped=skipped, weights_file=file)
+
+
+def standard_weights(benchmark: Benchmark, backbone: str | None = None, methods: Sequence[str] = ()) -> str | None:
+    """The "manifest:file" to start from where the user names no weights; None: none are used, or only the user can name them."""
+    name = backbone or benchmark.backbone
+    if name is None or (benchmark.pretrained_by and name == benchmark.backbone):
+        return None
+    if not any(plugins.declared(method).pretrained for method in methods or benchmark.methods):
+        return None
+    return backbones.find(name).weights
+
+
+def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry, BackboneRef]:
+    """The network and the content of its weights; starting a pretrained method from random weights must be asked for by name."""
+    benchmark = request.benchmark
+    name = request.backbone or benchmark.backbone
+    if name is None:
+        raise UserError(
+            f"{benchmark.name} has no backbone of its own",
+            "which network suits your images is for you to say",
+            "name one: --backbone timm:resnet50 --weights FILE",
+        )
+    entry = backbones.find(name)
+    comes_pretrained = benchmark.pretrained_by and entry.name == benchmark.backbone
+    starts = next((method.name for method in methods if method.pretrained), None)
+    if starts and not request.weights and not comes_pretrained:
+        raise UserError(
+            f"{starts} starts from pretrained weights, and none are given for {entry.name}",
+            "from random weights its result would mean nothing",
+            "--weights FILE, or on purpose: --weights random",
+        )
+    hashed = request.weights_hash
+    if request.weights and request.weights != RANDOM and not hashed:
+        hashed = _file_hash(request.weights)
+    return entry, BackboneRef(name=entry.name, kwargs=entry.kwargs, weights=hashed)
 
 
 def _impossible(method: Method, entry: backbones.Entry, benchmark: Benchmark) -> str | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from repro.errors import UserError, nearest
-from repro.types import Method, Recipe
+from repro.types import IMAGES, Method, Recipe
 
 
 class Setting(NamedTuple):
@@ -29,7 +29,8 @@ class Choice(NamedTuple):
 
 def _adapter(field: str) -> TypeAdapter:
     info = Recipe.model_fields[field]
-    return TypeAdapter(info.annotation if not info.metadata else _annotated(info))
+    kind = info.annotation if not info.metadata else _annotated(info)
+    return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))  # neither can be part of a key
 
 
 def _annotated(info: Any) -> Any:
@@ -42,10 +43,14 @@ def _takes_commas(field: str) -> bool:
     return "tuple" in str(Recipe.model_fields[field].annotation)
 
 
+def _takes_none(field: str) -> bool:
+    return type(None) in get_args(Recipe.model_fields[field].annotation)
+
+
 def _read(field: str, text: str, origin: str) -> Any:
-    """One value of a field from its spelling; `none` is None."""
+    """One value of a field from its spelling; `none` is None where the field can be None, else a word like any other (`augment=none`)."""
     raw: Any = text.strip()
-    if raw.lower() in ("none", "null"):
+    if raw.lower() in ("none", "null") and _takes_none(field):
         raw = None
     elif _takes_commas(field):
         raw = [part.strip() for part in raw.split(",")]
@@ -113,7 +118,8 @@ def _layer(method: Method, layers: dict[str, list[tuple[Any, ...] | str]], field
 def resolve(method: Method, row: dict[str, Any], row_origin: str, settings: list[Setting], asked: bool, tiny: bool = False) -> list[Choice]:
     """All recipes of one method in a plan: more than one where a row or a setting lists several values for a field.
 
-    On a tiny subset one epoch is enough unless a setting says otherwise. An unscoped setting reaches the methods that were asked for; one scoped to a method reaches it as a parent, too.
+    On a tiny subset one epoch is enough unless a setting says otherwise. An unscoped setting reaches the methods that were asked for, and where it says how
+    images are prepared, the runs that they start from, too; one scoped to a method reaches it wherever it stands.
     """
     layers: dict[str, list] = {}
     for field, value in method.defaults.items():
@@ -131,7 +137,8 @@ def resolve(method: Method, row: dict[str, Any], row_origin: str, settings: list
     if tiny and "epochs" in layers:
         layers["epochs"] = [(1,), "--tiny"]
     for setting in settings:
-        if setting.method == method.name or (setting.method is None and asked and setting.field in method.fields):
+        unscoped = setting.method is None and setting.field in method.fields and (asked or setting.field in IMAGES)
+        if setting.method == method.name or unscoped:
             _layer(method, layers, setting.field, setting.values, f"--set {setting.text}")
     choices = []
     for values in itertools.product(*(layer[0] for layer in layers.values())):

@@ -21,34 +21,38 @@ def _is_best(cell: Estimate, best: float) -> bool:
     return f"{100 * cell.mean:.1f}" == f"{100 * best:.1f}"
 
 
-def _name(method: str, variant: str) -> str:
-    return f"{method} ({variant})" if variant else method
+def _name(method: str, variant: tuple[str, ...]) -> str:
+    return f"{method} ({' '.join(variant)})" if variant else method
+
+
+def _escaped(name: str) -> str:
+    return name.replace("|", "\\|")
 
 
 def terminal(table: Table) -> RenderableType:
     """A table and its caption; column groups stand above the names of the splits."""
     grid = RichTable(box=box.SIMPLE_HEAD, header_style="", pad_edge=False)
-    grid.add_column("method", vertical="bottom")
+    grid.add_column("\nmethod", overflow="fold")  # at any width, nothing is cut off
     for column in table.columns:
-        grid.add_column(f"[bold]{column.group}[/]\n{column.name}", justify="right")
-    grid.add_column("seeds", justify="right", vertical="bottom")
+        grid.add_column(Text.assemble((column.group, "bold"), f"\n{column.name}"), justify="right", overflow="fold")
+    grid.add_column("\nseeds", justify="right", overflow="fold")
     for row in table.rows:
         cells = [
             Text(percent(cell), style="bold" if _is_best(cell, best) else "") for cell, best in zip(row.cells, table.best, strict=True)
         ]
-        grid.add_row(_name(row.method, row.variant), *cells, str(len(row.seeds)) if row.seeded else "–")
+        grid.add_row(Text(_name(row.method, row.variant)), *cells, str(len(row.seeds)) if row.seeded else "–")
     return Group(Text(table.title, style="bold"), grid, *(Text(sentence, style="dim") for sentence in table.caption))
 
 
 def markdown(table: Table) -> str:
     """A GitHub table with its caption below."""
-    header = ["method", *(f"{column.group}: {column.name}" for column in table.columns), "seeds"]
+    header = ["method", *(f"{column.group}: {_escaped(column.name)}" for column in table.columns), "seeds"]
     lines = [f"**{table.title}**", "", f"| {' | '.join(header)} |", f"|---|{'---:|' * (len(header) - 1)}"]
     for row in table.rows:
         cells = [
             f"**{percent(cell)}**" if _is_best(cell, best) else percent(cell) for cell, best in zip(row.cells, table.best, strict=True)
         ]
-        lines.append(f"| {' | '.join([_name(row.method, row.variant), *cells, str(len(row.seeds)) if row.seeded else '–'])} |")
+        lines.append(f"| {' | '.join([_escaped(_name(row.method, row.variant)), *cells, str(len(row.seeds)) if row.seeded else '–'])} |")
     return "\n".join([*lines, "", " ".join(table.caption), ""])
 
 
@@ -63,7 +67,7 @@ def as_json(table: Table) -> dict:
         "rows": [
             {
                 "method": row.method,
-                "variant": row.variant,
+                "variant": list(row.variant),
                 "seeds": list(row.seeds),
                 "keys": list(row.keys),
                 "cells": [cell._asdict() for cell in row.cells],

@@ -15,6 +15,7 @@ import torch
 from repro import environment, plugins
 from repro.errors import UserError
 from repro.nn import saved
+from repro.nn.allocator import keep_freed_memory
 from repro.nn.job import Job, ParentRun
 from repro.nn.loop import Trainer
 from repro.nn.seeding import make_deterministic
@@ -81,13 +82,14 @@ def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
     """One claimed run from start to `result.json`."""
     began = time.monotonic()
     deterministic = make_deterministic()
+    keep_freed_memory()
     if job.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(job.device)
     method = plugins.method(run.method)
     declared = method.METHOD
     train_split = job.split_with_role(declared.trains_on)
     judged = [split.name for split in run.benchmark.splits if split.role not in ("train", "pretrain")] if declared.reported else []
-    model = method.start(job).to(job.device)
+    model = method.start(job)
     train = job.images(train_split, augmented=True) if run.recipe.epochs else None
     trainer = Trainer(job, model, getattr(method, "loss", None), train, {name: job.images(name) for name in judged}, folder)
     progress = trainer.fit()
@@ -102,7 +104,7 @@ def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
         kept={"predictions": trainer.keep if judged else (), "weights": trainer.keep_weights},
         files={path.name: file_hash(path) for path in files},
         extras=job.extras,
-        environment={**environment.describe(), **_device(job.device), "deterministic": deterministic},
+        environment={**environment.describe(), **_device(job.device), "deterministic": deterministic, "precision": run.recipe.precision},
         seconds={
             "total": round(max(total, progress.fit_seconds + progress.judge_seconds), 3),
             "fit": round(progress.fit_seconds, 3),

@@ -72,7 +72,7 @@ class Store:
         """The folder of the run whose key starts with `prefix`."""
         if not re.fullmatch(r"[0-9a-f]{4,20}", prefix):
             raise UserError(
-                f"{prefix!r} is not a run's key", "a key is 4 to 20 hexadecimal digits, as tables and plans print it", "repro show"
+                f"{prefix!r} is not a run's key", "a key is 4 to 20 hexadecimal digits, as the command below lists them", "repro show"
             )
         found = sorted(self.root.glob(f"*/*-s*-{prefix}*"))
         if not found:
@@ -94,11 +94,7 @@ class Store:
         """The finished result in `folder`, None where there is none; a damaged or newer file is a `UserError` naming it."""
         path = folder / "result.json"
         try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        try:
-            content = json.loads(text)
+            content = json.loads(path.read_text(encoding="utf-8"))
             version = content["schema_version"]
             if version != SCHEMA:
                 raise UserError(
@@ -107,6 +103,8 @@ class Store:
                     f"rm -r {folder}, then run again; or install the version that wrote it",
                 )
             return Result.model_validate(content)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
         except (ValueError, KeyError, TypeError, ValidationError) as error:
             raise UserError(f"{path} is damaged", str(error).split("\n")[0], f"rm -r {folder}, then run the same command again") from None
 
@@ -162,25 +160,16 @@ class Store:
         folder = self.folder(run)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "claim.json"
-        owner = {"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid()), "since": now()}
-        for _ in range(2):
-            try:
-                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-            except FileExistsError:
-                if not _abandoned(path):
-                    return None
-                # Whoever renames it first has taken it over; the loser finds nothing to rename.
-                stale = path.with_name(f".claim-stale-{os.getpid()}")
-                with contextlib.suppress(FileNotFoundError):
-                    os.rename(path, stale)
-                stale.unlink(missing_ok=True)
-                continue
-            with os.fdopen(descriptor, "w") as file:
-                json.dump(owner, file)
-            if not (folder / "run.json").exists():
-                write_atomically(folder / "run.json", run.model_dump_json(indent=1))
-            return folder
-        return None
+        owner = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid()), "since": now()})
+        try:
+            with open(path, "x", encoding="utf-8") as file:
+                file.write(owner)
+        except FileExistsError:
+            if not _take_over(path, owner):
+                return None
+        if not (folder / "run.json").exists():
+            write_atomically(folder / "run.json", run.model_dump_json(indent=1))
+        return folder
 
     def beat(self, folder: Path) -> None:
         """Show that the claim's owner lives."""
@@ -232,8 +221,25 @@ def _abandoned(path: Path) -> bool:
     try:
         age = time.time() - path.stat().st_mtime
         owner = json.loads(path.read_text())
-    except FileNotFoundError:
-        return True
-    except ValueError:  # its writer was killed between creating and filling it, or is just about to fill it
+        return not _alive(owner) if owner["host"] == socket.gethostname() else age > STALE_SECONDS
+    except FileNotFoundError:  # released, not left behind
+        return False
+    except (ValueError, KeyError, TypeError):  # its writer was killed between creating and filling it, or is just about to fill it
         return age > 5
-    return not _alive(owner) if owner["host"] == socket.gethostname() else age > STALE_SECONDS
+
+
+def _take_over(path: Path, owner: str) -> bool:
+    """Replace the claim of an owner that is gone. One process at a time looks and replaces: of two that saw the same dead claim, the
+    second would else replace the first's new one. The kernel frees the lock of a process that dies.
+    """
+    import fcntl
+
+    if not _abandoned(path):
+        return False
+    with open(path.with_name(".claim.lock"), "w") as lock:
+        with contextlib.suppress(OSError):  # a file system without locks: the second look alone leaves a window of microseconds
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _abandoned(path):
+            return False
+        write_atomically(path, owner)
+    return True

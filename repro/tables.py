@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from repro import plugins
 from repro.paths import tables_dir
-from repro.plan import read_table, table_rows
+from repro.plan import RANDOM, read_table, table_rows
 from repro.recipe import resolve
 from repro.selection import RULES, score, select
 from repro.stats import INTERVAL, Estimate, t_interval
-from repro.types import Benchmark, Checkpoint, Result, digest
+from repro.types import Benchmark, Checkpoint, Result, Run, digest
 
 
 class Column(NamedTuple):
@@ -28,7 +28,7 @@ class Row(NamedTuple):
     """One method's line: `variant` names what differs from the default recipe, `cells` follow the columns, `keys` are the runs behind it."""
 
     method: str
-    variant: str
+    variant: tuple[str, ...]
     cells: tuple[Estimate, ...]
     seeds: tuple[int, ...]
     seeded: bool
@@ -60,8 +60,9 @@ def columns_of(benchmark: Benchmark) -> tuple[Column, ...]:
 class _Reader:
     """Names configurations: what two runs share when only their seeds differ, and what rows share when only tuned fields differ."""
 
-    def __init__(self, results: Iterable[Result], tuned: frozenset[str]):
+    def __init__(self, results: Iterable[Result], chosen: Iterable[Result], tuned: frozenset[str]):
         self.by_key = {result.key: result for result in results}
+        self.runs = [result.run for result in chosen]
         self.tuned = tuned
 
     def configuration(self, result: Result, without: frozenset[str] = frozenset()) -> str:
@@ -72,11 +73,13 @@ class _Reader:
         return digest([run.method, run.method_version, recipe, run.backbone, parents])
 
     def variant(self, result: Result, prefix: str = "") -> list[str]:
-        """Fields in which a run (or a run that it starts from) differs from its table row, but for tuned ones."""
+        """Fields in which a run (or a run that it starts from) differs from its table row, but for tuned ones; an older method's version."""
         run = result.run
+        method = plugins.declared(run.method)
         row, origin = table_rows(run.benchmark.name).get(run.method, ({}, ""))
-        default = resolve(plugins.declared(run.method), row, origin, [], False, run.benchmark.tiny)[0].recipe
-        differs = [
+        default = resolve(method, row, origin, [], False, run.benchmark.tiny)[0].recipe
+        differs = [f"{prefix}version={run.method_version}"] if run.method_version != method.version else []
+        differs += [
             f"{prefix}{field}={_short(value)}"
             for field, value in run.recipe
             if field not in self.tuned and value != getattr(default, field)
@@ -84,11 +87,33 @@ class _Reader:
         for key in run.parents.values():
             if key in self.by_key:
                 parent = self.by_key[key]
-                differs += self.variant(parent, f"{parent.run.method}.")
+                differs += [part for part in self.variant(parent, f"{parent.run.method}.") if part.partition(".")[2] not in differs]
         return differs
+
+    def network(self, run: Run) -> list[str]:
+        """What tells the network of a row from those of the table's other rows: its arguments, its weights; random ones are always told."""
+        own = run.backbone
+        differs = [
+            f"{key}={value}" for key, value in own.kwargs.items() if any(other.backbone.kwargs.get(key) != value for other in self.runs)
+        ]
+        if plugins.declared(run.method).pretrained and "backbone" not in run.parents:
+            several = len({other.backbone.weights for other in self.runs if plugins.declared(other.method).pretrained}) > 1
+            differs += [] if own.weights and not several else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
+        return differs
+
+    def tuning(self, result: Result, prefix: str = "") -> dict[str, Any]:
+        """The tuned fields of a run and of those that it starts from."""
+        run = result.run
+        found = {f"{prefix}{field}": getattr(run.recipe, field) for field in sorted(self.tuned)}
+        for key in run.parents.values():
+            if key in self.by_key:
+                found.update(self.tuning(self.by_key[key], f"{self.by_key[key].run.method}."))
+        return found
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
@@ -111,7 +136,7 @@ def tuned_fields(benchmark: str) -> frozenset[str]:
 def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
     benchmark = chosen[-1].run.benchmark
     tuned = tuned_fields(benchmark.name)
-    reader = _Reader(everything, tuned)
+    reader = _Reader(everything, chosen, tuned)
     columns = columns_of(benchmark)
     lines: dict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in chosen:
@@ -121,10 +146,17 @@ def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
         row, note = _row(list(candidates.values()), reader, rule, columns)
         rows.append(row)
         notes += note
+    rows, shared = _shared_variant(rows)
     order = {name: position for position, name in enumerate(dict.fromkeys([*benchmark.methods, *plugins.names("methods")]))}
     rows.sort(key=lambda row: (order.get(row.method, len(order)), row.variant))
     best = tuple(max(row.cells[index].mean for row in rows) for index in range(len(columns)))
-    return Table(benchmark.title, benchmark, columns, tuple(rows), best, tuple(_caption(chosen, rule, rows, notes)))
+    return Table(benchmark.title, benchmark, columns, tuple(rows), best, tuple(_caption(chosen, rule, rows, shared, notes)))
+
+
+def _shared_variant(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
+    """What every row differs by from its default goes into the caption once."""
+    shared = tuple(part for part in rows[0].variant if len(rows) > 1 and all(part in row.variant for row in rows))
+    return [row._replace(variant=tuple(part for part in row.variant if part not in shared)) for row in rows], shared
 
 
 def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tuple[Column, ...]) -> tuple[Row, list[str]]:
@@ -142,17 +174,16 @@ def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tu
     first = winner[0][0]
     notes = []
     if len(candidates) > 1:
-        for field in sorted(reader.tuned):
-            values = sorted({getattr(runs[0].run.recipe, field) for runs in complete})
-            if len(values) > 1:
-                notes.append(
-                    f"{first.run.method}: {field} {getattr(first.run.recipe, field):g} chosen by {ranking} among {', '.join(f'{value:g}' for value in values)}"
-                )
+        for field, value in reader.tuning(first).items():
+            tried = {reader.tuning(runs[0]).get(field) for runs in complete}
+            if len(tried) > 1:
+                among = ", ".join(_short(other) for other in sorted(tried, key=lambda other: (other is None, other)))
+                notes.append(f"{first.run.method}: {field} {_short(value)} chosen by {ranking} among {among}")
         if len(complete) < len(candidates):
             notes.append(f"{first.run.method}: {len(candidates) - len(complete)} settings with fewer seeds left out")
     cells = tuple(t_interval([_value(point, column, benchmark) for _, point in winner]) for column in columns)
     seeds = tuple(sorted(run.run.seed for run, _ in winner))
-    variant = " ".join(reader.variant(first))
+    variant = tuple(dict.fromkeys([*reader.variant(first), *reader.network(first.run)]))
     return Row(
         first.run.method, variant, cells, seeds, plugins.declared(first.run.method).seeded, tuple(run.key for run, _ in winner)
     ), notes
@@ -162,16 +193,18 @@ def _value(point: Checkpoint, column: Column, benchmark: Benchmark) -> float:
     return statistics.fmean(point.metrics[split][benchmark.metric] for split in column.splits)
 
 
-def _caption(results: list[Result], rule: str, rows: list[Row], notes: list[str]) -> list[str]:
+def _caption(results: list[Result], rule: str, rows: list[Row], shared: tuple[str, ...], notes: list[str]) -> list[str]:
     benchmark = results[-1].run.benchmark
     counts = sorted({len(row.seeds) for row in rows if row.seeded})
     seeds = f"{' or '.join(map(str, counts)) or 'no'} seed{'s' if counts != [1] else ''}"
-    fixed = [row.method for row in rows if not row.seeded]
+    fixed = dict.fromkeys(row.method for row in rows if not row.seeded)
     backbone = sorted({_spell(result) for result in results})
     caption = [
         f"{benchmark.metric.capitalize()} in %, mean ± {INTERVAL} ({seeds}{'; ' + ', '.join(fixed) + ' has nothing random' if fixed else ''}); best mean of each column in bold.",
         f"Backbone {', '.join(backbone)}. Checkpoint selected by {rule}: {RULES[rule]}.",
     ]
+    if shared:
+        caption.append(f"All rows with {' '.join(shared)}.")
     if notes:
         caption.append("; ".join(notes) + ".")
     if benchmark.tiny:

@@ -72,7 +72,11 @@ class Benchmark(Record):
     metric: str = "accuracy"
     data: str
     options: dict[str, Any] = {}
-    backbone: str = Field(description="name of the default backbone")
+    root: str | None = Field(default=None, description="where the user's files are; not part of the key")
+    needs: tuple[str, ...] = Field(
+        default=(), description="names of dataset manifests; not part of the key, for `data` already is the content"
+    )
+    backbone: str | None = Field(default=None, description="name of the default backbone; None: the user names one")
     pretrained_by: str | None = Field(default=None, description="method whose run provides the default backbone's weights")
     methods: tuple[str, ...] = Field(description="what `repro run` runs where no method is named")
     tiny: bool = False
@@ -138,7 +142,8 @@ class Recipe(Record):
         "converged", description="sklearn: lbfgs stopped at lp_max_iter, as the authors run it"
     )
     lp_max_iter: int = Field(200, ge=1)
-    # what is kept
+    # what is judged and kept
+    judge_every: int = Field(1, ge=1, description="epochs between evaluations of all splits; the last epoch is always judged")
     keep_weights: Literal["selected", "last", "none"] = Field("selected", description="checkpoints whose weights stay on disk")
 
     def changed(self) -> dict[str, Any]:
@@ -148,7 +153,7 @@ class Recipe(Record):
 
 TRAINING = frozenset(
     "optimizer lr momentum nesterov betas eps weight_decay epochs batch_size accumulate drop_last schedule warmup_steps clip_norm "
-    "label_smoothing head_lr_factor precision batchnorm freeze augment rrc_scale shift keep_weights".split()
+    "label_smoothing head_lr_factor precision batchnorm freeze augment rrc_scale shift judge_every keep_weights".split()
 )
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "mean", "std"])
 PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter"])

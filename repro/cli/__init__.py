@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
 
-from repro.cli import home, listing, running, showing, tabling
+from repro.cli import data, doctor, home, listing, running, showing, tabling
 from repro.cli.context import GlobalOptions
 from repro.errors import UserError, nearest
 
@@ -22,6 +23,8 @@ app.command("run")(running.run)
 app.command("table")(tabling.table)
 app.command("show")(showing.show)
 app.command("list")(listing.list_)
+app.command("doctor")(doctor.doctor)
+app.add_typer(data.app, name="data")
 
 _CLICK_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
@@ -32,12 +35,14 @@ def _usage_error(error: Exception) -> UserError:
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "repro"
     attempted = message.rpartition("'")[0].rpartition("'")[2]
-    near = nearest(attempted, [entry.name or "" for entry in app.registered_commands]) if "command" in message.lower() else None
+    commands = list(getattr(context.command, "commands", {})) if context else []
+    near = nearest(attempted, commands) if "command" in message.lower() else None
+    message = message.partition(". Did you mean")[0]  # it is the next line's to say
     return UserError(message, f"did you mean {near!r}?" if near else "the command line could not be understood", f"{command} --help")
 
 
 def _complain(error: UserError) -> None:
-    what, why, cure = error.lines()
+    what, why, cure = (" ".join(line.split("\n")) for line in error.lines())
     print(f"error: {what}\n  why: {why}\n  try: {cure}", file=sys.stderr)
 
 
@@ -45,6 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 1 a run failed, 2 a mistake that the three printed lines explain, 130 interrupted."""
     try:
         code = app(args=arguments, prog_name="repro", standalone_mode=False)
+        sys.stdout.flush()
     except UserError as error:
         _complain(error)
         code = 2
@@ -53,12 +59,15 @@ def main(arguments: list[str] | None = None) -> None:
         code = 2
     except typer.Exit as stop:
         code = stop.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        print("\ninterrupted: nothing is lost, the same command continues", file=sys.stderr)
+    except typer.Abort:
         code = 130
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # the reader left: `repro list | head`; what is still buffered goes nowhere, or the interpreter would complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except SystemExit as stop:  # typer's own answer to the same
+        code = 0 if isinstance(stop.__context__, BrokenPipeError) else stop.code
+    if code == 130:  # what typer makes of Ctrl-C
+        raise KeyboardInterrupt
     sys.exit(code if isinstance(code, int) else 0)
 
 

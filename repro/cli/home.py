@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -19,7 +20,10 @@ def _version(asked: bool) -> None:
 def home(
     context: typer.Context,
     home: Annotated[str | None, typer.Option("--home", help="Folder for everything the program keeps [env: REPRO_HOME].")] = None,
-    data: Annotated[str | None, typer.Option("--data", help="Folder for datasets and weights [env: REPRO_DATA].")] = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="Folder for datasets and weights; more, separated as in PATH, are only read [env: REPRO_DATA]."),
+    ] = None,
     packs: Annotated[str | None, typer.Option("--packs", help="Folder for decoded images [env: REPRO_PACKS].")] = None,
     runs: Annotated[str | None, typer.Option("--runs", help="Folder for runs and results [env: REPRO_RUNS].")] = None,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
@@ -34,6 +38,7 @@ def _overview(options: GlobalOptions) -> None:
     from collections import Counter
 
     from rich.console import Console
+    from rich.markup import escape
 
     from repro import plugins
     from repro.store import Store
@@ -44,7 +49,8 @@ def _overview(options: GlobalOptions) -> None:
     console.print(f"benchmarks  {', '.join(plugins.names('benchmarks'))}")
     console.print(f"methods     {', '.join(name for name in plugins.names('methods') if plugins.declared(name).reported)}")
     for place in ("data", "packs", "runs"):
-        console.print(f"{place:<11} {getattr(places, place)}  [dim]({places.sources[place]})[/]")
+        shown = os.pathsep.join(map(str, places.data_roots)) if place == "data" else str(getattr(places, place))
+        console.print(f"{place:<11} {escape(shown)}  [dim]({escape(places.sources[place])})[/]")
     store = Store(places.runs)
     states: dict[str, Counter[str]] = {}
     for folder in store.folders():

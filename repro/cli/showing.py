@@ -48,7 +48,10 @@ def show(
 
 
 def _all(store: Store) -> None:
-    for folder in store.folders():
+    folders = list(store.folders())
+    if not folders:
+        print("nothing has been run yet\nnext: repro run digits")
+    for folder in folders:
         result = store.read_result(folder)
         failure = None if result else store.failure(folder)
         method, _, key = folder.name.rpartition("-")

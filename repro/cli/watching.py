@@ -39,6 +39,10 @@ class Watcher:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Remove the bars and show the cursor again."""
         self.overall.stop()
 
     def note(self, text: str) -> None:

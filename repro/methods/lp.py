@@ -23,7 +23,7 @@ def start(job: Job) -> Classifier:
     from repro.nn import logreg
     from repro.nn.evaluate import outputs
 
-    model = job.classifier().freeze_backbone().to(job.device).eval()
+    model = job.classifier().freeze_backbone().eval()
     train = job.images(job.split_with_role("train"), augmented=job.recipe.lp_features == "train")
     val = job.images(job.split_with_role("id_val"))
     uniforms = train.uniforms(job.run.seed, 0)

@@ -23,7 +23,7 @@ def start(job: Job) -> Classifier:
 
     from repro.nn.model import Classifier, zero_shot_head
 
-    net = job.backbone().to(job.device)
+    net = job.backbone()
     weight = zero_shot_head(net, job.benchmark.classes, job.benchmark.templates)
     model = Classifier(net.drop_text(), len(weight), normalize=True).to(job.device).freeze_backbone()
     model.set_head(weight, torch.zeros(len(weight), device=job.device))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 
 class Stop:
-    """`asked` turns true with the first signal; a second one interrupts at once."""
+    """`asked` turns true with the first signal; a second one does what it would do outside."""
 
     asked = False
 
@@ -22,12 +22,15 @@ def deferred() -> Iterator[Stop]:
         yield stop
         return
 
+    before = {}
+
     def handle(number: int, frame: object) -> None:
-        if stop.asked:
-            raise KeyboardInterrupt
+        if stop.asked and callable(before[number]):
+            before[number](number, frame)
         stop.asked = True
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, handle)
     try:
         yield stop
     finally:

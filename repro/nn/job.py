@@ -62,7 +62,7 @@ class Job:
         return self.run.benchmark
 
     def backbone(self, pretrained: bool = True) -> Backbone:
-        """The run's backbone: from its parent run, from the weights file, or with random weights drawn from the run's seed."""
+        """The run's backbone: from its parent run, from the weights file, or with random weights drawn from the run's seed; on the job's device."""
         seed_torch("backbone", self.run.seed)
         net, droppable = backbones.build(self.run.backbone)
         if pretrained and "backbone" in self.parents:
@@ -71,13 +71,13 @@ class Job:
         elif pretrained and self.weights_file:
             backbones.load(net, droppable, self.weights_file)
         self.preprocess = net.preprocess.with_recipe(self.recipe)
-        return net
+        return net.to(self.device, memory_format=torch.channels_last)  # as images lie in memory
 
     def classifier(self, pretrained: bool = True, normalize: bool = False) -> Classifier:
         """Image tower and a fresh head (PyTorch's default initialisation, drawn from the run's seed)."""
         net = self.backbone(pretrained).drop_text()
         seed_torch("head", self.run.seed)
-        return Classifier(net, len(self.benchmark.classes), normalize)
+        return Classifier(net, len(self.benchmark.classes), normalize).to(self.device)
 
     def images(self, split: str, augmented: bool = False) -> Images:
         """A split as batches, packed first where it is not yet; the backbone must have been built, since it says how images are prepared."""

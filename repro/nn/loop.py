@@ -108,7 +108,10 @@ class Trainer:
                 self._save()
             if stop.asked and not last:
                 raise KeyboardInterrupt
-        self._judge(f"epoch-{epoch + 1}", epoch + 1)
+        if (epoch + 1) % self.recipe.judge_every == 0 or epoch + 1 == self.recipe.epochs:
+            self._judge(f"epoch-{epoch + 1}", epoch + 1)
+        else:
+            self._save()
         if stop.asked:
             raise KeyboardInterrupt
 

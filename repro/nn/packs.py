@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from filelock import FileLock
 from PIL import Image
 
 from repro.errors import UserError
@@ -125,30 +126,28 @@ def exists(folder: Path) -> bool:
 
 def build(folder: Path, examples: Examples, resize: Resize, on_image: Callable[[int], None]) -> None:
     """Make the pack at `folder` unless it is there; a half-made one is never seen under its name."""
-    if exists(folder):
-        return
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        _write(temporary, examples, resize, on_image)
-        histogram = {str(label): int(count) for label, count in zip(*np.unique(examples.labels, return_counts=True), strict=True)}
-        marker = {
-            "examples": len(examples.sources),
-            "image_bytes": (temporary / "images.bin").stat().st_size,
-            "resize": resize.model_dump(),
-            "labels": histogram,
-            "captions": examples.captions,
-        }
-        write_atomically(temporary / "pack.json", json.dumps(marker, indent=1))
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_name(f".{folder.name}.unfinished")
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if exists(folder):
+            return
+        for left in (temporary, folder):  # by a process that was killed, or by somebody who began to remove the pack
+            shutil.rmtree(left, ignore_errors=True)
+        temporary.mkdir()
         try:
+            _write(temporary, examples, resize, on_image)
+            histogram = {str(label): int(count) for label, count in zip(*np.unique(examples.labels, return_counts=True), strict=True)}
+            marker = {
+                "examples": len(examples.sources),
+                "image_bytes": (temporary / "images.bin").stat().st_size,
+                "resize": resize.model_dump(),
+                "labels": histogram,
+                "captions": examples.captions,
+            }
+            write_atomically(temporary / "pack.json", json.dumps(marker, indent=1))
             os.rename(temporary, folder)
-        except OSError:  # another process was first: its pack has the same content
-            if not exists(folder):  # no: what is left of one that somebody began to remove
-                shutil.rmtree(folder)
-                os.rename(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _damaged(folder: Path, why: str) -> UserError:

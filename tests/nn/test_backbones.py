@@ -9,7 +9,7 @@ import pytest
 import timm
 import torch
 from PIL import Image
-from shared_data import shared
+from shared_folder import shared
 from torchvision import models, transforms
 
 from repro import backbones as named

@@ -1,0 +1,166 @@
+"""Your own data: <domain>/<class>/<image>, trained on one domain, tested on others.
+
+The ID domain is split into train, validation and test (60/20/20, stratified by class, seeded); copies of one image (equal bytes) always
+fall into the same part, so no test image was trained on. Every other named domain is an OOD test set as a whole.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from repro.data.files import hash_files
+from repro.errors import UserError, nearest
+from repro.types import Benchmark, Split, digest
+
+if TYPE_CHECKING:
+    from repro.examples import Examples
+    from repro.paths import Places
+
+VERSION = 1
+SUFFIXES = (".jpg", ".jpeg", ".png")
+PARTS = ("train", "id_val", "id_test")
+SHARES = (0.6, 0.8)  # where the second and the third part begin
+TINY = 12  # images per class and domain
+USAGE = "repro run folder --root DIR --id DOMAIN --ood DOMAIN,DOMAIN"
+
+
+def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Benchmark:
+    """The benchmark's record: domains and classes are read off the folder, its content is hashed (and the hashes remembered)."""
+    for option in ("root", "id", "ood"):
+        if not options.get(option):
+            raise UserError(f"folder needs --{option}", "it says where the images lie and which domains are ID and OOD", USAGE)
+    root = Path(options["root"]).expanduser().absolute()
+    ood = tuple(dict.fromkeys(name.strip() for name in options["ood"].split(",") if name.strip()))
+    domains = _domains(root)
+    for name in (options["id"], *ood):
+        if name not in domains:
+            near = nearest(name, domains)
+            raise UserError(
+                f"{root} has no domain {name!r}",
+                f"did you mean {near!r}?" if near else f"it has {', '.join(domains[:10])}{', …' if len(domains) > 10 else ''}",
+                USAGE,
+            )
+    if options["id"] in ood:
+        raise UserError(f"--ood names the ID domain {options['id']!r}", "its training images would be tested on", USAGE)
+    classes = _agreeing_classes(root, (options["id"], *ood))
+    hashes = _hashes(root, (options["id"], *ood), classes, places.packs / "file-hashes.sqlite", tiny)
+    return Benchmark(
+        name="folder",
+        version=VERSION,
+        caption="Your own data",
+        title=f"folder {root.name}: {options['id']} → {', '.join(ood)}",
+        splits=(
+            Split(name="train", role="train", caption=f"60 % of {options['id']}"),
+            Split(name="id_val", role="id_val", caption=f"20 % of {options['id']}"),
+            Split(name="id_test", role="id_test", caption=f"20 % of {options['id']}", column="ID"),
+            *(Split(name=name, role="ood_test", caption=f"all of {name}", column="OOD") for name in ood),
+        ),
+        classes=classes,
+        templates=("a photo of a {}.",),
+        data=digest(hashes),
+        options={"id": options["id"], "ood": list(ood)},
+        root=str(root),
+        methods=("lp", "ft", "lp-ft"),
+        tiny=tiny,
+    )
+
+
+def _subfolders(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")))
+
+
+def _domains(root: Path) -> tuple[str, ...]:
+    try:
+        domains = _subfolders(root)
+    except OSError as error:
+        raise UserError(f"cannot read the folder {root}", error.strerror or str(error), USAGE) from None
+    if not domains:
+        raise UserError(f"{root} has no domains", "expected <domain>/<class>/<image>", f"put a folder per domain into {root}")
+    return domains
+
+
+def _agreeing_classes(root: Path, domains: tuple[str, ...]) -> tuple[str, ...]:
+    """The classes of the ID domain, which every other domain must have, no more and no fewer, each with images."""
+    classes = _subfolders(root / domains[0])
+    if len(classes) < 2:
+        raise UserError(
+            f"{root / domains[0]} has {len(classes) or 'no'} class folders",
+            "expected <domain>/<class>/<image> with at least two classes",
+            f"put a folder per class into {root / domains[0]}",
+        )
+    for domain in domains:
+        own = _subfolders(root / domain)
+        missing, extra = sorted(set(classes) - set(own)), sorted(set(own) - set(classes))
+        if missing or extra:
+            why = "; ".join(f"{what} {', '.join(names[:5])}" for what, names in (("it lacks", missing), ("it alone has", extra)) if names)
+            raise UserError(
+                f"the classes of {domain} are not those of {domains[0]}",
+                why,
+                f"make the folders below {root / domain} and {root / domains[0]} agree",
+            )
+        for name in classes:
+            if not _images(root / domain / name):
+                raise UserError(
+                    f"{root / domain / name} has no images",
+                    f"looked for {', '.join(SUFFIXES)}",
+                    f"put images into it, or remove the class {name!r} from every domain",
+                )
+    return classes
+
+
+def _images(folder: Path, tiny: bool = False) -> list[Path]:
+    found = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+    return found[:TINY] if tiny else found
+
+
+@cache
+def _hashes(root: Path, domains: tuple[str, ...], classes: tuple[str, ...], cache_file: Path, tiny: bool) -> dict[str, str]:
+    """Path below the root → sha256, for every image of the domains."""
+    paths = [path for domain in domains for name in classes for path in _images(root / domain / name, tiny)]
+    return {path.relative_to(root).as_posix(): sha256 for path, sha256 in hash_files(paths, cache_file).items()}
+
+
+def _part(paths: list[tuple[Path, str]], part: str, salt: str) -> list[Path]:
+    """The images of one class that fall into a part: distinct contents, ordered by a seeded hash, are cut; copies follow."""
+    order = sorted({sha256 for _, sha256 in paths}, key=lambda sha256: digest([salt, sha256]))
+    cuts = [0, *(round(share * len(order)) for share in SHARES), len(order)]
+    begin, end = cuts[PARTS.index(part)], cuts[PARTS.index(part) + 1]
+    chosen = set(order[begin:end])
+    return [path for path, sha256 in paths if sha256 in chosen]
+
+
+def examples(benchmark: Benchmark, split: Split) -> Examples:
+    """The image files of one split, class by class."""
+    import numpy as np
+
+    from repro.examples import Examples
+
+    root = Path(benchmark.root)
+    domain = benchmark.options["id"] if split.name in PARTS else split.name
+    sources: list[Path] = []
+    labels: list[int] = []
+    for label, name in enumerate(benchmark.classes):
+        paths = _images(root / domain / name, benchmark.tiny)
+        if split.name in PARTS:
+            paths = _part([(path, _content(path)) for path in paths], split.name, salt=f"split {VERSION}")
+        if not paths:
+            raise UserError(
+                f"{root / domain / name} leaves no image for {split.name}",
+                "each class of the ID domain needs at least 3 different images",
+                "add images to it",
+            )
+        sources += paths
+        labels += [label] * len(paths)
+    return Examples(sources, np.array(labels, np.int64))
+
+
+@cache
+def _content(path: Path) -> str:
+    import hashlib
+
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,53 @@
+"""No test sees the places of the one who runs it; the command line as tests call it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def own_places(tmp_path, monkeypatch):
+    """Everything the program keeps goes below the test's own folder."""
+    monkeypatch.setenv("REPRO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("REPRO_CONFIG", str(tmp_path / "config.toml"))
+    for place in ("DATA", "PACKS", "RUNS"):
+        monkeypatch.delenv(f"REPRO_{place}", raising=False)
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """`call("list", "tables")` → (exit code, standard output, standard error), on a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    from repro.cli import main
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as stop:
+            main([str(argument) for argument in arguments])
+        return stop.value.code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def mistake(call):
+    """`mistake("run", "digit")` → what, why, cure: asserts that there are exactly these lines, and exit code 2."""
+
+    def run(*arguments: str) -> tuple[str, str, str]:
+        code, out, err = call(*arguments)
+        assert (code, out) == (2, ""), (code, out, err)
+        found = re.fullmatch(r"error: (.+)\n  why: (.+)\n  try: (.+)\n", err)
+        assert found, err
+        return found.groups()
+
+    return run
+
+
+@pytest.fixture
+def home_store(tmp_path):
+    """The store of the test's own home."""
+    from repro.store import Store
+
+    return Store(tmp_path / "home" / "runs")

@@ -1,0 +1,43 @@
+"""A path that the schema accepts stays below any root, on any platform."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import PurePosixPath, PureWindowsPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from repro.data.fields import SafePath, Url
+
+path = TypeAdapter(SafePath)
+url = TypeAdapter(Url)
+
+
+@given(st.text(st.sampled_from("a./\\:C~ \x00\n\x7f\u2028é"), max_size=8))
+def test_an_accepted_path_stays_below_the_root(text):
+    try:
+        accepted = path.validate_python(text)
+    except ValidationError:
+        return
+    assert posixpath.normpath(posixpath.join("/root", accepted)) == f"/root/{accepted}"
+    assert PurePosixPath("/root", accepted).parts[:2] == ("/", "root")
+    windows = PureWindowsPath("D:/root", accepted)
+    assert windows.parts[:2] == ("D:\\", "root") and ".." not in windows.parts
+    assert accepted.isprintable()
+
+
+@pytest.mark.parametrize("good", ["a", "a/b.tar.gz", "a b/c", "ImageNet-C/gaussian_noise/5", "train/*/*.JPEG", "..a/b..", "ab:c"])
+def test_ordinary_paths_are_accepted(good):
+    assert path.validate_python(good) == good
+
+
+BAD = ["", "ftp://a.b/c", "file:///a", "//a.b/c", "a.b/c", "https://", "http:/a", "https://a.b/c d", "https://a.b/\n", "https://[a"]
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_addresses_that_are_none_are_refused(bad):
+    with pytest.raises(ValidationError):
+        url.validate_python(bad)

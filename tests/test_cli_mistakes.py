@@ -1,0 +1,116 @@
+"""Each mistake is three lines and exit code 2; nothing is lost, and no stack trace is shown."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import fabricated
+import pytest
+
+import repro
+from repro.__main__ import main as from_the_shell
+
+TOP = Path(repro.__file__).parent.parent
+
+MISTAKES = {
+    "command": (("rnu",), "No such command 'rnu'", "did you mean 'run'?", "repro --help"),
+    "option": (("run", "digits", "--sedes", "3"), "--sedes", "", "repro run --help"),
+    "no benchmark": (("run",), "Missing argument 'benchmark'", "", "repro run --help"),
+    "benchmark": (("run", "digit"), "there is no benchmark 'digit'", "did you mean 'digits'?", "repro list"),
+    "method": (("run", "digits", "-m", "lpft"), "there is no method 'lpft'", "did you mean 'lp-ft'?", "repro list methods"),
+    "seeds": (("run", "digits", "--seeds", "three"), "--seeds three", "0,4 means those two", "--seeds 3"),
+    "field": (("run", "digits", "--set", "lrr=1"), "no field 'lrr'", "did you mean 'lr'?", "repro list fields"),
+    "value": (("run", "digits", "--set", "lr=fast"), "'fast' is not a value of lr", "number", "--set lr=0.001"),
+    "value of a key": (("run", "digits", "--set", "lr=inf"), "'inf' is not a value of lr", "finite", "--set lr=0.001"),
+    "value with a line break": (("run", "digits", "--set", "lr=1\n2"), "is not a value of lr", "number", "--set lr=0.001"),
+    "scope": (("run", "digits", "--set", "lpft.lr=1"), "no method 'lpft'", "did you mean 'lp-ft'?", "repro list methods"),
+    "meaning": (("run", "digits", "--set", "lp.lr=1"), "lr means nothing to lp", "lp uses", "METHOD.lr"),
+    "backbone": (
+        ("run", "digits", "--backbone", "digit-clip"),
+        "no backbone 'digit-clip'",
+        "did you mean 'digits-clip'?",
+        "repro list backbones",
+    ),
+    "weights": (("run", "digits", "--weights", "/no/such"), "cannot read the weights file /no/such", "No such file", "--weights FILE"),
+    "option of another": (("run", "digits", "--root", "x"), "digits takes no --root", "", "repro run digits"),
+    "folder": (("run", "folder"), "folder needs --root", "", "repro run folder --root DIR"),
+    "list": (("list", "method"), "there is no list 'method'", "did you mean 'methods'?", "repro list"),
+    "table": (("table", "digit"), "there is no table 'digit'", "did you mean 'digits'?", "repro list tables"),
+    "no results": (("table",), "there are no results yet", "looked in", "repro run digits"),
+    "no results of": (("table", "folder", "--tiny"), "no results of folder on tiny subsets", "looked in", "repro run folder --tiny"),
+    "rule": (("table", "--select", "idval"), "no selection rule 'idval'", "did you mean 'id_val'?", "repro table --help"),
+    "format": (("table", "--format", "markdwon"), "no format 'markdwon'", "did you mean 'markdown'?", "repro table --help"),
+    "unknown key": (("show", "abcd"), "no run's key starts with abcd", "looked in", "repro show"),
+    "no key": (("show", "xyzzy"), "'xyzzy' is not a run's key", "hexadecimal", "repro show"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_three_lines_and_exit_code_2(mistake, name):
+    arguments, what, why, cure = MISTAKES[name]
+    lines = mistake(*arguments)
+    assert what in lines[0] and why in lines[1] and cure in lines[2], lines
+
+
+def test_a_broken_config_is_a_mistake(mistake, tmp_path):
+    (tmp_path / "config.toml").write_text('rums = "x"')
+    for arguments in ((), ("table",), ("run", "digits", "--dry-run")):
+        assert "config.toml" in mistake(*arguments)[0]
+
+
+def test_a_runs_folder_that_cannot_be_written_stops_the_run_before_it_starts(mistake, call, tmp_path):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        code, out, err = call("--runs", place, "run", "digits", "--method", "scratch", "--seeds", "1")
+        assert code == 2
+        assert err.splitlines()[0] == f"error: cannot write to the runs folder {place}" and len(err.splitlines()) == 3
+        assert "1 runs to do" in out, "the plan is printed first"
+        assert call("--runs", place, "run", "digits", "--dry-run")[0] == 0
+        assert mistake("--runs", place, "table")[0] == "there are no results yet"
+
+
+def test_a_damaged_result_is_a_mistake_that_names_the_file(mistake, home_store):
+    run = fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits())).run
+    (home_store.folder(run) / "result.json").write_text("{")
+    for arguments in (("table",), ("show",), ("show", run.key)):
+        what, _, cure = mistake(*arguments)
+        assert what == f"{home_store.folder(run)}/result.json is damaged" and cure.startswith(f"rm -r {home_store.folder(run)}")
+
+
+def test_an_output_that_cannot_be_written(mistake, home_store, tmp_path):
+    fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits()))
+    assert mistake("table", "--out", tmp_path / "no" / "t.md")[0] == f"cannot write {tmp_path}/no/t.md"
+
+
+def test_a_run_that_did_not_finish_cannot_be_shown(mistake, home_store):
+    run = fabricated.run("ft", of=fabricated.of_digits())
+    home_store.claim(run)
+    assert mistake("show", run.key)[0].endswith("is not finished")
+
+
+def test_ctrl_c_is_one_line_and_130(capsys, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("repro.cli.running._work", interrupted)
+    monkeypatch.setattr(sys, "argv", ["repro", "run", "digits", "--method", "scratch"])
+    with pytest.raises(SystemExit) as stop:
+        from_the_shell()
+    assert stop.value.code == 130
+    assert capsys.readouterr().err.strip() == "interrupted: nothing is lost, the same command continues"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_closed_pipe_is_no_error(unbuffered):
+    """As in `repro list fields | head -n 1`."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run(
+        [sys.executable, "-m", "repro", "list", "fields"], stdout=writing, stderr=subprocess.PIPE, text=True, cwd=TOP, env=environment
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")

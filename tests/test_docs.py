@@ -1,0 +1,103 @@
+"""The README names everything that there is: each command, option, benchmark, method, place and way of selection."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import typer
+
+import repro
+from repro import backbones, plugins
+from repro.cli import app
+from repro.paths import PLACES
+from repro.selection import RULES
+
+README = Path(repro.__file__).resolve().parent.parent / "README.md"
+
+
+def commands() -> dict[str, list[str]]:
+    """Command → its options as they are spelled out, longest first spelling only; "" is the program itself."""
+    program = typer.main.get_command(app)
+    found = {"": program, **program.commands}
+    return {name: sorted({max(option.opts, key=len) for option in command.params if option.opts[0].startswith("-")} - {"--help"})
+            for name, command in found.items()}  # fmt: skip
+
+
+def required() -> dict[str, str]:
+    """What must be said → the pattern that says it."""
+    wanted: dict[str, str] = {}
+    for command, options in commands().items():
+        if command:
+            wanted[f"command: repro {command}"] = rf"repro {command}\b"
+        for option in options:
+            wanted[f"option of {f'repro {command}'.strip()}: {option}"] = rf"(?<![\w-]){option}(?![\w-])"
+    for kind in ("benchmarks", "methods"):
+        for name in plugins.names(kind):
+            wanted[f"{kind[:-1]}: {name}"] = rf"(?<![\w-]){re.escape(name)}(?![\w-])"
+    wanted |= {f"variable: REPRO_{place.upper()}": rf"\bREPRO_{place.upper()}\b" for place in PLACES}
+    wanted |= {f"selection rule: {rule}": rf"\b{rule}\b" for rule in RULES}
+    wanted |= {f"backbone: {name}": rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in backbones.named()}
+    wanted |= {f"family of backbones: {name}:": rf"\b{name}:" for name in backbones.FAMILIES}
+    wanted["in Python: repro.results()"] = r"\brepro\.results\(\)"
+    wanted["as a module: python -m repro"] = r"python -m repro\b"
+    wanted["first command"] = r"pip install -e '\.\[test\]' && repro run digits"
+    wanted["second command"] = r"pip install -e '\.\[test\]' && pytest"
+    return wanted
+
+
+def missing(text: str) -> list[str]:
+    """What the text does not say, of all that it must."""
+    return [what for what, pattern in required().items() if not re.search(pattern, text)]
+
+
+def test_the_command_line_is_read_in_full():
+    found = commands()
+    assert set(found) >= {"", "run", "table", "show", "list"}
+    assert set(found["run"]) >= {"--method", "--seeds", "--backbone", "--weights", "--set", "--device", "--tiny", "--dry-run", "--json"}
+    assert set(found[""]) >= {"--home", "--data", "--packs", "--runs", "--version"}
+    assert len(required()) >= 50
+
+
+def test_what_is_not_said_is_found():
+    """A name inside another does not count: `lp-ft` says neither `lp` nor `ft`."""
+    unsaid = missing("repro run digits --seeds 3 -m lp-ft, --dry-runs, REPRO_HOMES")
+    assert "command: repro run" not in unsaid and "benchmark: digits" not in unsaid
+    assert "option of repro run: --seeds" not in unsaid and "method: lp-ft" not in unsaid
+    for what in ("method: lp", "method: ft", "option of repro run: --dry-run", "variable: REPRO_HOME", "command: repro show"):
+        assert what in unsaid
+
+
+def test_the_readme_names_everything():
+    assert missing(README.read_text(encoding="utf-8")) == []
+
+
+BLOCKS = re.findall(r"^```(?:sh|bash|console|shell)?\n(.*?)^```", README.read_text(encoding="utf-8"), re.M | re.S)
+COMPLETION = ("--help", "--install-completion", "--show-completion")
+
+
+def _calls(block: str) -> list[list[str]]:
+    """The words after `repro` in each line of a code block that calls it."""
+    lines = (line.partition(" #")[0] for line in block.replace("\\\n", " ").splitlines())
+    return [words.split() for line in lines for words in re.findall(r"(?:^|[\s$&;|(])repro((?: +[^\s#|&;]+)*) *(?:$|[#|&;])", line)]
+
+
+def test_every_command_in_the_readme_can_be_typed():
+    known = commands()
+    options = {option for group in known.values() for option in group} | set(COMPLETION)
+    calls = [words for block in BLOCKS for words in _calls(block)]
+    assert len(calls) >= 2
+    for words in calls:
+        assert {word.partition("=")[0] for word in words if word.startswith("--")} <= options, words
+        first = next((word for word in words if not word.startswith("-")), "")
+        assert first in known or words[0].startswith("--"), words
+
+
+def test_a_call_in_a_code_block_is_read():
+    assert _calls(
+        "pip install x && repro run digits --seeds 3   # why\n$ repro\nrepro run a \\\n  --set lr=1\n  repro/   the folder\n"
+    ) == [
+        ["run", "digits", "--seeds", "3"],
+        [],
+        ["run", "a", "--set", "lr=1"],
+    ]

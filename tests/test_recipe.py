@@ -1,0 +1,187 @@
+"""A recipe is made in layers, and each field remembers which layer it came from."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from repro.errors import UserError
+from repro.recipe import Setting, parse_set, resolve, unused
+from repro.types import IMAGES, TRAINING, Method, Recipe, canonical_json
+
+METHODS = ["ft", "lp", "lp-ft"]
+FT = Method(name="ft", version=1, fields=TRAINING | IMAGES, defaults={"epochs": 20, "lr": 0.01})
+
+
+def chosen(*settings: str, row=None, asked: bool = True, tiny: bool = False, method: Method = FT):
+    return resolve(method, row or {}, "tables/x.toml: ft", [parse_set(text, METHODS) for text in settings], asked, tiny)
+
+
+def only(choices):
+    assert len(choices) == 1
+    return choices[0]
+
+
+def test_the_methods_default_alone():
+    choice = only(chosen())
+    assert choice.recipe == Recipe(epochs=20, lr=0.01)
+    assert choice.provenance == {"epochs": "method ft", "lr": "method ft"}
+
+
+def test_the_row_beats_the_method_and_a_setting_beats_both():
+    row = {"lr": 0.1, "batch_size": 32}
+    assert only(chosen(row=row)).recipe == Recipe(epochs=20, lr=0.1, batch_size=32)
+    choice = only(chosen("lr=0.5", row=row))
+    assert choice.recipe == Recipe(epochs=20, lr=0.5, batch_size=32)
+    assert choice.provenance == {"epochs": "method ft", "lr": "--set lr=0.5", "batch_size": "tables/x.toml: ft"}
+
+
+def test_the_last_of_two_settings_holds():
+    assert only(chosen("lr=0.5", "lr=0.7")).recipe.lr == 0.7
+
+
+def test_a_field_set_back_to_its_neutral_value_leaves_no_trace():
+    choice = only(chosen("lr=0.001", "epochs=0"))
+    assert choice.recipe == Recipe()
+    assert choice.provenance == {}
+
+
+def test_an_unscoped_setting_reaches_only_methods_that_were_asked_for():
+    assert only(chosen("lr=0.5", asked=False)).recipe.lr == 0.01
+    assert only(chosen("ft.lr=0.5", asked=False)).recipe.lr == 0.5
+    assert only(chosen("lp-ft.lr=0.5")).recipe.lr == 0.01
+
+
+def test_an_unscoped_setting_passes_by_a_method_that_has_no_such_field():
+    assert only(chosen("lp_c_count=3")).recipe == Recipe(epochs=20, lr=0.01)
+
+
+def test_a_scoped_setting_must_mean_something_to_its_method():
+    with pytest.raises(UserError, match=r"--set ft\.lp_c_count=3: lp_c_count means nothing to ft") as caught:
+        chosen("ft.lp_c_count=3")
+    assert "batch_size" in caught.value.why
+
+
+def test_a_sweep_makes_every_combination_in_order():
+    choices = chosen("lr=0.1,0.2", "weight_decay=0,0.5")
+    assert [(choice.recipe.lr, choice.recipe.weight_decay) for choice in choices] == [(0.1, 0), (0.1, 0.5), (0.2, 0), (0.2, 0.5)]
+    assert choices[1].provenance["weight_decay"] == "--set weight_decay=0,0.5"
+    assert "weight_decay" not in choices[0].provenance
+
+
+def test_a_row_may_sweep_and_a_pair_is_no_sweep():
+    choices = chosen(row={"lr": [0.1, 0.2], "betas": [0.8, 0.9]})
+    assert [(choice.recipe.lr, choice.recipe.betas) for choice in choices] == [(0.1, (0.8, 0.9)), (0.2, (0.8, 0.9))]
+
+
+def test_tiny_takes_one_epoch_unless_a_setting_says_otherwise():
+    choice = only(chosen(tiny=True))
+    assert (choice.recipe.epochs, choice.provenance["epochs"]) == (1, "--tiny")
+    assert only(chosen("epochs=3", tiny=True)).recipe.epochs == 3
+    assert only(chosen(row={"epochs": [4, 5]}, tiny=True)).recipe.epochs == 1
+    without = Method(name="lp", version=1, fields=IMAGES)
+    assert only(chosen(tiny=True, method=without)).recipe == Recipe()
+
+
+@pytest.mark.parametrize(
+    ("row", "what", "why"),
+    [
+        ({"lrr": 1.0}, "tables/x.toml: ft: a recipe has no field 'lrr'", "did you mean 'lr'?"),
+        ({"lr": "fast"}, "tables/x.toml: ft: 'fast' is not a value of lr", "valid number"),
+        ({"lr": [0.1, -1]}, "tables/x.toml: ft: -1 is not a value of lr", "greater than 0"),
+        ({"lp_c_count": 3}, "tables/x.toml: ft: lp_c_count means nothing to ft", "ft uses"),
+    ],
+)
+def test_a_mistake_in_a_table_names_the_table(row, what, why):
+    with pytest.raises(UserError) as caught:
+        chosen(row=row)
+    assert caught.value.what == what
+    assert why in caught.value.why
+
+
+@pytest.mark.parametrize(
+    ("text", "setting"),
+    [
+        ("lr=1e-3", (None, "lr", (1e-3,))),
+        (" lp-ft.lr = 1e-3 ", ("lp-ft", "lr", (1e-3,))),
+        ("lr=1,2,1", (None, "lr", (1.0, 2.0))),
+        ("betas=0.9,0.98", (None, "betas", ((0.9, 0.98),))),
+        ("mean=.1,.2,.3", (None, "mean", ((0.1, 0.2, 0.3),))),
+        ("mean=none", (None, "mean", (None,))),
+        ("clip_norm=NONE,1", (None, "clip_norm", (None, 1.0))),
+        ("augment=none", (None, "augment", ("none",))),
+        ("lp.lp_standardise=none,scalar", ("lp", "lp_standardise", ("none", "scalar"))),
+        ("nesterov=true", (None, "nesterov", (True,))),
+        ("optimizer=adamw,sgd", (None, "optimizer", ("adamw", "sgd"))),
+    ],
+)
+def test_parse_set_reads(text, setting):
+    assert parse_set(text, METHODS) == Setting(*setting, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "why", "cure"),
+    [
+        ("lr", "not of the form key=value", "a setting names", "--set lr=1e-3"),
+        ("=3", "not of the form key=value", "a setting names", "--set lr=1e-3"),
+        ("lr=", "not of the form key=value", "a setting names", "--set lr=1e-3"),
+        ("lr= ", "not of the form key=value", "a setting names", "--set lr=1e-3"),
+        ("bacth_size=3", "no field 'bacth_size'", "did you mean 'batch_size'?", "repro list fields"),
+        ("xyzzy=3", "no field 'xyzzy'", "the fields are listed", "repro list fields"),
+        ("lpft.lr=3", "no method 'lpft'", "did you mean 'lp-ft'?", "repro list methods"),
+        ("xyzzy.lr=3", "no method 'xyzzy'", "known: ft, lp, lp-ft", "repro list methods"),
+        (".lr=3", "no method ''", "known:", "repro list methods"),
+        ("lr=fast", "'fast' is not a value of lr", "valid number", "--set lr=0.001"),
+        ("lr=1,", "'' is not a value of lr", "valid number", "--set lr=0.001"),
+        ("lr=0", "'0' is not a value of lr", "greater than 0 (peak learning rate)", "--set lr=0.001"),
+        ("lr=none", "'none' is not a value of lr", "valid number", "--set lr=0.001"),
+        ("lr=inf", "'inf' is not a value of lr", "finite", "--set lr=0.001"),
+        ("betas=nan,0.9", "is not a value of betas", "finite", "--set betas=0.9,0.999"),
+        ("epochs=1.5", "'1.5' is not a value of epochs", "valid integer", "--set epochs=0"),
+        ("betas=0.9", "is not a value of betas", "Field required", "--set betas=0.9,0.999"),
+        ("precision=fp8", "'fp8' is not a value of precision", "'fp32', 'bf16' or 'fp16'", "--set precision=fp32"),
+        ("nesterov=perhaps", "'perhaps' is not a value of nesterov", "boolean", "--set nesterov="),
+        ("clip_norm=-1", "'-1' is not a value of clip_norm", "greater than 0", "--set clip_norm=none"),
+    ],
+)
+def test_parse_set_refuses_in_three_lines(text, what, why, cure):
+    with pytest.raises(UserError) as caught:
+        parse_set(text, METHODS)
+    lines = caught.value.lines()
+    assert all(part in line for part, line in zip((what, why, cure), lines, strict=True)), lines
+    assert not any("\n" in line for line in lines)
+
+
+@pytest.mark.parametrize("field", Recipe.model_fields)
+def test_the_example_of_a_cure_can_be_typed(field):
+    with pytest.raises(UserError) as caught:
+        parse_set(f"{field}=\x00", METHODS)
+    example_of_field = caught.value.cure.removeprefix("for example --set ")
+    assert parse_set(example_of_field, METHODS).values == (Recipe.model_fields[field].default,)
+
+
+FIELDS = st.sampled_from(sorted(Recipe.model_fields))
+VALUES = st.text() | st.floats().map(str) | st.integers().map(str) | st.lists(st.floats().map(str), max_size=4).map(",".join)
+
+
+@given(st.text() | st.builds("{}={}".format, FIELDS, VALUES) | st.builds("{}.{}={}".format, st.sampled_from(METHODS), FIELDS, VALUES))
+@example("epochs=" + "9" * 5000)
+@example("lr=1e999")
+@example("lr=٣")
+def test_parse_set_gives_a_setting_that_can_be_run_or_a_user_error(text):
+    try:
+        setting = parse_set(text, METHODS)
+    except UserError as error:
+        assert len(error.lines()) == 3
+        return
+    assert setting.field in Recipe.model_fields
+    assert setting.method in (None, *METHODS)
+    for value in setting.values:
+        canonical_json(Recipe.model_validate({setting.field: value}).changed())
+
+
+def test_a_setting_that_nobody_uses_is_a_mistake():
+    settings = [parse_set("lr=1", METHODS), parse_set("lp_c_count=3", METHODS), parse_set("lp.lp_c_count=3", METHODS)]
+    assert unused(settings, [FT]).what == "--set lp_c_count=3: no method of this run uses lp_c_count"
+    assert unused(settings[:1] + settings[2:], [FT]) is None

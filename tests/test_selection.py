@@ -1,0 +1,68 @@
+"""Which checkpoint is reported: a pure function of stored records."""
+
+from __future__ import annotations
+
+import fabricated
+import pytest
+
+from repro.errors import UserError
+from repro.selection import RULES, score, select, worth_keeping
+from repro.types import Split
+
+BENCHMARK = fabricated.benchmark()
+WITH_OOD_VAL = fabricated.benchmark(splits=(*fabricated.SPLITS, Split(name="quickdraw", role="ood_val")))
+POINTS = (
+    fabricated.checkpoint("epoch-1", id_val=0.7, id_test=0.9, sketch=0.9, clipart=0.2, quickdraw=0.1),
+    fabricated.checkpoint("epoch-2", id_val=0.8, id_test=0.1, sketch=0.3, clipart=0.9, quickdraw=0.2),
+    fabricated.checkpoint("epoch-3", id_val=0.8, id_test=0.2, sketch=0.1, clipart=0.1, quickdraw=0.9),
+    fabricated.checkpoint("epoch-4", id_val=0.6, id_test=0.3, sketch=0.1, clipart=0.1, quickdraw=0.3),
+)
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("id_val", "epoch-2"), ("last", "epoch-4"), ("oracle", "epoch-2"), ("ood_val", "epoch-3")])
+def test_each_rule_selects(rule, expected):
+    assert select(POINTS, rule, WITH_OOD_VAL).name == expected
+
+
+def test_the_rules_are_these():
+    assert list(RULES) == ["id_val", "ood_val", "last", "oracle"]
+
+
+def test_the_earliest_of_equals_is_selected():
+    assert select(POINTS[1:3], "id_val", BENCHMARK).name == "epoch-2"
+    assert select(POINTS[2:0:-1], "id_val", BENCHMARK).name == "epoch-3"
+
+
+def test_the_oracle_averages_the_reported_ood_splits_and_nothing_else():
+    assert score(POINTS[0], "oracle", WITH_OOD_VAL) == pytest.approx(0.55)
+    assert score(POINTS[1], "oracle", WITH_OOD_VAL) == pytest.approx(0.6)
+
+
+def test_test_splits_do_not_influence_fair_rules():
+    spoiled = [
+        point.model_copy(update={"metrics": {**point.metrics, "id_test": {"accuracy": 0.0}, "sketch": {"accuracy": 1.0 - index / 9}}})
+        for index, point in enumerate(POINTS)
+    ]
+    for rule in ("id_val", "ood_val", "last"):
+        assert select(spoiled, rule, WITH_OOD_VAL).name == select(POINTS, rule, WITH_OOD_VAL).name
+
+
+def test_a_run_with_one_checkpoint_needs_no_selection():
+    assert select(POINTS[:1], "id_val", BENCHMARK) is POINTS[0]
+
+
+def test_a_rule_without_its_split_is_refused():
+    with pytest.raises(UserError, match="made-up has no split for selection by ood_val"):
+        select(POINTS, "ood_val", BENCHMARK)
+
+
+def test_a_wrong_rule_suggests_the_nearest():
+    with pytest.raises(UserError, match="there is no selection rule 'idval'") as caught:
+        select(POINTS, "idval", BENCHMARK)
+    assert caught.value.why == "did you mean 'id_val'?"
+
+
+def test_worth_keeping_is_what_any_rule_would_report():
+    assert worth_keeping(POINTS, BENCHMARK) == ("epoch-2", "epoch-4")
+    assert worth_keeping(POINTS, WITH_OOD_VAL) == ("epoch-2", "epoch-3", "epoch-4")
+    assert worth_keeping(POINTS[:1], BENCHMARK) == ("epoch-1",)
