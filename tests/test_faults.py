@@ -1,0 +1,115 @@
+"""Kills and interrupts of the real program: the same command again gives the numbers of an undisturbed run."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import tiny_digits
+
+from repro.plan import Plan
+from repro.store import Store
+
+ROOT = Path(__file__).resolve().parent.parent
+EPOCHS = 3
+SETS = (f"epochs={EPOCHS}", "batch_size=10")
+ARGUMENTS = ["run", "digits", "--tiny", "--method", "ft,lp-ft", "--seeds", "1", "--device", "cpu"]
+DONE_IN_SECONDS = 120
+# The program as users start it, but with a pause per step, so that a signal finds it in the middle.
+SLOWLY = """
+import sys, time
+from repro.nn.loop import Trainer
+step = Trainer._step
+def slow(self, *arguments):
+    step(self, *arguments)
+    time.sleep({pause})
+Trainer._step = slow
+from repro.cli import main
+main(sys.argv[1:])
+"""
+
+
+def command(pause: float) -> list[str]:
+    start = [sys.executable, "-c", SLOWLY.format(pause=pause)] if pause else [sys.executable, "-m", "repro"]
+    return [*start, *ARGUMENTS, *(part for text in (*tiny_digits.PRETRAINING, *SETS) for part in ("--set", text))]
+
+
+def start(home: Path, pause: float = 0.0) -> subprocess.Popen:
+    environment = {**os.environ, "REPRO_HOME": str(home), "REPRO_CONFIG": str(home / "none.toml"), "OMP_NUM_THREADS": "1"}
+    environment |= {"PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    return subprocess.Popen(command(pause), env=environment, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run_to_the_end(home: Path) -> tuple[str, str]:
+    process = start(home)
+    out, err = process.communicate(timeout=DONE_IN_SECONDS)
+    assert process.returncode == 0, err
+    return out, err
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, dict[str, dict[str, bytes]]]:
+    plan = tiny_digits.plan("ft", "lp-ft", sets=SETS)
+    places = tiny_digits.pretrained_home(tmp_path_factory.mktemp("undisturbed"))
+    assert tiny_digits.execute(plan, places, tiny_digits.CPU, tiny_digits.Log()) == []
+    return plan, {run.key: tiny_digits.bytes_of(places, run) for run in plan.runs}
+
+
+def wait_for(path: Path, process: subprocess.Popen) -> None:
+    """Until `path` exists; the process must not end before."""
+    deadline = time.monotonic() + DONE_IN_SECONDS
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"{path} never came"
+        time.sleep(0.005)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_killed_at_an_instant_and_run_again(undisturbed: tuple, tmp_path: Path, seed: int) -> None:
+    plan, expected = undisturbed
+    store = Store(tiny_digits.pretrained_home(tmp_path).runs)
+    victim = next(run for run in plan.runs if run.method == ("ft", "lp-ft", "ft")[seed])
+    process = start(tmp_path, pause=0.02)
+    wait_for(store.folder(victim) / "claim.json", process)
+    time.sleep(random.Random(seed).uniform(0.05, 0.6))
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert store.result(victim) is None and (store.folder(victim) / "claim.json").exists()
+    run_to_the_end(tmp_path)
+    assert {run.key: tiny_digits.bytes_of(tiny_digits.places_at(tmp_path), run) for run in plan.runs} == expected
+
+
+def test_ctrl_c_is_one_line_and_130_and_the_same_command_continues(undisturbed: tuple, tmp_path: Path) -> None:
+    plan, expected = undisturbed
+    store = Store(tiny_digits.pretrained_home(tmp_path).runs)
+    victim = next(run for run in plan.runs if run.method == "ft")
+    process = start(tmp_path, pause=0.05)
+    wait_for(store.folder(victim) / "claim.json", process)
+    time.sleep(0.4)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=DONE_IN_SECONDS)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    told = [line for line in err.splitlines() if line.strip() and not line.startswith("  ")]  # lines of finished runs are indented
+    assert told == ["interrupted: nothing is lost, the same command continues"]
+    assert (store.folder(victim) / "checkpoint" / "state.pt").exists() and not store.busy(victim)
+    out, _ = run_to_the_end(tmp_path)
+    assert "lp-ft" in out
+    assert {run.key: tiny_digits.bytes_of(tiny_digits.places_at(tmp_path), run) for run in plan.runs} == expected
+
+
+def test_the_same_command_again_trains_nothing(undisturbed: tuple, tmp_path: Path) -> None:
+    plan, _ = undisturbed
+    tiny_digits.pretrained_home(tmp_path)
+    first, _ = run_to_the_end(tmp_path)
+    folders = [Store(tmp_path / "runs").folder(run) for run in plan.runs]
+    before = {path: path.stat().st_mtime_ns for folder in folders for path in folder.iterdir()}
+    second, err = run_to_the_end(tmp_path)
+    assert "0 runs to do" in second and err.strip() == ""
+    assert {path: path.stat().st_mtime_ns for folder in folders for path in folder.iterdir()} == before
+    assert first[first.index("method") :] == second[second.index("method") :]
