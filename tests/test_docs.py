@@ -17,11 +17,16 @@ README = Path(repro.__file__).resolve().parent.parent / "README.md"
 
 
 def commands() -> dict[str, list[str]]:
-    """Command → its options as they are spelled out, longest first spelling only; "" is the program itself."""
-    program = typer.main.get_command(app)
-    found = {"": program, **program.commands}
-    return {name: sorted({max(option.opts, key=len) for option in command.params if option.opts[0].startswith("-")} - {"--help"})
-            for name, command in found.items()}  # fmt: skip
+    """Command (of a group: "data fetch") → its options, the longest spelling of each; "" is the program itself."""
+
+    def walk(name: str, command) -> dict[str, list[str]]:
+        options = {max(option.opts, key=len) for option in command.params if option.opts[0].startswith("-")} - {"--help"}
+        found = {name: sorted(options)}
+        for below, inner in getattr(command, "commands", {}).items():
+            found |= walk(f"{name} {below}".strip(), inner)
+        return found
+
+    return walk("", typer.main.get_command(app))
 
 
 def required() -> dict[str, str]:
@@ -89,8 +94,11 @@ def test_every_command_in_the_readme_can_be_typed():
     assert len(calls) >= 2
     for words in calls:
         assert {word.partition("=")[0] for word in words if word.startswith("--")} <= options, words
-        first = next((word for word in words if not word.startswith("-")), "")
-        assert first in known or words[0].startswith("--"), words
+        named = [word for word in words if not word.startswith("-")]
+        group = named[0] if named else ""
+        assert group in known or words[0].startswith("--"), words
+        if any(name.startswith(f"{group} ") for name in known):
+            assert " ".join(named[:2]) in known, words
 
 
 def test_a_call_in_a_code_block_is_read():

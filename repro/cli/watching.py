@@ -20,6 +20,7 @@ class Watcher:
         self.live = self.console.is_terminal
         self.quiet = quiet
         self.began: dict[str, float] = {}
+        self.ended = 0
         self.overall = Progress(
             TextColumn("{task.description:<28.28}"),
             BarColumn(bar_width=20),
@@ -54,6 +55,8 @@ class Watcher:
 
     def proceeded(self, run: Run, done: int, total: int, what: str) -> None:
         self.overall.update(self.current, description=f"{run.label} {what}", completed=done, total=total)
+        if what.startswith("epoch"):  # the rest takes no time worth showing
+            self.overall.update(self.total, completed=self.ended + done / total)
 
     def finished(self, run: Run, result: Result) -> None:
         self._ended(run, _headline(result))
@@ -65,7 +68,8 @@ class Watcher:
         self.note(f"another process has {len(runs)} runs")
 
     def _ended(self, run: Run, text: str) -> None:
-        self.overall.advance(self.total)
+        self.ended += 1
+        self.overall.update(self.total, completed=self.ended)
         if not self.quiet:
             seconds = time.monotonic() - self.began.get(run.key, time.monotonic())
             self.console.print(f"  {run.label:<24} {duration(seconds):>7}  {text}", soft_wrap=True, markup=False)
