@@ -1,0 +1,128 @@
+"""The user's own data: what is read off the folder, how it is split, and each way in which it can be wrong."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from repro.benchmarks import folder
+from repro.errors import UserError
+from repro.paths import Places
+from repro.types import Benchmark
+
+CLASSES = ("cat", "dog", "hen")
+
+
+def make_tree(root: Path, domains: tuple[str, ...] = ("photo", "sketch"), per_class: int = 10) -> Path:
+    """Noise images, each different, as <domain>/<class>/<number>.png."""
+    rng = np.random.default_rng(0)
+    for domain in domains:
+        for name in CLASSES:
+            (root / domain / name).mkdir(parents=True)
+            for number in range(per_class):
+                Image.fromarray(rng.integers(0, 256, (12, 10, 3), np.uint8)).save(root / domain / name / f"{number}.png")
+    return root
+
+
+def describe(root: Path, identity: str = "photo", ood: str = "sketch", tiny: bool = False) -> Benchmark:
+    return folder.describe({"root": str(root), "id": identity, "ood": ood}, Places.find(), tiny)
+
+
+def sources(benchmark: Benchmark, split: str) -> list[Path]:
+    return list(folder.examples(benchmark, benchmark.split(split)).sources)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    return make_tree(tmp_path / "tree")
+
+
+def test_the_id_domain_is_split_by_class_and_the_ood_domain_is_whole(tree: Path):
+    benchmark = describe(tree)
+    assert benchmark.classes == CLASSES
+    assert [split.name for split in benchmark.splits] == ["train", "id_val", "id_test", "sketch"]
+    for split, each in (("train", 6), ("id_val", 2), ("id_test", 2), ("sketch", 10)):
+        made = folder.examples(benchmark, benchmark.split(split))
+        assert np.bincount(made.labels).tolist() == [each] * 3
+        assert [path.parent.name for path in made.sources] == [CLASSES[label] for label in made.labels]
+    parts = [set(sources(benchmark, split)) for split in ("train", "id_val", "id_test")]
+    assert len(set.union(*parts)) == 30 == sum(map(len, parts))
+
+
+def test_copies_of_an_image_fall_into_one_part(tree: Path):
+    first = sources(describe(tree), "id_test")[0]
+    for number in range(5):
+        shutil.copy(first, first.with_name(f"copy{number}.png"))
+    benchmark = describe(tree)
+    where = {
+        split for split in ("train", "id_val", "id_test") for path in sources(benchmark, split) if path.read_bytes() == first.read_bytes()
+    }
+    assert len(where) == 1
+
+
+def test_the_key_knows_content_and_not_the_place(tree: Path, tmp_path: Path):
+    moved = shutil.copytree(tree, tmp_path / "elsewhere")
+    assert describe(moved).identity() == describe(tree).identity()
+    (changed := next(moved.rglob("*.png"))).write_bytes(next(tree.rglob("sketch/hen/9.png")).read_bytes())
+    folder._hashes.cache_clear()
+    assert describe(moved).data != describe(tree).data, changed
+
+
+def test_the_split_follows_content_and_not_names(tree: Path, tmp_path: Path):
+    before = {path.read_bytes() for path in sources(describe(tree), "id_test")}
+    for path in sorted((tree / "photo").rglob("*.png")):
+        path.rename(path.with_name(f"renamed-{path.name}"))
+    folder._hashes.cache_clear()
+    assert {path.read_bytes() for path in sources(describe(tree), "id_test")} == before
+
+
+def test_hidden_files_and_other_kinds_are_no_images(tree: Path):
+    (tree / "photo" / "cat" / ".hidden.png").write_bytes(b"")
+    (tree / "photo" / "cat" / "notes.txt").write_text("no image")
+    assert len(sources(describe(tree), "train")) == 18
+
+
+def test_tiny_takes_a_few_images_of_each_class(tmp_path: Path):
+    tree = make_tree(tmp_path / "tree", per_class=20)
+    tiny = describe(tree, tiny=True)
+    assert tiny.tiny and len(sources(tiny, "sketch")) == 3 * folder.TINY
+    assert tiny.identity() != describe(tree).identity()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "what", "why"),
+    [
+        (lambda root: shutil.rmtree(root), "cannot read the folder", "No such file"),
+        (lambda root: [shutil.rmtree(path) for path in root.iterdir()], "has no domains", "<domain>/<class>/<image>"),
+        (lambda root: [shutil.rmtree(path) for path in (root / "photo").iterdir()], "has no class folders", "at least two classes"),
+        (lambda root: shutil.rmtree(root / "sketch" / "hen"), "the classes of sketch are not those of photo", "it lacks hen"),
+        (lambda root: (root / "sketch" / "owl").mkdir(), "the classes of sketch are not those of photo", "it alone has owl"),
+        (lambda root: [path.unlink() for path in (root / "sketch" / "hen").iterdir()], "has no images", ".png"),
+    ],
+)
+def test_a_folder_that_is_wrong_is_named(tree: Path, break_it, what: str, why: str):
+    break_it(tree)
+    with pytest.raises(UserError) as caught:
+        describe(tree)
+    assert what in caught.value.what and why in caught.value.why and caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("identity", "ood", "what"),
+    [("foto", "sketch", "no domain 'foto'"), ("photo", "sketsh", "no domain 'sketsh'"), ("photo", "photo", "names the ID domain")],
+)
+def test_wrong_domains_are_named(tree: Path, identity: str, ood: str, what: str):
+    with pytest.raises(UserError) as caught:
+        describe(tree, identity, ood)
+    assert what in caught.value.what
+
+
+def test_too_few_different_images_to_split(tmp_path: Path):
+    tree = make_tree(tmp_path / "tree", per_class=1)
+    benchmark = describe(tree)
+    with pytest.raises(UserError, match="leaves no image"):
+        [sources(benchmark, split) for split in ("train", "id_val", "id_test")]
