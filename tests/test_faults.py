@@ -18,18 +18,19 @@ ROOT = Path(__file__).resolve().parent.parent
 EPOCHS = 3
 SETS = (f"epochs={EPOCHS}", "batch_size=10")
 ARGUMENTS = ["run", "digits", "--tiny", "--method", "ft,lp-ft", "--seeds", "1", "--device", "cpu"]
+STEPS, PAUSE = 10 * EPOCHS, 0.05
 DONE_IN_SECONDS = 120
 # The program as users start it, but with a pause per step, so that a signal finds it in the middle.
 SLOWLY = """
-import sys, time
+import time
 from repro.nn.loop import Trainer
 step = Trainer._step
 def slow(self, *arguments):
     step(self, *arguments)
     time.sleep({pause})
 Trainer._step = slow
-from repro.cli import main
-main(sys.argv[1:])
+from repro.__main__ import main
+main()
 """
 
 
@@ -73,9 +74,9 @@ def test_killed_at_an_instant_and_run_again(undisturbed: tuple, tmp_path: Path, 
     plan, expected = undisturbed
     store = Store(tiny_digits.pretrained_home(tmp_path).runs)
     victim = next(run for run in plan.runs if run.method == ("ft", "lp-ft", "ft")[seed])
-    process = start(tmp_path, pause=0.02)
+    process = start(tmp_path, pause=PAUSE)
     wait_for(store.folder(victim) / "claim.json", process)
-    time.sleep(random.Random(seed).uniform(0.05, 0.6))
+    time.sleep(random.Random(seed).uniform(0.1, 0.95) * STEPS * PAUSE)  # anywhere between the claim and the last step
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
@@ -88,9 +89,9 @@ def test_ctrl_c_is_one_line_and_130_and_the_same_command_continues(undisturbed: 
     plan, expected = undisturbed
     store = Store(tiny_digits.pretrained_home(tmp_path).runs)
     victim = next(run for run in plan.runs if run.method == "ft")
-    process = start(tmp_path, pause=0.05)
-    wait_for(store.folder(victim) / "claim.json", process)
-    time.sleep(0.4)
+    process = start(tmp_path, pause=PAUSE)
+    wait_for(store.folder(victim) / "checkpoint" / "state.pt", process)
+    time.sleep(3 * PAUSE)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=DONE_IN_SECONDS)
     assert process.returncode == 130

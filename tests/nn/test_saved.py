@@ -1,7 +1,9 @@
 """Interrupted at any instant and continued, a run leaves the very bytes of an undisturbed one."""
 
+import io
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny_digits
 from tiny_digits import CPU, Log, bytes_of, execute, pretrained_home
@@ -115,6 +117,17 @@ def test_interrupted_between_the_writes_of_an_epochs_end(
     assert bytes_of(places, run) == expected
 
 
+def test_interrupted_in_an_epoch_after_one_that_is_not_judged(tmp_path: Path) -> None:
+    """Losses of unjudged epochs are part of the state: the next checkpoint's averages include them."""
+    plan = tiny_digits.plan("ft", sets=(*SETS, "judge_every=3"))
+    whole, resumed = pretrained_home(tmp_path / "whole"), pretrained_home(tmp_path / "resumed")
+    finish(plan, whole)
+    with pytest.raises(KeyboardInterrupt):
+        execute(plan, resumed, CPU, Interrupting(6))
+    assert steps_taken(finish(plan, resumed)) == list(range(5, STEPS + 1))
+    assert bytes_of(resumed, plan.runs[-1]) == bytes_of(whole, plan.runs[-1])
+
+
 def cut(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
@@ -140,11 +153,7 @@ def test_a_damaged_state_starts_over_with_the_same_numbers(
 
 
 def test_only_checkpoints_that_a_rule_would_report_are_kept(undisturbed: tuple) -> None:
-    import io
-
-    import numpy as np
-
-    plan, run, left = undisturbed
+    _, _, left = undisturbed
     with np.load(io.BytesIO(left["predictions.npz"])) as arrays:
         names = {name.split("/")[0] for name in arrays.files} - {"labels", "groups"}
         splits = {name.split("/")[1] for name in arrays.files if name.startswith("epoch-3/")}

@@ -1,0 +1,42 @@
+"""The judge: every image once, in order, in evaluation mode."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_digits import places_at
+from torch import nn
+
+from repro import plugins
+from repro.examples import Examples
+from repro.nn import evaluate, packs
+from repro.nn.images import Images, Preprocess
+from repro.types import Recipe
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Images:
+    arrays = list(np.random.default_rng(0).integers(0, 256, (70, 8, 8, 3), dtype=np.uint8))
+    packs.build(tmp_path / "p", Examples(arrays, np.arange(70) % 10), packs.Resize(side=8, mode="squash"), lambda done: None)
+    return Images(packs.open_pack(tmp_path / "p"), Preprocess(8, (0.5,) * 3, (0.5,) * 3), torch.device("cpu"), Recipe(), False)
+
+
+def test_outputs_are_in_order_whatever_the_batch(images: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = images.batch(torch.arange(70), None).flatten(1)
+    seen: list[int] = []
+    monkeypatch.setattr(evaluate, "BATCH", 32)
+    assert torch.equal(evaluate.outputs(lambda batch: batch.flatten(1), images, on_batch=seen.append), whole)
+    assert seen == [32, 64, 70]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_metrics_are_of_the_logits_in_evaluation_mode(images: Images, training: bool) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(192, 10), nn.Dropout(0.9)).train(training)
+    benchmark = plugins.benchmark("digits").describe({}, places_at(Path("unused")), True)
+    logits, metrics = evaluate.judge(model, {"id_test": images}, benchmark)
+    expected = model[1](images.batch(torch.arange(70), None).flatten(1)).detach().numpy()
+    assert np.abs(logits["id_test"] - expected).max() < 1e-5
+    assert metrics == {"id_test": {"accuracy": pytest.approx((expected.argmax(axis=1) == np.arange(70) % 10).mean())}}
+    assert model.training is training and not any(parameter.grad is not None for parameter in model.parameters())

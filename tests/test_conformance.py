@@ -1,0 +1,175 @@
+"""Every method on every benchmark's tiny subset, found by the same folder scan as the program's own."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_digits
+import torch
+from PIL import Image
+from safetensors.numpy import load_file
+from tiny_digits import CPU, Log, execute, places_at
+
+from repro import plan as planning
+from repro import plugins
+from repro.metrics import BY_NAME
+from repro.nn import backbones
+from repro.nn.weights import save_weights
+from repro.plan import Plan, Request
+from repro.store import Store
+from repro.types import BackboneRef, Benchmark, Result
+
+COLOURS = {"red": (200, 60, 60), "green": (60, 200, 60), "blue": (60, 60, 200)}
+
+
+def write_folder(root: Path) -> dict[str, str]:
+    """Two domains × three classes of small images: a colour is the class, noise and shapes of the frame are the domain."""
+    rng = np.random.default_rng(0)
+    for domain, sides in (("photo", (40, 48)), ("sketch", (36, 60))):
+        for name, colour in COLOURS.items():
+            folder = root / domain / name
+            folder.mkdir(parents=True)
+            for number in range(12):
+                pixels = np.clip(np.array(colour) + rng.normal(0, 30, (*sides, 3)), 0, 255).astype(np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number:02}.{'png' if number % 2 else 'jpg'}")
+    return {"root": str(root), "id": "photo", "ood": "sketch"}
+
+
+# What each benchmark must be told, and where it has no backbone of its own, the weights of one.
+OPTIONS: dict[str, Callable[[Path], dict[str, str]]] = {
+    "digits": lambda folder: {},
+    "folder": lambda folder: write_folder(folder / "images"),
+}
+
+
+RATES = {"digits": "lp-ft.lr=1e-5", "folder": "lp-ft.lr=1e-3"}  # fine-tuning from a probe, scaled to each tower's features
+
+
+def random_weights(folder: Path) -> str:
+    """A tower of random weights whose BatchNorm statistics fit its activations: without, evaluation mode hides the image."""
+    torch.manual_seed(0)
+    net = backbones.build(BackboneRef(name="digits-clip"))[0]
+    with torch.no_grad():
+        for _ in range(20):
+            net.train().visual(torch.randn(16, 3, 32, 32))
+    save_weights(folder / "clip.safetensors", net.state_dict())
+    return str(folder / "clip.safetensors")
+
+
+class Worked:
+    """One benchmark with every method worked off on it."""
+
+    def __init__(self, name: str, home: Path):
+        self.module, self.places, self.log = plugins.benchmark(name), places_at(home), Log()
+        self.benchmark: Benchmark = self.module.describe(OPTIONS[name](home), self.places, True)
+        own = {} if self.benchmark.pretrained_by else {"backbone": "digits-clip", "weights": random_weights(home)}
+        methods = planning.parse_methods(["all"], self.benchmark)
+        sets = ("epochs=3", "lr=3e-4", "batch_size=16", "lp_c_count=8", RATES[name], *tiny_digits.PRETRAINING)
+        self.plan: Plan = planning.make(Request(self.benchmark, methods, (0,), sets=sets, **own))
+        assert [failure.error for failure in execute(self.plan, self.places, CPU, self.log)] == []
+        self.store = Store(self.places.runs)
+
+    def results(self) -> list[Result]:
+        return [self.store.result(run) for run in self.plan.runs]
+
+
+@pytest.fixture(scope="module", params=sorted(plugins.names("benchmarks")))
+def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Worked:
+    return Worked(request.param, tmp_path_factory.mktemp(request.param))
+
+
+def test_the_scan_finds_what_is_there() -> None:
+    assert plugins.names("benchmarks").keys() == OPTIONS.keys() and len(OPTIONS) == 2
+    assert len(plugins.names("methods")) == 6
+    assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 5
+
+
+def test_every_method_runs(worked: Worked) -> None:
+    assert worked.plan.skipped == {}
+    run = {result.run.method for result in worked.results()}
+    stages = {worked.benchmark.pretrained_by} - {None}
+    assert run == {name for name in plugins.names("methods") if plugins.declared(name).reported} | stages
+
+
+def test_splits_have_the_roles_that_selection_needs(worked: Worked) -> None:
+    roles = [split.role for split in worked.benchmark.splits]
+    assert roles.count("train") == 1 and roles.count("id_val") == 1 and "id_test" in roles and "ood_test" in roles
+    names = [split.name for split in worked.benchmark.splits]
+    assert len(set(names)) == len(names)
+    assert {split.column for split in worked.benchmark.splits} >= {"ID", "OOD"}
+    assert len(worked.benchmark.data) == 64 and worked.benchmark.version >= 1
+
+
+def contents(source: Path | np.ndarray) -> bytes:
+    return source.tobytes() if isinstance(source, np.ndarray) else source.read_bytes()
+
+
+def test_no_image_is_in_two_roles(worked: Worked) -> None:
+    seen: dict[bytes, str] = {}
+    for split in worked.benchmark.splits:
+        for source in worked.module.examples(worked.benchmark, split).sources:
+            assert seen.setdefault(contents(source), split.role) == split.role, (split.name, source)
+    assert len(seen) > 30
+
+
+def test_examples_are_whole_and_stay_the_same(worked: Worked) -> None:
+    for split in worked.benchmark.splits:
+        made, again = (worked.module.examples(worked.benchmark, split) for _ in range(2))
+        assert 0 < len(made.sources) == len(made.labels) <= 200
+        assert made.labels.dtype == np.int64 and made.labels.min() >= 0 and made.labels.max() < len(worked.benchmark.classes)
+        assert [contents(a) for a in made.sources] == [contents(b) for b in again.sources] and np.array_equal(made.labels, again.labels)
+        assert all(len(values) == len(made.labels) for values in made.groups.values())
+        if made.caption_of is not None:
+            assert made.caption_of.min() >= 0 and made.caption_of.max() < len(made.captions)
+        if split.role in ("train", "id_val"):
+            assert len(np.unique(made.labels)) == len(worked.benchmark.classes)
+
+
+def test_losses_are_finite_and_fall_where_something_is_trained(worked: Worked) -> None:
+    trained = 0
+    for result in worked.results():
+        losses = [point.train["loss"] for point in result.checkpoints if point.train]
+        assert np.isfinite(losses).all()
+        if result.run.recipe.epochs:
+            trained += 1
+            assert len(losses) == result.run.recipe.epochs
+            assert losses[-1] < losses[0], (result.run.method, losses)
+    assert trained >= 3
+
+
+def test_results_come_back_as_they_were_written(worked: Worked) -> None:
+    for result in worked.results():
+        folder = worked.store.folder(result.run)
+        text = (folder / "result.json").read_text()
+        assert Result.model_validate_json(text) == result
+        assert result.model_dump_json(indent=1) == text
+        assert result.key == result.run.key and folder.name.endswith(result.key)
+    frame = worked.store.frame()
+    assert set(frame["method"]) == {result.run.method for result in worked.results() if plugins.declared(result.run.method).reported}
+
+
+def test_metrics_follow_from_the_stored_logits(worked: Worked) -> None:
+    judged = [split.name for split in worked.benchmark.splits if split.role not in ("train", "pretrain")]
+    for result in worked.results():
+        if not plugins.declared(result.run.method).reported:
+            assert all(point.metrics == {} for point in result.checkpoints)
+            continue
+        assert all(0 <= value <= 1 for point in result.checkpoints for metrics in point.metrics.values() for value in metrics.values())
+        with np.load(worked.store.folder(result.run) / "predictions.npz") as arrays:
+            for name in result.kept["predictions"]:
+                for split in judged:
+                    logits, labels = arrays[f"{name}/{split}"], arrays[f"labels/{split}"]
+                    assert logits.shape == (len(labels), len(worked.benchmark.classes)) and np.isfinite(logits).all()
+                    metric = worked.benchmark.metric
+                    assert result.checkpoint(name).metrics[split] == {metric: BY_NAME[metric](logits, labels)}
+
+
+def test_kept_weights_are_the_models_that_were_judged(worked: Worked) -> None:
+    for result in worked.results():
+        assert result.kept["weights"]
+        for name in result.kept["weights"]:
+            state = load_file(worked.store.folder(result.run) / f"weights-{name}.safetensors")
+            assert all(np.isfinite(value).all() for value in state.values())
+            if plugins.declared(result.run.method).reported:
+                assert state["head.weight"].shape[0] == state["head.bias"].shape[0] == len(worked.benchmark.classes)
