@@ -271,6 +271,13 @@ def test_a_broken_table_is_named(table, content):
         planned("ft")
 
 
+def test_a_row_of_an_unknown_method_names_the_file(table):
+    table.write_text('title = "x"\nbenchmark = "made-up"\n[[row]]\nmethod = "lp-tf"\n')
+    with pytest.raises(UserError, match=r"tables/made-up\.toml: there is no method 'lp-tf'") as caught:
+        planned("ft")
+    assert caught.value.why == "did you mean 'lp-ft'?"
+
+
 # forecast
 
 
