@@ -165,6 +165,36 @@ FIELDS = st.sampled_from(sorted(Recipe.model_fields))
 VALUES = st.text() | st.floats().map(str) | st.integers().map(str) | st.lists(st.floats().map(str), max_size=4).map(",".join)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("std=0,1,1", "greater than 0"),
+        ("std=0", "another number of values"),
+        ("betas=2,2", "less than 1"),
+        ("betas=-0.1,0.9", "at least 0"),
+        ("rrc_scale=1,0.5", "the smaller share comes first"),
+        ("rrc_scale=0,1", "above 0"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(text, why):
+    with pytest.raises(UserError) as caught:
+        parse_set(text, METHODS)
+    assert caught.value.what.startswith(f"--set {text}:") and why in caught.value.why and caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        (("lp_c_min=10", "lp_c_max=1"), "lp: lp_c_min 10 is above lp_c_max 1"),
+        (("nesterov=true", "momentum=0"), "lp: nesterov without momentum"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(settings, what):
+    with pytest.raises(UserError) as caught:
+        chosen(*settings, method=Method(name="lp", version=1, fields=frozenset(Recipe.model_fields)))
+    assert caught.value.what == what and caught.value.why and caught.value.cure
+
+
 @given(st.text() | st.builds("{}={}".format, FIELDS, VALUES) | st.builds("{}.{}={}".format, st.sampled_from(METHODS), FIELDS, VALUES))
 @example("epochs=" + "9" * 5000)
 @example("lr=1e999")
