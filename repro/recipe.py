@@ -63,7 +63,11 @@ def check(field: str, value: Any, origin: str) -> Any:
         return _adapter(field).validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
-        why = "it takes another number of values, separated by commas" if first["type"] in ("missing", "too_long") else first["msg"]
+        why = (
+            "it takes another number of values, separated by commas"
+            if first["type"] in ("missing", "too_long")
+            else first["msg"].removeprefix("Value error, ")
+        )
         description = Recipe.model_fields[field].description
         raise UserError(
             f"{origin}: {value!r} is not a value of {field}",
