@@ -54,6 +54,7 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
     classes = _agreeing_classes(root, (options["id"], *ood))
     hashes = _hashes(root, (options["id"], *ood), classes, places.packs / "file-hashes.sqlite", tiny)
     _enough(root, options["id"], classes, hashes)
+    _apart(root, options["id"], hashes)
     return Benchmark(
         name="folder",
         version=VERSION,
@@ -142,6 +143,18 @@ def _enough(root: Path, domain: str, classes: tuple[str, ...], hashes: dict[str,
                 f"each class of the ID domain needs at least {FEWEST} different ones, for {', '.join(PARTS)}",
                 f"add images to it, or remove the class {name!r} from every domain",
             )
+
+
+def _apart(root: Path, domain: str, hashes: dict[str, str]) -> None:
+    """No image of an OOD domain may be one of the ID domain, which is trained on."""
+    inside = {sha256: path for path, sha256 in hashes.items() if path.startswith(f"{domain}/")}
+    copies = [(path, inside[sha256]) for path, sha256 in hashes.items() if sha256 in inside and not path.startswith(f"{domain}/")]
+    if copies:
+        raise UserError(
+            f"{len(copies)} OOD images are copies of images of {domain}, the first {copies[0][0]} of {copies[0][1]}",
+            "images that were trained on would be tested on as OOD",
+            f"remove the copies below {root}",
+        )
 
 
 def _parts(classes: list[list[str]]) -> dict[str, str]:

@@ -149,6 +149,12 @@ def test_an_ood_domain_cannot_bear_the_name_of_a_part_of_the_id_domain(tree: Pat
     assert describe(tree, name, "photo").options["id"] == name
 
 
+def test_an_ood_image_that_is_a_copy_of_an_id_image_is_named(tree: Path):
+    shutil.copy(tree / "photo" / "cat" / "3.png", tree / "sketch" / "hen" / "4.png")
+    with pytest.raises(UserError, match=r"1 OOD images are copies of images of photo, the first sketch/hen/4\.png of photo/cat/3\.png"):
+        describe(tree)
+
+
 @pytest.mark.parametrize("per_class", [1, 3])
 def test_too_few_different_images_to_split_are_said_beforehand(tmp_path: Path, per_class: int):
     with pytest.raises(UserError, match="too few images to split") as caught:
