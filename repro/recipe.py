@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from repro.errors import UserError, nearest
-from repro.types import IMAGES, Method, Recipe
+from repro.types import AUGMENTATION, IMAGES, Method, Recipe
 
 
 class Setting(NamedTuple):
@@ -163,6 +163,8 @@ def resolve(method: Method, row: dict[str, Any], row_origin: str, settings: list
     for values in itertools.product(*(layer[0] for layer in layers.values())):
         recipe = Recipe.model_validate(dict(zip(layers, values, strict=True)))
         _agree(method, recipe)
+        if "lp_features" in method.fields and recipe.lp_features == "eval":  # then nothing is augmented, and the key must not say so
+            recipe = recipe.model_copy(update={field: Recipe.model_fields[field].default for field in AUGMENTATION})
         choices.append(Choice(recipe, {field: layers[field][1] for field in recipe.changed() if field in layers}))
     return choices
 

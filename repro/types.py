@@ -178,6 +178,7 @@ TRAINING = frozenset(
     "label_smoothing head_lr_factor precision batchnorm freeze augment rrc_scale shift judge_every keep_weights".split()
 )
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "mean", "std"])
+AUGMENTATION = frozenset(["augment", "rrc_scale", "shift"])
 PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter"])
 
 

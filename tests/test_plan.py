@@ -141,10 +141,10 @@ def test_a_sweep_of_a_parent_multiplies_its_children():
 
 
 def test_an_unscoped_setting_leaves_parents_that_were_not_asked_for():
-    plan = planned("lp-ft", sets=("augment=flip",))
+    plan = planned("lp-ft", sets=("augment=flip", "lp.lp_features=train"))
     assert one(plan, "lp-ft").recipe.augment == "flip"
     assert one(plan, "lp").recipe.augment == "none"
-    both = planned("lp", "lp-ft", sets=("augment=flip",))
+    both = planned("lp", "lp-ft", sets=("augment=flip", "lp.lp_features=train"))
     assert one(both, "lp").recipe.augment == "flip"
     assert one(both, "lp-ft").parents["head"] == one(both, "lp").key
 

@@ -195,6 +195,12 @@ def test_fields_that_contradict_each_other_are_refused(settings, what):
     assert caught.value.what == what and caught.value.why and caught.value.cure
 
 
+def test_a_probe_of_features_without_augmentation_is_one_probe():
+    lp = Method(name="lp", version=1, fields=frozenset(["augment", "rrc_scale", "shift", "lp_features"]))
+    assert only(chosen("augment=flip", "shift=2", method=lp)) == only(chosen(method=lp))
+    assert only(chosen("augment=flip", "lp_features=train", method=lp)).recipe.augment == "flip"
+
+
 @given(st.text() | st.builds("{}={}".format, FIELDS, VALUES) | st.builds("{}.{}={}".format, st.sampled_from(METHODS), FIELDS, VALUES))
 @example("epochs=" + "9" * 5000)
 @example("lr=1e999")
