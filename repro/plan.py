@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from repro import backbones, plugins
-from repro.errors import UserError, unknown
+from repro.errors import UserError, nearest, unknown
 from repro.paths import tables_dir
 from repro.recipe import Setting, parse_set, resolve, unused
 from repro.store import Store
@@ -82,7 +82,13 @@ def table_rows(benchmark: str) -> dict[str, tuple[dict[str, Any], str]]:
     path = tables_dir() / f"{benchmark}.toml"
     if not path.is_file():
         return {}
-    return {row["method"]: (row.get("recipe", {}), f"tables/{path.name}: {row['method']}") for row in read_table(path)["row"]}
+    rows = {row["method"]: (row.get("recipe", {}), f"tables/{path.name}: {row['method']}") for row in read_table(path)["row"]}
+    for name in rows:
+        if name not in plugins.names("methods"):
+            near = nearest(name, plugins.names("methods"))
+            why = f"did you mean {near!r}?" if near else "repro list methods names those that there are"
+            raise UserError(f"tables/{path.name}: there is no method {name!r}", why, f"mend it: {path}")
+    return rows
 
 
 def read_table(path: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from repro.errors import UserError, nearest
-from repro.types import IMAGES, Method, Recipe
+from repro.types import AUGMENTATION, IMAGES, Method, Recipe
 
 
 class Setting(NamedTuple):
@@ -62,7 +62,12 @@ def check(field: str, value: Any, origin: str) -> Any:
     try:
         return _adapter(field).validate_python(value)
     except ValidationError as error:
-        why = error.errors()[0]["msg"]
+        first = error.errors()[0]
+        why = (
+            "it takes another number of values, separated by commas"
+            if first["type"] in ("missing", "too_long")
+            else first["msg"].removeprefix("Value error, ")
+        )
         description = Recipe.model_fields[field].description
         raise UserError(
             f"{origin}: {value!r} is not a value of {field}",
@@ -115,6 +120,20 @@ def _layer(method: Method, layers: dict[str, list[tuple[Any, ...] | str]], field
     layers[field] = [values, origin]
 
 
+def _agree(method: Method, recipe: Recipe) -> None:
+    """Fields that are right each by itself and wrong together."""
+    if recipe.lp_c_min > recipe.lp_c_max:
+        raise UserError(
+            f"{method.name}: lp_c_min {recipe.lp_c_min:g} is above lp_c_max {recipe.lp_c_max:g}",
+            "C ascends from the one to the other",
+            "for example --set lp_c_min=1e-7 --set lp_c_max=1e2",
+        )
+    if recipe.nesterov and recipe.optimizer == "sgd" and recipe.momentum == 0:
+        raise UserError(
+            f"{method.name}: nesterov without momentum", "Nesterov's step is a step of the momentum", "for example --set momentum=0.9"
+        )
+
+
 def resolve(method: Method, row: dict[str, Any], row_origin: str, settings: list[Setting], asked: bool, tiny: bool = False) -> list[Choice]:
     """All recipes of one method in a plan: more than one where a row or a setting lists several values for a field.
 
@@ -143,6 +162,9 @@ def resolve(method: Method, row: dict[str, Any], row_origin: str, settings: list
     choices = []
     for values in itertools.product(*(layer[0] for layer in layers.values())):
         recipe = Recipe.model_validate(dict(zip(layers, values, strict=True)))
+        _agree(method, recipe)
+        if "lp_features" in method.fields and recipe.lp_features == "eval":  # then nothing is augmented, and the key must not say so
+            recipe = recipe.model_copy(update={field: Recipe.model_fields[field].default for field in AUGMENTATION})
         choices.append(Choice(recipe, {field: layers[field][1] for field in recipe.changed() if field in layers}))
     return choices
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from repro.errors import UserError, unknown
-from repro.types import Benchmark, Checkpoint, Role
+from repro.types import Benchmark, Checkpoint, Role, Split
 
 Rule = Literal["id_val", "ood_val", "last", "oracle"]
 RULES: dict[str, str] = {
@@ -19,11 +19,17 @@ RULES: dict[str, str] = {
 _ROLE: dict[str, Role] = {"id_val": "id_val", "ood_val": "ood_val", "oracle": "ood_test"}
 
 
-def score(point: Checkpoint, rule: str, benchmark: Benchmark) -> float:
-    """What the rule ranks a checkpoint by: mean of the headline metric over the rule's splits."""
+def _splits(rule: str, benchmark: Benchmark) -> tuple[Split, ...]:
+    """The splits that a rule looks at; a benchmark without one is a `UserError`."""
     splits = benchmark.with_role(_ROLE[rule])
     if not splits:
         raise UserError(f"{benchmark.name} has no split for selection by {rule}", RULES[rule], "repro table NAME --select id_val")
+    return splits
+
+
+def score(point: Checkpoint, rule: str, benchmark: Benchmark) -> float:
+    """What the rule ranks a checkpoint by: mean of the headline metric over the rule's splits."""
+    splits = _splits(rule, benchmark)
     return statistics.fmean(point.metrics[split.name][benchmark.metric] for split in splits)
 
 
@@ -31,8 +37,9 @@ def select(points: Sequence[Checkpoint], rule: str, benchmark: Benchmark) -> Che
     """The reported checkpoint; the earliest of equals (pandas' idxmax in the LP-FT authors' scripts/summarize_results.py does the same)."""
     if rule not in RULES:
         raise unknown("selection rule", rule, RULES, "repro table --help")
-    if rule == "last" or len(points) == 1:
+    if rule == "last":
         return points[-1]
+    _splits(rule, benchmark)  # a single checkpoint is no choice, but the caption would name a rule that cannot be followed
     return max(points, key=lambda point: score(point, rule, benchmark))
 
 

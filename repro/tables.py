@@ -75,6 +75,8 @@ class _Reader:
     def variant(self, result: Result, prefix: str = "") -> list[str]:
         """Fields in which a run (or a run that it starts from) differs from its table row, but for tuned ones; an older method's version."""
         run = result.run
+        if gone(result):  # a parent's method that was removed has no row to differ from
+            return [f"{prefix}version={run.method_version}"]
         method = plugins.declared(run.method)
         row, origin = table_rows(run.benchmark.name).get(run.method, ({}, ""))
         default = resolve(method, row, origin, [], False, run.benchmark.tiny)[0].recipe
@@ -117,12 +119,17 @@ def _short(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
+def gone(result: Result) -> bool:
+    """Whether a result is of a method that this program has no more: nothing says what its row would be."""
+    return result.run.method not in plugins.names("methods")
+
+
 def build(results: Iterable[Result], rule: str = "id_val", only: frozenset[str] | None = None) -> list[Table]:
-    """One table per benchmark identity and backbone; `only` restricts the rows to those runs."""
+    """One table per benchmark identity and backbone; `only` restricts the rows to those runs; those of a method that is gone are left out."""
     results = list(results)
     groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
     for result in results:
-        if (only is None or result.key in only) and plugins.declared(result.run.method).reported:
+        if (only is None or result.key in only) and not gone(result) and plugins.declared(result.run.method).reported:
             groups[digest(result.run.benchmark.identity()), result.run.backbone.name].append(result)
     return [_table(chosen, results, rule) for chosen in groups.values()]
 
@@ -160,7 +167,11 @@ def _shared_variant(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
 
 
 def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tuple[Column, ...]) -> tuple[Row, list[str]]:
-    """The candidate configuration with the largest mean over seeds of its selected score (LP-FT's scripts/summarize_results.py:23-54)."""
+    """The candidate configuration with the largest mean over seeds of its selected score (LP-FT's scripts/summarize_results.py:23-54).
+
+    Of equals the smallest tuned values win, whatever was run first.
+    """
+    candidates = sorted(candidates, key=lambda runs: [(field, value is None, value) for field, value in reader.tuning(runs[0]).items()])
     most = max(len(runs) for runs in candidates)
     complete = [runs for runs in candidates if len(runs) == most]
     benchmark = complete[0][0].run.benchmark

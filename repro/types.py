@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Role = Literal["pretrain", "train", "id_val", "ood_val", "id_test", "ood_test"]
 SCHEMA = 1  # of result.json; raised when a reader of an older file would misread it
@@ -94,6 +94,24 @@ class Benchmark(Record):
         return tuple(split for split in self.splits if split.role in roles)
 
 
+def _each_positive(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    if values is not None and min(values) <= 0:
+        raise ValueError("each number should be greater than 0")
+    return values
+
+
+def _each_a_decay(values: tuple[float, ...]) -> tuple[float, ...]:
+    if not all(0 <= value < 1 for value in values):
+        raise ValueError("each number should be at least 0 and less than 1")
+    return values
+
+
+def _share_range(values: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < values[0] <= values[1] <= 1:
+        raise ValueError("the smaller share comes first, and both are above 0 and at most 1")
+    return values
+
+
 class Recipe(Record):
     """Every setting of a training or a probe. A field at the value written here is left out of keys, so these never change."""
 
@@ -102,12 +120,14 @@ class Recipe(Record):
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = False
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: Annotated[tuple[float, float], AfterValidator(_each_a_decay)] = (0.9, 0.999)
     eps: float = Field(1e-8, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     epochs: int = Field(0, ge=0)
     batch_size: int = Field(64, ge=1, description="examples per optimiser step")
-    accumulate: int = Field(1, ge=1, description="micro-batches per optimiser step; the mathematics stays that of batch_size")
+    accumulate: int = Field(
+        1, ge=1, description="micro-batches per optimiser step; the mathematics stays that of batch_size, but for BatchNorm's statistics"
+    )
     drop_last: bool = False
     schedule: Literal["constant", "cosine_epoch", "cosine_step"] = Field(
         "cosine_epoch", description="cosine from lr to 0, changed once per epoch or per step"
@@ -121,7 +141,9 @@ class Recipe(Record):
     freeze: Literal["none", "backbone"] = Field("none", description="parts that get no gradient")
     # images
     augment: Literal["none", "flip", "shift", "shift_flip", "rrc", "rrc_flip"] = Field("none", description="of training images")
-    rrc_scale: tuple[float, float] = Field((0.08, 1.0), description="area range of the random resized crop")
+    rrc_scale: Annotated[tuple[float, float], AfterValidator(_share_range)] = Field(
+        (0.08, 1.0), description="area range of the random resized crop"
+    )
     shift: int = Field(4, ge=0, description="pixels of the shift augmentation")
     image_size: int | None = Field(None, ge=8, description="side in pixels; None: the backbone's own")
     resize: Literal["crop", "squash"] = Field(
@@ -129,7 +151,7 @@ class Recipe(Record):
     )
     crop_ratio: float | None = Field(None, gt=0, le=1, description="None: the backbone's own")
     mean: tuple[float, float, float] | None = Field(None, description="None: the backbone's own")
-    std: tuple[float, float, float] | None = Field(None, description="None: the backbone's own")
+    std: Annotated[tuple[float, float, float] | None, AfterValidator(_each_positive)] = Field(None, description="None: the backbone's own")
     # linear probe
     lp_c_min: float = Field(1e-7, gt=0)
     lp_c_max: float = Field(1e2, gt=0)
@@ -156,6 +178,7 @@ TRAINING = frozenset(
     "label_smoothing head_lr_factor precision batchnorm freeze augment rrc_scale shift judge_every keep_weights".split()
 )
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "mean", "std"])
+AUGMENTATION = frozenset(["augment", "rrc_scale", "shift"])
 PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter"])
 
 

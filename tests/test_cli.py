@@ -179,6 +179,23 @@ def test_a_table_of_stored_results(call, home_store, tmp_path):
 # show
 
 
+def test_a_result_of_a_method_that_is_gone_does_not_hide_the_others(call, home_store):
+    kept, lost = (fabricated.run(method, of=fabricated.of_digits()) for method in ("ft", "lp"))
+    fabricated.finish(home_store, kept)
+    fabricated.finish(home_store, lost.model_copy(update={"method": "gone"}))
+    code, out, err = call("table", "digits", "--format", "json")
+    assert code == 0 and "left out: 1 results of gone" in err
+    assert [row["method"] for row in json.loads(out)[0]["rows"]] == ["ft"]
+
+
+def test_show_all_runs_as_json(call, home_store):
+    assert json.loads(call("show", "--json")[1]) == []
+    run = fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits())).run
+    home_store.claim(fabricated.run("lp", of=fabricated.of_digits()))
+    listed = json.loads(call("show", "--json")[1])
+    assert [entry["state"] for entry in listed] == ["done", "unfinished"] and listed[0]["folder"] == str(home_store.folder(run))
+
+
 def test_show_a_run_and_all_runs(call, home_store):
     run = fabricated.finish(
         home_store, fabricated.run("ft", 2, of=fabricated.of_digits(), lr=0.25), fabricated.checkpoint("epoch-7", id_test=0.123)

@@ -141,10 +141,10 @@ def test_a_sweep_of_a_parent_multiplies_its_children():
 
 
 def test_an_unscoped_setting_leaves_parents_that_were_not_asked_for():
-    plan = planned("lp-ft", sets=("augment=flip",))
+    plan = planned("lp-ft", sets=("augment=flip", "lp.lp_features=train"))
     assert one(plan, "lp-ft").recipe.augment == "flip"
     assert one(plan, "lp").recipe.augment == "none"
-    both = planned("lp", "lp-ft", sets=("augment=flip",))
+    both = planned("lp", "lp-ft", sets=("augment=flip", "lp.lp_features=train"))
     assert one(both, "lp").recipe.augment == "flip"
     assert one(both, "lp-ft").parents["head"] == one(both, "lp").key
 
@@ -269,6 +269,13 @@ def test_a_broken_table_is_named(table, content):
     table.write_text(content)
     with pytest.raises(UserError, match=r"made-up\.toml"):
         planned("ft")
+
+
+def test_a_row_of_an_unknown_method_names_the_file(table):
+    table.write_text('title = "x"\nbenchmark = "made-up"\n[[row]]\nmethod = "lp-tf"\n')
+    with pytest.raises(UserError, match=r"tables/made-up\.toml: there is no method 'lp-tf'") as caught:
+        planned("ft")
+    assert caught.value.why == "did you mean 'lp-ft'?"
 
 
 # forecast

@@ -139,7 +139,7 @@ def test_parse_set_reads(text, setting):
         ("lr=inf", "'inf' is not a value of lr", "finite", "--set lr=0.001"),
         ("betas=nan,0.9", "is not a value of betas", "finite", "--set betas=0.9,0.999"),
         ("epochs=1.5", "'1.5' is not a value of epochs", "valid integer", "--set epochs=0"),
-        ("betas=0.9", "is not a value of betas", "Field required", "--set betas=0.9,0.999"),
+        ("betas=0.9", "is not a value of betas", "another number of values", "--set betas=0.9,0.999"),
         ("precision=fp8", "'fp8' is not a value of precision", "'fp32', 'bf16' or 'fp16'", "--set precision=fp32"),
         ("nesterov=perhaps", "'perhaps' is not a value of nesterov", "boolean", "--set nesterov="),
         ("clip_norm=-1", "'-1' is not a value of clip_norm", "greater than 0", "--set clip_norm=none"),
@@ -163,6 +163,42 @@ def test_the_example_of_a_cure_can_be_typed(field):
 
 FIELDS = st.sampled_from(sorted(Recipe.model_fields))
 VALUES = st.text() | st.floats().map(str) | st.integers().map(str) | st.lists(st.floats().map(str), max_size=4).map(",".join)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("std=0,1,1", "greater than 0"),
+        ("std=0", "another number of values"),
+        ("betas=2,2", "less than 1"),
+        ("betas=-0.1,0.9", "at least 0"),
+        ("rrc_scale=1,0.5", "the smaller share comes first"),
+        ("rrc_scale=0,1", "above 0"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_refused(text, why):
+    with pytest.raises(UserError) as caught:
+        parse_set(text, METHODS)
+    assert caught.value.what.startswith(f"--set {text}:") and why in caught.value.why and caught.value.cure
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        (("lp_c_min=10", "lp_c_max=1"), "lp: lp_c_min 10 is above lp_c_max 1"),
+        (("nesterov=true", "momentum=0"), "lp: nesterov without momentum"),
+    ],
+)
+def test_fields_that_contradict_each_other_are_refused(settings, what):
+    with pytest.raises(UserError) as caught:
+        chosen(*settings, method=Method(name="lp", version=1, fields=frozenset(Recipe.model_fields)))
+    assert caught.value.what == what and caught.value.why and caught.value.cure
+
+
+def test_a_probe_of_features_without_augmentation_is_one_probe():
+    lp = Method(name="lp", version=1, fields=frozenset(["augment", "rrc_scale", "shift", "lp_features"]))
+    assert only(chosen("augment=flip", "shift=2", method=lp)) == only(chosen(method=lp))
+    assert only(chosen("augment=flip", "lp_features=train", method=lp)).recipe.augment == "flip"
 
 
 @given(st.text() | st.builds("{}={}".format, FIELDS, VALUES) | st.builds("{}.{}={}".format, st.sampled_from(METHODS), FIELDS, VALUES))

@@ -54,6 +54,8 @@ def test_a_run_with_one_checkpoint_needs_no_selection():
 def test_a_rule_without_its_split_is_refused():
     with pytest.raises(UserError, match="made-up has no split for selection by ood_val"):
         select(POINTS, "ood_val", BENCHMARK)
+    with pytest.raises(UserError, match="made-up has no split for selection by ood_val"):
+        select(POINTS[:1], "ood_val", BENCHMARK)
 
 
 def test_a_wrong_rule_suggests_the_nearest():

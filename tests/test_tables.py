@@ -77,6 +77,20 @@ def test_only_restricts_the_rows_and_not_the_parents():
     assert set(rows([parent, child], only=frozenset({child.key}))) == {"lp-ft lp.lp_c_count=3"}
 
 
+def test_a_result_of_a_method_that_is_gone_is_left_out():
+    gone = finished("lp")
+    gone = gone.model_copy(update={"run": gone.run.model_copy(update={"method": "gone"})})
+    child = finished("lp-ft", parents={"head": gone.key})
+    assert set(rows([gone, child])) == {"lp-ft gone.version=1"}
+    assert build([gone]) == []
+
+
+def test_of_equal_settings_the_smallest_wins_whatever_was_run_first():
+    results = [finished("ft", accuracy=accuracy, id_val=0.8, lr=lr) for lr, accuracy in ((0.3, 0.7), (0.1, 0.6), (0.2, 0.5))]
+    for order in (results, results[::-1], results[1:] + results[:1]):
+        assert rows(order)["ft"].cells[0].mean == 0.6
+
+
 def test_a_variant_is_labelled_by_what_differs_from_its_row():
     made = rows([finished("ft"), finished("ft", weight_decay=0.1, betas=(0.8, 0.9), clip_norm=1.0)])
     assert set(made) == {"ft", "ft betas=0.8,0.9 weight_decay=0.1 clip_norm=1"}

@@ -1,7 +1,7 @@
 """Your own data: <domain>/<class>/<image>, trained on one domain, tested on others.
 
 The ID domain is split into train, validation and test (60/20/20, stratified by class, seeded); copies of one image (equal bytes) always
-fall into the same part, so no test image was trained on. Every other named domain is an OOD test set as a whole.
+fall into the same part, so no ID test image was trained on. Every other named domain is an OOD test set as a whole.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 PARTS = ("train", "id_val", "id_test")
 SHARES = (0.6, 0.8)  # where the second and the third part begin
 TINY = 12  # images per class and domain
+FEWEST = 4  # different images of a class of which SHARES leave some for every part
 USAGE = "repro run folder --root DIR --id DOMAIN --ood DOMAIN,DOMAIN"
 
 
@@ -33,6 +34,8 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
             raise UserError(f"folder needs --{option}", "it says where the images lie and which domains are ID and OOD", USAGE)
     root = Path(options["root"]).expanduser().absolute()
     ood = tuple(dict.fromkeys(name.strip() for name in options["ood"].split(",") if name.strip()))
+    if not ood:
+        raise UserError(f"--ood {options['ood']}: no domain is named", "there would be no OOD column", USAGE)
     domains = _domains(root)
     for name in (options["id"], *ood):
         if name not in domains:
@@ -44,8 +47,14 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
             )
     if options["id"] in ood:
         raise UserError(f"--ood names the ID domain {options['id']!r}", "its training images would be tested on", USAGE)
+    if taken := [name for name in ood if name in PARTS]:
+        raise UserError(
+            f"an OOD domain cannot be called {taken[0]!r}", f"the ID domain's own parts are called {', '.join(PARTS)}", "rename its folder"
+        )
     classes = _agreeing_classes(root, (options["id"], *ood))
     hashes = _hashes(root, (options["id"], *ood), classes, places.packs / "file-hashes.sqlite", tiny)
+    _enough(root, options["id"], classes, hashes)
+    _apart(root, options["id"], hashes)
     return Benchmark(
         name="folder",
         version=VERSION,
@@ -124,13 +133,39 @@ def _hashes(root: Path, domains: tuple[str, ...], classes: tuple[str, ...], cach
     return {path.relative_to(root).as_posix(): sha256 for path, sha256 in hash_files(paths, cache_file).items()}
 
 
-def _part(paths: list[tuple[Path, str]], part: str, salt: str) -> list[Path]:
-    """The images of one class that fall into a part: distinct contents, ordered by a seeded hash, are cut; copies follow."""
-    order = sorted({sha256 for _, sha256 in paths}, key=lambda sha256: digest([salt, sha256]))
-    cuts = [0, *(round(share * len(order)) for share in SHARES), len(order)]
-    begin, end = cuts[PARTS.index(part)], cuts[PARTS.index(part) + 1]
-    chosen = set(order[begin:end])
-    return [path for path, sha256 in paths if sha256 in chosen]
+def _enough(root: Path, domain: str, classes: tuple[str, ...], hashes: dict[str, str]) -> None:
+    """Every class of the ID domain must reach every part."""
+    for name in classes:
+        different = len({sha256 for path, sha256 in hashes.items() if path.startswith(f"{domain}/{name}/")})
+        if different < FEWEST:
+            raise UserError(
+                f"{root / domain / name} has too few images to split: {different}",
+                f"each class of the ID domain needs at least {FEWEST} different ones, for {', '.join(PARTS)}",
+                f"add images to it, or remove the class {name!r} from every domain",
+            )
+
+
+def _apart(root: Path, domain: str, hashes: dict[str, str]) -> None:
+    """No image of an OOD domain may be one of the ID domain, which is trained on."""
+    inside = {sha256: path for path, sha256 in hashes.items() if path.startswith(f"{domain}/")}
+    copies = [(path, inside[sha256]) for path, sha256 in hashes.items() if sha256 in inside and not path.startswith(f"{domain}/")]
+    if copies:
+        raise UserError(
+            f"{len(copies)} OOD images are copies of images of {domain}, the first {copies[0][0]} of {copies[0][1]}",
+            "images that were trained on would be tested on as OOD",
+            f"remove the copies below {root}",
+        )
+
+
+def _parts(classes: list[list[str]]) -> dict[str, str]:
+    """Content → part. Class by class, distinct contents are ordered by a seeded hash and cut; a copy in a later class follows the first."""
+    part_of: dict[str, str] = {}
+    for contents in classes:
+        order = sorted(set(contents) - part_of.keys(), key=lambda sha256: digest([f"split {VERSION}", sha256]))
+        cuts = [0, *(round(share * len(order)) for share in SHARES), len(order)]
+        for part, begin, end in zip(PARTS, cuts[:-1], cuts[1:], strict=True):
+            part_of.update(dict.fromkeys(order[begin:end], part))
+    return part_of
 
 
 def examples(benchmark: Benchmark, split: Split) -> Examples:
@@ -140,21 +175,23 @@ def examples(benchmark: Benchmark, split: Split) -> Examples:
     from repro.examples import Examples
 
     root = Path(benchmark.root)
-    domain = benchmark.options["id"] if split.name in PARTS else split.name
+    inside = split.name in PARTS
+    domain = benchmark.options["id"] if inside else split.name
+    paths = [_images(root / domain / name, benchmark.tiny) for name in benchmark.classes]
+    if inside:
+        part_of = _parts([[_content(path) for path in images] for images in paths])
+        paths = [[path for path in images if part_of[_content(path)] == split.name] for images in paths]
     sources: list[Path] = []
     labels: list[int] = []
-    for label, name in enumerate(benchmark.classes):
-        paths = _images(root / domain / name, benchmark.tiny)
-        if split.name in PARTS:
-            paths = _part([(path, _content(path)) for path in paths], split.name, salt=f"split {VERSION}")
-        if not paths:
+    for label, (name, images) in enumerate(zip(benchmark.classes, paths, strict=True)):
+        if not images:
             raise UserError(
                 f"{root / domain / name} leaves no image for {split.name}",
-                "each class of the ID domain needs at least 3 different images",
-                "add images to it",
+                "all of them are copies of images in other classes",
+                "remove the copies, or add images to it",
             )
-        sources += paths
-        labels += [label] * len(paths)
+        sources += images
+        labels += [label] * len(images)
     return Examples(sources, np.array(labels, np.int64))
 
 

@@ -28,7 +28,7 @@ def show(
     """Show a run: recipe with provenance, metrics per checkpoint, environment, cost; or what went wrong."""
     store = Store(places(context).runs)
     if key is None:
-        _all(store)
+        _all(store, as_json)
         return
     folder = store.find(key)
     record = store.read_result(folder) or store.failure(folder)
@@ -47,8 +47,15 @@ def show(
         _outcome(record)
 
 
-def _all(store: Store) -> None:
+def _all(store: Store, as_json: bool) -> None:
     folders = list(store.folders())
+    if as_json:
+        import json
+
+        records = [(folder, store.read_result(folder) or store.failure(folder)) for folder in folders]
+        states = ["unfinished" if record is None else "failed" if isinstance(record, Failure) else "done" for _, record in records]
+        print(json.dumps([{"folder": str(folder), "state": state} for folder, state in zip(folders, states, strict=True)], indent=1))
+        return
     if not folders:
         print("nothing has been run yet\nnext: repro run digits")
     for folder in folders:

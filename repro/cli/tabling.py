@@ -36,7 +36,11 @@ def table(
     if name is not None and name not in plugins.names("benchmarks"):
         raise unknown("table", name, plugins.names("benchmarks"), "repro list tables")
     store = Store(places(context).runs)
-    results = [result for result in store.results(name) if result.run.benchmark.tiny == tiny]
+    stored = [result for result in store.results(name) if result.run.benchmark.tiny == tiny]
+    results = [result for result in stored if not tables.gone(result)]
+    if len(results) < len(stored):
+        names = ", ".join(sorted({result.run.method for result in stored if tables.gone(result)}))
+        typer.echo(f"left out: {len(stored) - len(results)} results of {names}, which this program does not have", err=True)
     if not results:
         subset = " --tiny" if tiny else ""
         raise UserError(
@@ -44,7 +48,7 @@ def table(
             f"looked in {store.root}",
             f"repro run {name or 'digits'}{subset}",
         )
-    write(tables.build(results, select), form, out)
+    write(tables.build(stored, select), form, out)
 
 
 def write(made: list[tables.Table], form: str, out: Path | None) -> None:

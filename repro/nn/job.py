@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 
 import torch
 
+from repro.errors import UserError
 from repro.examples import Examples
 from repro.nn import backbones, packs
 from repro.nn.backbones import Backbone
 from repro.nn.images import Images, Preprocess
 from repro.nn.model import Classifier
 from repro.nn.seeding import seed_torch
-from repro.nn.weights import load_weights, match
+from repro.nn.weights import file_hash, load_weights, match
 from repro.types import Benchmark, Recipe, Result, Run, Split
 
 
@@ -34,7 +35,15 @@ class ParentRun(NamedTuple):
     folder: Path
 
     def weights(self, checkpoint: str) -> dict[str, torch.Tensor]:
-        return load_weights(self.folder / f"weights-{checkpoint}.safetensors")
+        """The tensors of one of its checkpoints, whose file must be the one that the run wrote."""
+        path = self.folder / f"weights-{checkpoint}.safetensors"
+        if path.name not in self.result.files or not path.exists() or file_hash(path) != self.result.files[path.name]:
+            raise UserError(
+                f"run {self.result.key} has no intact {path.name}, from which another starts",
+                "the file was removed or changed, or keep_weights=none never kept it",
+                f"rm -r {self.folder}, then run the same command again with weights kept",
+            )
+        return load_weights(path)
 
 
 @dataclass

@@ -133,6 +133,8 @@ def fit(
     With `lp_standardise` "scalar", one mean and one deviation of all entries of the training features (LP-FT's log_reg_sk.py:26-47), undone in the result.
     """
     features, labels = train
+    if not (features.isfinite().all() and val[0].isfinite().all()):
+        raise FloatingPointError("the features that the linear probe is fitted to are not finite")
     features = features.double()
     mean, deviation = torch.zeros(1, dtype=torch.float64), torch.ones(1, dtype=torch.float64)
     if recipe.lp_standardise == "scalar":

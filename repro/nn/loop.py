@@ -32,7 +32,7 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Diverged(RuntimeError):
-    """The loss is not finite: names the step and the examples."""
+    """The loss or a logit is not finite: names the step, and the examples or the splits."""
 
 
 @dataclass
@@ -149,6 +149,9 @@ class Trainer:
         """Evaluate, record, keep what some selection rule would report, and save."""
         began = time.monotonic()
         logits, metrics = judge(self.model, self.judged, self.job.benchmark) if self.judged else ({}, {})
+        broken = [split for split, values in logits.items() if not np.isfinite(values).all()]
+        if broken:  # the last step may have ruined what no further loss will tell, and an argmax of NaN is a class like any other
+            raise Diverged(f"the logits of {', '.join(broken)} are not finite at {name}, step {self.progress.step}")
         progress = self.progress
         progress.judge_seconds += time.monotonic() - began
         averages = {key: value / progress.seen for key, value in progress.sums.items()} if progress.seen else {}

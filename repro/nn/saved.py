@@ -7,6 +7,7 @@ leaves a folder from which the same run continues.
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,5 +121,8 @@ def publish(trainer: Trainer) -> list[Path]:
         made.append(trainer.folder / f"weights-{name}.safetensors")
         source = folder / made[-1].name
         made[-1].unlink(missing_ok=True)
-        os.link(source, made[-1])  # a second name, so that a kill between here and result.json loses nothing
+        try:
+            os.link(source, made[-1])  # a second name, so that a kill between here and result.json loses nothing
+        except OSError:  # a file system without second names
+            shutil.copyfile(source, made[-1])
     return made

@@ -64,6 +64,21 @@ def test_copies_of_an_image_fall_into_one_part(tree: Path):
     assert len(where) == 1
 
 
+def test_copies_in_another_class_fall_into_the_same_part(tree: Path):
+    cats = {split: sources(describe(tree), split) for split in folder.PARTS}
+    for paths in cats.values():
+        for path in paths:
+            if path.parent.name == "cat":
+                shutil.copy(path, tree / "photo" / "hen" / f"cat-{path.name}")
+    folder._hashes.cache_clear()
+    benchmark = describe(tree)
+    contents = {split: {path.read_bytes() for path in sources(benchmark, split)} for split in folder.PARTS}
+    assert not contents["train"] & contents["id_test"] and not contents["train"] & contents["id_val"]
+    assert {path for path in sources(benchmark, "train") if path.parent.name == "cat"} == {
+        path for path in cats["train"] if path.parent.name == "cat"
+    }
+
+
 def test_the_key_knows_content_and_not_the_place(tree: Path, tmp_path: Path):
     moved = shutil.copytree(tree, tmp_path / "elsewhere")
     assert describe(moved).identity() == describe(tree).identity()
@@ -113,7 +128,12 @@ def test_a_folder_that_is_wrong_is_named(tree: Path, break_it, what: str, why: s
 
 @pytest.mark.parametrize(
     ("identity", "ood", "what"),
-    [("foto", "sketch", "no domain 'foto'"), ("photo", "sketsh", "no domain 'sketsh'"), ("photo", "photo", "names the ID domain")],
+    [
+        ("foto", "sketch", "no domain 'foto'"),
+        ("photo", "sketsh", "no domain 'sketsh'"),
+        ("photo", "photo", "names the ID domain"),
+        ("photo", ",", "no domain is named"),
+    ],
 )
 def test_wrong_domains_are_named(tree: Path, identity: str, ood: str, what: str):
     with pytest.raises(UserError) as caught:
@@ -121,8 +141,28 @@ def test_wrong_domains_are_named(tree: Path, identity: str, ood: str, what: str)
     assert what in caught.value.what
 
 
-def test_too_few_different_images_to_split(tmp_path: Path):
-    tree = make_tree(tmp_path / "tree", per_class=1)
-    benchmark = describe(tree)
-    with pytest.raises(UserError, match="leaves no image"):
-        [sources(benchmark, split) for split in ("train", "id_val", "id_test")]
+@pytest.mark.parametrize("name", folder.PARTS)
+def test_an_ood_domain_cannot_bear_the_name_of_a_part_of_the_id_domain(tree: Path, name: str):
+    (tree / "sketch").rename(tree / name)
+    with pytest.raises(UserError, match=f"cannot be called '{name}'"):
+        describe(tree, "photo", name)
+    assert describe(tree, name, "photo").options["id"] == name
+
+
+def test_an_ood_image_that_is_a_copy_of_an_id_image_is_named(tree: Path):
+    shutil.copy(tree / "photo" / "cat" / "3.png", tree / "sketch" / "hen" / "4.png")
+    with pytest.raises(UserError, match=r"1 OOD images are copies of images of photo, the first sketch/hen/4\.png of photo/cat/3\.png"):
+        describe(tree)
+
+
+@pytest.mark.parametrize("per_class", [1, 3])
+def test_too_few_different_images_to_split_are_said_beforehand(tmp_path: Path, per_class: int):
+    with pytest.raises(UserError, match="too few images to split") as caught:
+        describe(make_tree(tmp_path / "tree", per_class=per_class))
+    assert "at least 4 different" in caught.value.why
+
+
+@pytest.mark.parametrize("per_class", range(folder.FEWEST, 30))
+def test_the_fewest_images_reach_every_part(per_class: int):
+    parts = folder._parts([[f"{label}-{number}" for number in range(per_class)] for label in range(2)])
+    assert set(parts.values()) == set(folder.PARTS) and len(parts) == 2 * per_class

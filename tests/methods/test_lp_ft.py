@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 import tiny_digits
 import torch
 
+from repro.errors import UserError
 from repro.methods import ft, lp_ft
 
 
@@ -43,3 +45,13 @@ def test_before_its_first_step_it_predicts_as_the_probe(tmp_path: Path) -> None:
         logits = model(job.images("photos").batch(torch.arange(100), None)).numpy()
     with np.load(job.parents["head"].folder / "predictions.npz") as arrays:
         assert np.abs(logits - arrays["final/photos"]).max() < 1e-4
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(path.read_bytes() + b"?")])
+def test_a_probe_whose_weights_are_gone_or_changed_is_named(tmp_path: Path, damage) -> None:
+    places, plan = tiny_digits.pretrained_home(tmp_path), tiny_digits.plan("lp")
+    assert tiny_digits.execute(plan, places, tiny_digits.CPU, tiny_digits.Log()) == []
+    job = tiny_digits.job_of(tiny_digits.plan("lp-ft"), "lp-ft", places)
+    damage(job.parents["head"].folder / "weights-final.safetensors")
+    with pytest.raises(UserError, match=r"no intact weights-final\.safetensors"):
+        lp_ft.start(job)

@@ -150,3 +150,10 @@ def test_one_class_is_no_classification() -> None:
     x, y = blobs(2)
     with pytest.raises(UserError, match="at least two classes"):
         logreg.fit((x, torch.zeros_like(y)), (x, y), 2, Recipe(), 0)
+
+
+def test_features_that_are_not_finite_are_refused() -> None:
+    (x, y), val = blobs(2), blobs(2, seed=4)
+    x[3, 0] = float("nan")
+    with pytest.raises(FloatingPointError, match="not finite"):
+        logreg.fit((x, y), val, 2, Recipe(), 0)

@@ -165,6 +165,19 @@ def test_a_loss_that_is_no_number_names_its_step_and_examples(home: Places, tmp_
     assert all(torch.isfinite(parameter).all() for parameter in trainer.model.parameters())
 
 
+def test_logits_that_the_last_step_ruined_are_no_result(home: Places, tmp_path: Path):
+    job = job_with(home, "epochs=1", "batch_size=100")
+
+    def ruin(model: nn.Module, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+        return {"loss": mean_loss(model, batch, job)["loss"] + (model.head.bias * 0).sum() ** 0.5}  # finite; its gradient is not
+
+    trainer = trainer_of(job, tmp_path, loss=ruin)
+    trainer.judged = {"id_val": job.images("id_val")}
+    with pytest.raises(Diverged, match="the logits of id_val are not finite at epoch-1, step 1"):
+        trainer.fit()
+    assert trainer.progress.checkpoints == []
+
+
 def losses(home: Places, folder: Path, method: str, *sets: str, random_tower: bool = False) -> list[float]:
     """The loss of every step of a method's own training; `random_tower`: from weights that depend on the seed alone."""
     job, module = job_with(home, *sets, method=method), plugins.method(method)

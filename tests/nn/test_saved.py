@@ -161,3 +161,15 @@ def test_only_checkpoints_that_a_rule_would_report_are_kept(undisturbed: tuple) 
     assert "epoch-3" in names and len(names) <= 3
     assert splits == {"id_val", "id_test", "writers", "photos"}
     assert {f"weights-{name}.safetensors" for name in names} == {name for name in left if name.startswith("weights-")}
+
+
+def test_a_file_system_without_second_names_gets_copies(undisturbed: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, run, expected = undisturbed
+
+    def refuse(*names: object) -> None:
+        raise PermissionError("no hard links here")
+
+    monkeypatch.setattr("os.link", refuse)
+    places = pretrained_home(tmp_path)
+    finish(plan, places)
+    assert bytes_of(places, run) == expected
