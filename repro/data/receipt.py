@@ -95,8 +95,9 @@ def algorithms_for(file: File) -> tuple[str, ...]:
     `git_blob` only where there is no other: its first bytes depend on the size, so it cannot follow a file that is still growing.
     """
     md5 = ("md5",) if file.md5 or file.md5_prefix else ()
-    blob = ("git_blob",) if file.git_blob and not (md5 or file.sha256 or file.sha256_prefix) else ()
-    return ("sha256", *md5, *blob)
+    sha512 = ("sha512",) if file.sha512_prefix else ()
+    blob = ("git_blob",) if file.git_blob and not (md5 or sha512 or file.sha256 or file.sha256_prefix) else ()
+    return ("sha256", *md5, *sha512, *blob)
 
 
 def hash_file(path: Path, algorithms: tuple[str, ...] = ("sha256",)) -> dict[str, str]:
@@ -117,7 +118,7 @@ def hash_file(path: Path, algorithms: tuple[str, ...] = ("sha256",)) -> dict[str
 
 def has_hash(file: File) -> bool:
     """Whether the manifest names any digest, so that a mixture of two hosts' bytes would be found out."""
-    return bool(file.md5 or file.sha256 or file.md5_prefix or file.sha256_prefix or file.git_blob)
+    return bool(file.md5 or file.sha256 or file.md5_prefix or file.sha256_prefix or file.sha512_prefix or file.git_blob)
 
 
 def contradiction(file: File, size: int, digests: dict[str, str], earlier: Receipt | None = None) -> str | None:
@@ -129,6 +130,7 @@ def contradiction(file: File, size: int, digests: dict[str, str], earlier: Recei
     facts = {
         "sha256": file.sha256 or file.sha256_prefix,
         "md5": file.md5 or file.md5_prefix,
+        "sha512": file.sha512_prefix,
         "git_blob": file.git_blob,
     }
     for name, expected in facts.items():

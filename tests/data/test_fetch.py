@@ -183,10 +183,18 @@ def test_part_longer_than_a_file_of_unknown_length(server, tmp_path):
     assert_whole(file, tmp_path)
 
 
-@pytest.mark.parametrize("facts", [{}, {"bytes": None, "md5": None}, {"sha256": None}, {"sha256": None, "md5": None, "sha256_prefix": "@"}])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {"bytes": None, "md5": None},
+        {"sha256": None},
+        {"sha256": None, "md5": None, "sha256_prefix": "@"},
+        {"sha256": None, "md5": None, "sha512_prefix": "@"},
+    ],
+)
 def test_wrong_bytes_then_the_next_mirror(server, tmp_path, facts):
-    if facts.get("sha256_prefix"):
-        facts["sha256_prefix"] = hashlib.sha256(CONTENT).hexdigest()[:8]
+    facts = {name: hashlib.new(name[:6], CONTENT).hexdigest()[:8] if value == "@" else value for name, value in facts.items()}
     bad = server.add("/bad", OTHER)
     good = server.add("/good", CONTENT)
     told = failure(named(server.url("/bad"), **facts), tmp_path / "alone")
