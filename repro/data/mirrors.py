@@ -22,14 +22,14 @@ def choose_mirrors(file: File, mirror: str | None = None, dataset: str = "NAME")
         if not file.mirrors:
             raise UserError(f"{file.name} cannot be fetched", "its manifest names no address for it", by_hand)
         return tuple(known for known in file.mirrors if known.identical) or file.mirrors
-    named = tuple(known for known in file.mirrors if mirror in (known.url, urlsplit(known.url).hostname))
+    named = tuple(known for known in file.mirrors if mirror in (known.url, urlsplit(known.url).hostname, _host(known)))
     if named:
         return named
-    if urlsplit(mirror).scheme in ("http", "https"):
+    if mirror.lower().startswith(("http://", "https://")):
         try:
             return (Mirror(url=mirror + file.name.rpartition("/")[2] if mirror.endswith("/") else mirror),)
         except ValueError:
-            why = "an address has no blank and no control character, and names a host"
+            why = "an address has no blank and no control character, names a host, and has a number below 65,536 for its port"
             raise UserError(f"{without_password(mirror)!r} is no address", why, by_hand) from None
     hosts = ", ".join(dict.fromkeys(_host(known) for known in file.mirrors)) or "none"
     raise UserError(f"{without_password(mirror)!r} is no mirror of {file.name}", f"known: {hosts}; or any http(s) address", by_hand)
