@@ -16,7 +16,7 @@ from misbehaving_server import GOOD, Behaviour, serving
 
 from repro.data import transfer
 from repro.data.fetch import fetch_file, fetch_files
-from repro.data.line import Patience
+from repro.data.line import Patience, TransferError
 from repro.data.manifest import File, Mirror
 from repro.data.receipt import check_file, read_receipt
 from repro.data.transfer import OVERLAP
@@ -285,6 +285,19 @@ def test_too_long_a_wait_is_left_for_the_next_mirror(server, tmp_path):
     get(file, tmp_path)
     assert_whole(file, tmp_path)
     assert len(first.requests) == 1
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 5000, "-1", "1e3"])
+def test_numbers_that_are_none_are_no_trace(server, tmp_path, number):
+    server.add("/busy", CONTENT, Behaviour(status=429, retry_after=number), GOOD)
+    file = named(server.url("/busy"))
+    get(file, tmp_path)
+    assert_whole(file, tmp_path)
+    answer = requests.Response()
+    answer.status_code, answer.headers = 206, {"Content-Range": f"bytes {number}-/{number}"}
+    assert transfer._total(answer) is None
+    with pytest.raises(TransferError, match="another range"):
+        transfer.judge_status(answer, 5)
 
 
 def test_stall_times_out_and_resumes(server, tmp_path):
