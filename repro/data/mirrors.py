@@ -48,9 +48,11 @@ def no_mirror(file: File, dataset: str, failures: Sequence[tuple[Mirror, Transfe
     if kept:
         told += f"; {kept:,} bytes are kept and will be resumed"
     tried = {mirror.url for mirror, _ in failures}
-    others = [mirror for mirror in file.mirrors if mirror.url not in tried]
+    # By host, for an address is of this file alone, and the dataset may have others that are missing too.
+    others = {_host(mirror): mirror.identical for mirror in file.mirrors if mirror.url not in tried}
     cures = [
-        f"repro data fetch {dataset} --mirror {mirror.url}{'' if mirror.identical else ' (other bytes, same content)'}" for mirror in others
+        f"repro data fetch {dataset} --mirror {host}{'' if identical else ' (other bytes, same content)'}"
+        for host, identical in others.items()
     ]
     if any("first complete fetch" in error.why for _, error in failures):
         cures.append(f"to accept what the host has now: repro data remove {dataset}, then fetch again")

@@ -221,10 +221,22 @@ def test_mirror_with_other_bytes_is_asked_only_by_name(server, tmp_path):
     file = named(server.url("/official"))
     file = file.model_copy(update={"mirrors": (*file.mirrors, Mirror(url=server.url("/copy"), identical=False))})
     told = failure(file, tmp_path)
-    assert f"--mirror {server.url('/copy')}" in told.cure and not copy.requests
+    assert f"--mirror 127.0.0.1:{server.port} (other bytes" in told.cure and not copy.requests
     get(file, tmp_path, mirror=server.url("/copy"))
     assert_whole(file, tmp_path, OTHER[:-5])
     assert read_receipt(tmp_path / file.name).identical is False
+
+
+def test_the_mirror_of_a_cure_serves_all_files_that_failed(server, tmp_path):
+    files = []
+    for name in ("x.bin", "y.bin"):
+        server.add(f"/{name}", CONTENT)
+        official, copy = Mirror(url=dead_url()), Mirror(url=server.url(f"/{name}"), identical=False)
+        files.append(File(name=name, mirrors=(official, copy)))
+    with pytest.raises(UserError) as caught:
+        fetch_files(files, tmp_path, dataset="demo", patience=HASTY)
+    mirror = caught.value.cure.partition("--mirror ")[2].split()[0]
+    assert [path.read_bytes() for path in fetch_files(files, tmp_path, mirror=mirror, patience=HASTY)] == [CONTENT, CONTENT]
 
 
 def test_redirect(server, tmp_path):
