@@ -222,6 +222,17 @@ def test_bomb_is_refused(nest, kind):
     assert "members" in refused(write_tar(nest / "many.tar", FILES), nest / "out", most_members=100).why
 
 
+@pytest.mark.parametrize(
+    "kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK]
+)
+def test_a_header_that_would_fill_the_memory_is_refused(nest, kind):
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, 2 << 20
+    with gzip.open(nest / "bomb.tar.gz", "wb") as stream:
+        stream.write(header.tobuf() + bytes((2 << 20) + 1024))
+    assert "a header of 2,097,152 bytes" in refused(nest / "bomb.tar.gz", nest / "out").why
+
+
 def test_default_limit_follows_the_archive(nest, monkeypatch):
     monkeypatch.setattr("repro.data.unpack.FLOOR", 1 << 20)
     archive = write_gz(nest / "bomb.gz", bytes(8 << 20))
