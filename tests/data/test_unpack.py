@@ -137,6 +137,8 @@ EVIL = {
     "block device": [("sda", b"", tarfile.BLKTYPE, "")],
     "pipe": [("pipe", b"", tarfile.FIFOTYPE, "")],
     "receipt": [("other.tar.complete.json", b"{}", tarfile.REGTYPE, "")],
+    "receipt of a stage": [("other.tar.unpacking.json", b"{}", tarfile.REGTYPE, "")],
+    "receipt in capitals": [("other.tar.Complete.JSON", b"{}", tarfile.REGTYPE, "")],
     "file and folder": [("a", b"x", tarfile.REGTYPE, ""), ("b/c", b"", tarfile.REGTYPE, ""), ("b", b"x", tarfile.REGTYPE, "")],
 }
 
@@ -159,6 +161,8 @@ REASONS = {
     "block device": "device",
     "pipe": "pipe",
     "receipt": "receipts",
+    "receipt of a stage": "receipts",
+    "receipt in capitals": "receipts",
     "file and folder": "both a folder and a file",
 }
 
