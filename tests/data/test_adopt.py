@@ -52,6 +52,11 @@ def test_by_hand(places, tmp_path):
     victim.unlink()
     assert not verify(manifest.load("byhand"), places).ok
     other = Places.find(data=tmp_path / "other")
+    (other.data / "byhand/val").mkdir(parents=True)
+    with pytest.raises(UserError, match="in the way"):
+        adopt(manifest.load("byhand"), theirs, other)
+    assert not (other.data / "byhand/train").is_symlink(), "linked before the clash was found"
+    (other.data / "byhand/val").rmdir()
     with pytest.raises(UserError, match="not a whole byhand"):
         adopt(manifest.load("byhand"), theirs, other)
     assert not (other.data / "byhand/train").exists() and not state(manifest.load("byhand"), other).complete
