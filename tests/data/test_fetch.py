@@ -424,7 +424,9 @@ def test_choice_of_mirror(server, tmp_path):
     server.add("/x.bin", CONTENT)
     server.add("/folder/x.bin", CONTENT)
     file = named("http://host.invalid/x.bin")
-    assert "no mirror" in failure(file, tmp_path, mirror="nowhere").what
+    for wrong, told in {"nowhere": "no mirror", "http://a b": "no address", "http://[x": "no address"}.items():
+        error = failure(file, tmp_path, mirror=wrong)
+        assert told in error.what and error.cure.startswith("repro data fetch demo; or with a copy")
     get(file, tmp_path / "a", mirror=server.url("/x.bin"))
     get(file, tmp_path / "b", mirror=server.url("/folder/"))
     get(named("http://host.invalid/x.bin", server.url("/x.bin")), tmp_path / "c", mirror="127.0.0.1")
