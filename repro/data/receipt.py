@@ -141,6 +141,12 @@ def contradiction(file: File, size: int, digests: dict[str, str], earlier: Recei
     return None
 
 
+def binding_receipt(file: File, root: Path) -> Receipt | None:
+    """The receipt of an earlier complete fetch, unless it is of other bytes of the same content or the manifest was corrected since."""
+    receipt = read_receipt(place(file, root))
+    return None if receipt is None or not receipt.identical or _agrees(file, receipt) else receipt
+
+
 def receipt_for(file: File, size: int, digests: dict[str, str], url: str, identical: bool = True) -> Receipt:
     """The receipt of a file that was just verified, dated now (UTC)."""
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
@@ -190,8 +196,11 @@ def adopt_file(file: File, path: Path, root: Path) -> Receipt:
     if not source.is_file():
         raise UserError(f"cannot adopt {source}", "it is not a file", "name the downloaded file itself")
     digests, size = hash_file(source, algorithms_for(file)), source.stat().st_size
-    if wrong := contradiction(file, size, digests):
-        raise UserError(f"{source} is not {file.name}", f"it has {wrong}", "download it again, or name another copy")
+    if wrong := contradiction(file, size, digests, binding_receipt(file, root)):
+        cure = "download it again, or name another copy"
+        if "first complete fetch" in wrong:
+            cure += f"; to accept this one: repro data remove {root.name}, then add again"
+        raise UserError(f"{source} is not {file.name}", f"it has {wrong}", cure)
     target = place(file, root)
     target.parent.mkdir(parents=True, exist_ok=True)
     receipt = receipt_for(file, size, digests, source.as_uri())
