@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import requests
 
 from repro.data import manifest
-from repro.data.fields import without_password
 from repro.data.line import Patience, TransferError
 from repro.data.manifest import File
 from repro.data.mirrors import choose_mirrors
@@ -115,8 +114,8 @@ def _judge(need: Need, files: Sequence[File], answers: dict[str, Answer], places
     seen = f"{every - len(dead)} of {every} answer" + (f"; {told}" if dead else "")
     lost = [file for file in files if all(mirror.url in dead for mirror in choose_mirrors(file))]
     if lost:
-        others = [mirror.url for file in lost for mirror in file.mirrors if mirror.url not in dead]
-        fetch = f"{command(places, f'data fetch {need.name}')} --mirror {without_password(others[0])}; or " if others else ""
+        others = [_host(mirror.url) for file in lost for mirror in file.mirrors if mirror.url not in dead]
+        fetch = f"{command(places, f'data fetch {need.name}')} --mirror {others[0]}; or " if others else ""
         cure = f"{fetch}with a copy of your own: {command(places, f'data add {need.name} PATH')}"
         detail = f"{len(lost)} of {len(files)} files cannot be had ({', '.join(file.name for file in lost[:3])}): {seen}"
         return Diagnosis(subject=subject, state="fail", detail=detail, cure=cure)

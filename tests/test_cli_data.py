@@ -48,7 +48,7 @@ def test_a_day_with_a_dataset(repro, tmp_path, server):
     code, out, _ = repro("data", "where", "photos")
     assert code == 1 and out.strip() == str(tmp_path / "data/photos")
     code, out, _ = repro("data", "fetch", "photos", "--dry-run")
-    assert code == 0 and "CC0" in out and "disk needed: about" in out and "2 files, >" in out
+    assert code == 0 and "CC0" in out and "disk needed: more than" in out and "2 files, >" in out
     assert not (tmp_path / "data").exists() and not any(route.requests for route in server.routes.values())
     code, out, err = repro("data", "fetch", "derived", "nets", "--with", "extra.txt")
     assert code == 2 and "no file in derived 'extra.txt'" in err, "of what is named, not of what it requires"

@@ -93,7 +93,7 @@ def test_a_copy_with_other_bytes_is_offered_by_name(places, write, server):
     server.add("/other", CONTENT)
     write("one", server.url("/x.bin"), f'{server.url("/other")}", identical = false, note = "')
     (found,) = needed(places, "one")
-    assert found.state == "fail" and f"data fetch one --mirror {server.url('/other')}; or with a copy" in found.cure
+    assert found.state == "fail" and f"data fetch one --mirror 127.0.0.1:{server.port}; or with a copy" in found.cure
 
 
 def test_a_busy_host_is_alive(places, write, server):

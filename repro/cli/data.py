@@ -67,7 +67,8 @@ def fetch(
     for found, now, _ in plans:
         print("\n".join(holding.cost(found, now, disk[found.name])))
     if any(not now.complete for _, now, _ in plans):
-        print(f"disk needed: about {size(sum(disk.values()))}; free where {where.data} is: {size(free_space(where.data))}", flush=True)
+        needed_in_all = holding.room(sum(disk.values()), sum(now.unsized for _, now, _ in plans))
+        print(f"disk needed: {needed_in_all}; free where {where.data} is: {size(free_space(where.data))}", flush=True)
     if dry_run:
         return
     total = None if any(now.unsized for _, now, _ in plans) else sum(now.bytes_to_fetch or 0 for _, now, _ in plans)

@@ -88,4 +88,9 @@ def cost(manifest: Manifest, now: State, disk: int) -> list[str]:
     lines.append(f"  {'by hand' if now.by_hand else 'to fetch':<9} {files}, {size(now.bytes_to_fetch, now.approximate, now.unsized)}")
     if now.by_hand:
         return lines + [f"  {'step ' + str(number):<9} {step}" for number, step in enumerate(manifest.steps, 1)]
-    return [*lines, f"  disk      about {size(disk)} with what is unpacked"]
+    return [*lines, f"  disk      {room(disk, now.unsized)} with what is unpacked"]
+
+
+def room(disk: int, unsized: int) -> str:
+    """Bytes that will be written, as far as they are known."""
+    return "unknown" if unsized and not disk else f"{'more than' if unsized else 'about'} {size(disk)}"

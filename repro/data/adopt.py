@@ -145,8 +145,11 @@ def _adopt_tree(manifest: Manifest, tree: Path, source: Path, root: Path) -> lis
     here = [file for name, file in alone.items() if (tree / name).is_file()]
     absent = {name for name in alone if name in manifest.layout.required and not (tree / name).is_file()}
     forget_marker(root)
-    made = [name for name in names if _link(tree / name, root / name, manifest.name)]
+    made = []
     try:
+        for name in names:
+            if _link(tree / name, root / name, manifest.name):
+                made.append(name)
         for file in here:
             adopt_file(file, tree / file.name, root)
         findings = faults([*check_layout(manifest, root), *check_members(manifest, root)])

@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+# The parameters of signed and personal download links: token=, access_token=, X-Amz-Signature=, sig=, api_key= and the like.
+_SECRET = re.compile(r"([?&][^=&#]*(?:token|sig|secret|pass|credential|key|auth)[^=&#]*=)[^&#]*", re.IGNORECASE)
+
 
 def _safe_path(path: str) -> str:
     """Refuse a path that could leave the dataset's root on any platform."""
@@ -31,12 +34,13 @@ def _web_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("the address must begin with http:// or https:// and name a host")
+    _ = parts.port  # raises ValueError for what is no port
     return url
 
 
 def without_password(url: str) -> str:
-    """The address as it may be shown and kept: no user's name, no password."""
-    return re.sub(r"^([a-zA-Z]+://)[^/?#]*@", r"\1", url)
+    """The address as it may be shown and kept: no user's name, no password, no token or signature among its parameters."""
+    return _SECRET.sub(r"\1…", re.sub(r"^([a-zA-Z]+://)[^/?#]*@", r"\1", url))
 
 
 def _hex_digits(least: int, most: int) -> AfterValidator:

@@ -17,6 +17,8 @@ from typing import BinaryIO, Literal
 Kind = Literal["tar", "zip", "gz"]
 BLOCK = tarfile.BLOCKSIZE
 LONGEST_TARGET = 4096  # bytes of a link's target
+LONGEST_EXTENSION = 1 << 20  # bytes of a header that extends the next; real ones have hundreds
+EXTENSIONS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile, NotImplementedError)
 
 
@@ -36,22 +38,32 @@ class Member:
 
 
 class QuickTarInfo(tarfile.TarInfo):
-    """Parses the plain header, which nearly every member of a data archive has, three times as fast; leaves all others to the library."""
+    """Parses the plain header, which nearly every member of a data archive has, three times as fast; leaves all others to the library.
+
+    The library reads a header that extends the next one (a long name, a record of attributes) into memory, as large as it claims to be.
+    """
 
     __slots__ = ()
 
     @classmethod
     def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
         if len(buf) != BLOCK or buf[156] not in b"05" or buf[257:262] != b"ustar" or buf[345]:
-            return super().frombuf(buf, encoding, errors)
+            return cls._slowly(buf, encoding, errors)
         try:
             size, claimed = int(buf[124:136].strip(b"\0 "), 8), int(buf[148:156].strip(b"\0 "), 8)
         except ValueError:  # sizes above 8 GiB are not octal
-            return super().frombuf(buf, encoding, errors)
+            return cls._slowly(buf, encoding, errors)
         if size < 0 or sum(buf) - sum(buf[148:156]) + 8 * ord(" ") != claimed:
-            return super().frombuf(buf, encoding, errors)
+            return cls._slowly(buf, encoding, errors)
         info = cls(buf[:100].partition(b"\0")[0].decode(encoding, errors))
         info.size, info.type = size, buf[156:157]
+        return info
+
+    @classmethod
+    def _slowly(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+        info = super().frombuf(buf, encoding, errors)
+        if info.type in EXTENSIONS and info.size > LONGEST_EXTENSION:
+            raise Refused(f"it has a header of {info.size:,} bytes")
         return info
 
 

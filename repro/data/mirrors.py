@@ -22,17 +22,22 @@ def choose_mirrors(file: File, mirror: str | None = None, dataset: str = "NAME")
         if not file.mirrors:
             raise UserError(f"{file.name} cannot be fetched", "its manifest names no address for it", by_hand)
         return tuple(known for known in file.mirrors if known.identical) or file.mirrors
-    named = tuple(known for known in file.mirrors if mirror in (known.url, urlsplit(known.url).hostname))
+    without = f"repro data fetch {dataset}; or with a copy of your own: repro data add {dataset} PATH"
+    named = tuple(known for known in file.mirrors if mirror in (known.url, urlsplit(known.url).hostname, _host(known)))
     if named:
         return named
-    if urlsplit(mirror).scheme in ("http", "https"):
+    if mirror.lower().startswith(("http://", "https://")):
         try:
             return (Mirror(url=mirror + file.name.rpartition("/")[2] if mirror.endswith("/") else mirror),)
         except ValueError:
-            why = "an address has no blank and no control character, and names a host"
-            raise UserError(f"{without_password(mirror)!r} is no address", why, by_hand) from None
+            why = "an address has no blank and no control character, names a host, and has a number below 65,536 for its port"
+            raise UserError(f"{without_password(mirror)!r} is no address", why, without) from None
     hosts = ", ".join(dict.fromkeys(_host(known) for known in file.mirrors)) or "none"
-    raise UserError(f"{without_password(mirror)!r} is no mirror of {file.name}", f"known: {hosts}; or any http(s) address", by_hand)
+    raise UserError(
+        f"{without_password(mirror)!r} is no mirror of {file.name}",
+        f"known: {hosts}; or any http(s) address",
+        without if file.mirrors else by_hand,
+    )
 
 
 def is_new_address(file: File, mirror: str) -> bool:
@@ -42,15 +47,17 @@ def is_new_address(file: File, mirror: str) -> bool:
 
 def no_mirror(file: File, dataset: str, failures: Sequence[tuple[Mirror, TransferError]], kept: int) -> UserError:
     """One error for all that the mirrors said; `kept` is how many bytes wait to be resumed."""
-    told = "; ".join(f"{_host(mirror)} {error.why}" for mirror, error in failures)
+    told = "; ".join(dict.fromkeys(f"{_host(mirror)} {error.why}" for mirror, error in failures))
     if all(error.unreachable for _, error in failures):
         told = f"no host could be reached (is this machine on the network?): {told}"
     if kept:
         told += f"; {kept:,} bytes are kept and will be resumed"
     tried = {mirror.url for mirror, _ in failures}
-    others = [mirror for mirror in file.mirrors if mirror.url not in tried]
+    # By host, for an address is of this file alone, and the dataset may have others that are missing too.
+    others = {_host(mirror): mirror.identical for mirror in file.mirrors if mirror.url not in tried}
     cures = [
-        f"repro data fetch {dataset} --mirror {mirror.url}{'' if mirror.identical else ' (other bytes, same content)'}" for mirror in others
+        f"repro data fetch {dataset} --mirror {host}{'' if identical else ' (other bytes, same content)'}"
+        for host, identical in others.items()
     ]
     if any("first complete fetch" in error.why for _, error in failures):
         cures.append(f"to accept what the host has now: repro data remove {dataset}, then fetch again")

@@ -95,8 +95,9 @@ def algorithms_for(file: File) -> tuple[str, ...]:
     `git_blob` only where there is no other: its first bytes depend on the size, so it cannot follow a file that is still growing.
     """
     md5 = ("md5",) if file.md5 or file.md5_prefix else ()
-    blob = ("git_blob",) if file.git_blob and not (md5 or file.sha256 or file.sha256_prefix) else ()
-    return ("sha256", *md5, *blob)
+    sha512 = ("sha512",) if file.sha512_prefix else ()
+    blob = ("git_blob",) if file.git_blob and not (md5 or sha512 or file.sha256 or file.sha256_prefix) else ()
+    return ("sha256", *md5, *sha512, *blob)
 
 
 def hash_file(path: Path, algorithms: tuple[str, ...] = ("sha256",)) -> dict[str, str]:
@@ -117,7 +118,7 @@ def hash_file(path: Path, algorithms: tuple[str, ...] = ("sha256",)) -> dict[str
 
 def has_hash(file: File) -> bool:
     """Whether the manifest names any digest, so that a mixture of two hosts' bytes would be found out."""
-    return bool(file.md5 or file.sha256 or file.md5_prefix or file.sha256_prefix or file.git_blob)
+    return bool(file.md5 or file.sha256 or file.md5_prefix or file.sha256_prefix or file.sha512_prefix or file.git_blob)
 
 
 def contradiction(file: File, size: int, digests: dict[str, str], earlier: Receipt | None = None) -> str | None:
@@ -129,6 +130,7 @@ def contradiction(file: File, size: int, digests: dict[str, str], earlier: Recei
     facts = {
         "sha256": file.sha256 or file.sha256_prefix,
         "md5": file.md5 or file.md5_prefix,
+        "sha512": file.sha512_prefix,
         "git_blob": file.git_blob,
     }
     for name, expected in facts.items():
@@ -137,6 +139,12 @@ def contradiction(file: File, size: int, digests: dict[str, str], earlier: Recei
     if earlier and "sha256" in digests and digests["sha256"] != earlier.sha256:
         return f"sha256 {digests['sha256']} where the first complete fetch had {earlier.sha256}"
     return None
+
+
+def binding_receipt(file: File, root: Path) -> Receipt | None:
+    """The receipt of an earlier complete fetch, unless it is of other bytes of the same content or the manifest was corrected since."""
+    receipt = read_receipt(place(file, root))
+    return None if receipt is None or not receipt.identical or _agrees(file, receipt) else receipt
 
 
 def receipt_for(file: File, size: int, digests: dict[str, str], url: str, identical: bool = True) -> Receipt:
@@ -188,8 +196,11 @@ def adopt_file(file: File, path: Path, root: Path) -> Receipt:
     if not source.is_file():
         raise UserError(f"cannot adopt {source}", "it is not a file", "name the downloaded file itself")
     digests, size = hash_file(source, algorithms_for(file)), source.stat().st_size
-    if wrong := contradiction(file, size, digests):
-        raise UserError(f"{source} is not {file.name}", f"it has {wrong}", "download it again, or name another copy")
+    if wrong := contradiction(file, size, digests, binding_receipt(file, root)):
+        cure = "download it again, or name another copy"
+        if "first complete fetch" in wrong:
+            cure += f"; to accept this one: repro data remove {root.name}, then add again"
+        raise UserError(f"{source} is not {file.name}", f"it has {wrong}", cure)
     target = place(file, root)
     target.parent.mkdir(parents=True, exist_ok=True)
     receipt = receipt_for(file, size, digests, source.as_uri())

@@ -20,6 +20,7 @@ from repro.data.receipt import BUFFER, has_hash, require_space
 
 OVERLAP = 64 << 10  # bytes asked for again on resume and compared, so that another file is noticed before it is spliced on
 SLOWEST = 1 << 10  # bytes per second; a host that drips less than this over a whole read timeout counts as stalled
+NUMBER = "[0-9]{1,18}"  # of a header; Python takes other digits, such as ², and refuses numbers of thousands of digits
 TOKEN_HOSTS = ("huggingface.co",)
 
 
@@ -124,7 +125,7 @@ def judge_status(response: requests.Response, start: int) -> int:
     if status == 200:
         return 0
     if status == 206:
-        found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+        found = re.match(rf"bytes ({NUMBER})-", response.headers.get("Content-Range", ""))
         if not start or not found or int(found[1]) != start:
             raise TransferError("answered with another range than was asked for", restart=True)
         return start
@@ -141,7 +142,7 @@ def judge_status(response: requests.Response, start: int) -> int:
 def _retry_after(response: requests.Response) -> float | None:
     """Seconds that the host asks to be left alone, from either form of Retry-After."""
     told = response.headers.get("Retry-After", "").strip()
-    if told.isdigit():
+    if re.fullmatch(NUMBER, told):
         return float(told)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(told).timestamp() - time.time())
@@ -162,7 +163,7 @@ def _total(response: requests.Response) -> int | None:
         size = response.headers.get("Content-Range", "").rpartition("/")[2]
     else:
         size = "" if response.raw.chunked else response.headers.get("Content-Length", "")
-    return int(size) if size.isdigit() else None
+    return int(size) if re.fullmatch(NUMBER, size) else None
 
 
 def _receive(response: requests.Response, part: Part, offset: int, total: int | None, line: Line, patience: Patience) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 from repro.data.members import Member, Refused
 from repro.data.receipt import BUFFER
 
-RESERVED = (".verified.json", ".complete.json", ".unpacked.json", ".brought.json")  # an archive must not bring receipts of its own making
+# An archive must not bring receipts of its own making.
+RESERVED = (".verified.json", ".complete.json", ".unpacking.json", ".unpacked.json", ".brought.json")
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 REPORT_EVERY = 1000  # members
 
@@ -27,7 +28,7 @@ def safe_name(name: str) -> str:
         raise Refused(f"{name!r} leads out of the folder")
     if "\0" in name:
         raise Refused(f"{name!r} is no name for a file")
-    if parts and parts[-1].endswith(RESERVED):
+    if parts and parts[-1].lower().endswith(RESERVED):
         raise Refused(f"{name!r} is a name kept for receipts")
     return "/".join(parts)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -52,6 +53,11 @@ def test_by_hand(places, tmp_path):
     victim.unlink()
     assert not verify(manifest.load("byhand"), places).ok
     other = Places.find(data=tmp_path / "other")
+    (other.data / "byhand/val").mkdir(parents=True)
+    with pytest.raises(UserError, match="in the way"):
+        adopt(manifest.load("byhand"), theirs, other)
+    assert not (other.data / "byhand/train").is_symlink(), "linked before the clash was found"
+    (other.data / "byhand/val").rmdir()
     with pytest.raises(UserError, match="not a whole byhand"):
         adopt(manifest.load("byhand"), theirs, other)
     assert not (other.data / "byhand/train").exists() and not state(manifest.load("byhand"), other).complete
@@ -85,6 +91,20 @@ def test_adopted_files_and_archives(places, server, tmp_path):
     (tmp_path / "small.pt").symlink_to(weights)
     adopt(manifest.load("nets"), tmp_path / "small.pt", places)
     assert state(manifest.load("nets"), places, only=["small.pt"]).complete
+
+
+def test_what_came_first_binds_what_is_added_later(places, tmp_path):
+    """Where the manifest knows no hash."""
+    path = tmp_path / "manifests/photos.toml"
+    path.write_text(re.sub(r"git_blob = .*", "", path.read_text()))
+    ensure(manifest.load("photos"), places)
+    (tmp_path / "notes.txt").write_bytes(small.NOTES[::-1])
+    with pytest.raises(UserError) as caught:
+        adopt(manifest.load("photos"), tmp_path / "notes.txt", places)
+    assert "first complete fetch" in caught.value.why and "repro data remove photos, then add again" in caught.value.cure
+    assert (places.data / "photos/notes.txt").read_bytes() == small.NOTES
+    remove("photos", places)
+    assert adopt(manifest.load("photos"), tmp_path / "notes.txt", places).linked == ("notes.txt",)
 
 
 def test_an_unpacked_tree_without_its_plain_file(places, server, tmp_path):

@@ -176,7 +176,13 @@ def test_a_password_in_a_mirror_is_used_and_forgotten(places, server, tmp_path):
     assert all("authorization" in request for request in server.routes["/photos.zip"].requests)
     kept = b"".join(path.read_bytes() for path in root.rglob("*.json"))
     assert b"127.0.0.1" in kept and b"s3cret" not in kept and b"me:" not in kept
-    for wrong in (address + "a b", "ftp://me:s3cret@host/x"):
+    for wrong in (
+        address + "a b",
+        "ftp://me:s3cret@host/x",
+        "http://me:s3cret@[x",
+        "http://me:s3cret@host:x/",
+        "http://me:s3cret@host:65536/",
+    ):
         with pytest.raises(UserError) as caught:
             ensure(manifest.load("nets"), places, mirror=wrong)
         assert "s3cret" not in "".join(caught.value.lines())
