@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from repro.errors import UserError, unknown
+from repro.types import digest
 
 FAMILIES = {
     "timm": "any image model of timm, with its keyword arguments: timm:mobilenetv2_100,pad_type=same",
@@ -36,6 +38,15 @@ def named() -> dict[str, Entry]:
     """The entries of backbones.toml."""
     content = tomllib.loads((Path(__file__).parent / "backbones.toml").read_text(encoding="utf-8"))
     return {name: Entry(name=name, **fields) for name, fields in content.items()}
+
+
+def definition(entry: Entry) -> str | None:
+    """Hash of what backbones.toml and our open_clip configuration say of a named backbone; None for a library's own."""
+    if entry.name not in named():
+        return None
+    config = Path(__file__).parent / "nn" / "open_clip_configs" / f"{entry.arch}.json"
+    content = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else None
+    return digest([entry.library, entry.arch, entry.kwargs, content])[:16]
 
 
 def _value(text: str) -> Any:

@@ -198,7 +198,7 @@ def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry,
             "--weights FILE, or on purpose: --weights random",
         )
     hashed = request.weights_hash or (_file_hash(request.weights) if request.weights and request.weights != RANDOM else None)
-    return entry, BackboneRef(name=entry.name, kwargs=entry.kwargs, weights=hashed)
+    return entry, BackboneRef(name=entry.name, kwargs=entry.kwargs, definition=backbones.definition(entry), weights=hashed)
 
 
 def _impossible(method: Method, entry: backbones.Entry, benchmark: Benchmark) -> str | None:

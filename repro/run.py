@@ -81,7 +81,7 @@ def _heartbeat(store: Store, folder: Path) -> Iterator[None]:
 def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
     """One claimed run from start to `result.json`."""
     began = time.monotonic()
-    deterministic = make_deterministic()
+    deterministic = make_deterministic(job.device)
     keep_freed_memory()
     if job.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(job.device)
@@ -103,7 +103,7 @@ def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
         checkpoints=tuple(progress.checkpoints),
         kept={"predictions": trainer.keep if judged else (), "weights": trainer.keep_weights},
         files={path.name: file_hash(path) for path in files},
-        extras=job.extras,
+        extras={**job.extras, "preprocess": job.preprocess._asdict()},
         environment={**environment.describe(), **_device(job.device), "deterministic": deterministic, "precision": run.recipe.precision},
         seconds={
             "total": round(max(total, progress.fit_seconds + progress.judge_seconds), 3),

@@ -85,7 +85,8 @@ class Benchmark(Record):
 
     def identity(self) -> dict[str, Any]:
         """What a key says of a benchmark: content, never a path or a caption."""
-        return {"name": self.name, "version": self.version, "data": self.data, "options": self.options, "tiny": self.tiny}
+        spoken = {"classes": self.classes, "templates": self.templates}  # zero-shot heads are made of these words
+        return {"name": self.name, "version": self.version, "data": self.data, "options": self.options, "tiny": self.tiny, **spoken}
 
     def split(self, name: str) -> Split:
         return next(split for split in self.splits if split.name == name)
@@ -209,10 +210,14 @@ class Method(Record):
 
 
 class BackboneRef(Record):
-    """Which network: `name` as `repro list` spells it, keyword arguments, and the content hash of the weights file (None: none)."""
+    """Which network: `name` as `repro list` spells it, keyword arguments, and the content hash of the weights file (None: none).
+
+    `definition` is a hash of what our own files say of a named backbone, so that changing it makes another network of it.
+    """
 
     name: str
     kwargs: dict[str, Any] = {}
+    definition: str | None = None
     weights: str | None = None
 
 

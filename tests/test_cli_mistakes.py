@@ -114,3 +114,11 @@ def test_a_closed_pipe_is_no_error(unbuffered):
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_cure_names_the_same_places(mistake, tmp_path):
+    """Without them the printed command would look in another folder."""
+    *_, cure = mistake("--data", tmp_path / "my data", "data", "verify", "nothing-of-this-name")
+    assert cure == f"repro --data '{tmp_path}/my data' data list"
+    *_, cure = mistake(f"--runs={tmp_path}", "table", "digits")
+    assert cure == f"repro --runs {tmp_path} run digits"

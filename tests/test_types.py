@@ -78,14 +78,14 @@ def make(**changes) -> Run:
 
 
 GOLDEN = {
-    "plain": (make(), "c0bf60c41cf351a3ac88"),
+    "plain": (make(), "0f9af49b8ab665ef9838"),
     "recipe": (
         make(recipe=Recipe(lr=3e-3, epochs=20, betas=(0.9, 0.98), optimizer="adamw", mean=(0.5, 0.5, 0.5)), seed=2),
-        "6a590079ce87248fdd35",
+        "c25a9d58dea53bac7a55",
     ),
     "parents": (
         make(method="lp-ft", parents={"head": "a" * 20, "backbone": "b" * 20}, recipe=Recipe(batchnorm="eval", lr=1e-4)),
-        "51003b6cc8296c442955",
+        "00fbc289671a0be695ff",
     ),
     "folder": (
         make(
@@ -95,7 +95,7 @@ GOLDEN = {
             backbone=BackboneRef(name="timm:mobilenetv2_100", kwargs={"pad_type": "same", "drop_rate": 0.5}, weights="c" * 64),
             method_version=7,
         ),
-        "6f76fac62693a95a90b0",
+        "81dda25d11cf5d7e4c7b",
     ),
 }
 
@@ -109,7 +109,8 @@ def test_golden_keys(name):
 
 def test_the_canonical_form_of_a_run_is_pinned():
     assert canonical_json(make(recipe=Recipe(lr=0.01, weight_decay=1.0)).identity()) == (
-        '{"backbone":{"name":"digits-clip"},"benchmark":{"data":"' + "0" * 64 + '","name":"made-up","options":{},"tiny":false,"version":1},'
+        '{"backbone":{"name":"digits-clip"},"benchmark":{"classes":["a","b"],"data":"' + "0" * 64 + '",'
+        '"name":"made-up","options":{},"templates":[],"tiny":false,"version":1},'
         '"method":{"name":"ft","version":1},"parents":{},"recipe":{"lr":0.01,"weight_decay":1},"seed":0}'
     )
 

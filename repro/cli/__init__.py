@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import sys
 
 import typer
@@ -10,6 +12,7 @@ import typer
 from repro.cli import data, doctor, home, listing, running, showing, tabling
 from repro.cli.context import GlobalOptions
 from repro.errors import UserError, nearest
+from repro.paths import PLACES
 
 app = typer.Typer(
     add_completion=True,
@@ -41,21 +44,35 @@ def _usage_error(error: Exception) -> UserError:
     return UserError(message, f"did you mean {near!r}?" if near else "the command line could not be understood", f"{command} --help")
 
 
-def _complain(error: UserError) -> None:
+def _with_places(cure: str, arguments: list[str]) -> str:
+    """The commands of a cure with the options by which this call named its places, or they would look elsewhere."""
+    options = []
+    for place in PLACES:
+        for position, word in enumerate(arguments):
+            if word == f"--{place}" and position + 1 < len(arguments):
+                options.append(f"--{place} {shlex.quote(arguments[position + 1])}")
+            elif word.startswith(f"--{place}="):
+                options.append(f"--{place} {shlex.quote(word.partition('=')[2])}")
+    return re.sub(r"\brepro (?=(?:data|run|table|show|doctor)\b)", " ".join(["repro", *options, ""]), cure) if options else cure
+
+
+def _complain(error: UserError, arguments: list[str]) -> None:
     what, why, cure = (" ".join(line.split("\n")) for line in error.lines())
+    cure = _with_places(cure, arguments)
     print(f"error: {what}\n  why: {why}\n  try: {cure}", file=sys.stderr)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 1 a run failed, 2 a mistake that the three printed lines explain, 130 interrupted."""
+    words = sys.argv[1:] if arguments is None else arguments
     try:
         code = app(args=arguments, prog_name="repro", standalone_mode=False)
         sys.stdout.flush()
     except UserError as error:
-        _complain(error)
+        _complain(error, words)
         code = 2
     except _CLICK_ERROR as error:
-        _complain(_usage_error(error))
+        _complain(_usage_error(error), words)
         code = 2
     except typer.Exit as stop:
         code = stop.exit_code

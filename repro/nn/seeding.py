@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import torch
 
@@ -22,11 +23,20 @@ def generator(*parts: int | str) -> torch.Generator:
     return torch.Generator().manual_seed(mix(*parts))
 
 
-def make_deterministic() -> dict[str, object]:
-    """Ask torch for the same numbers each time; returns the flags as the result's record states them."""
+def make_deterministic(device: torch.device) -> dict[str, object]:
+    """Ask torch for the same numbers each time, and for fp32 that is fp32; returns the flags as the result's record states them.
+
+    On a GPU, operations that have no deterministic form still run, with torch's warning.
+    """
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # docs.nvidia.com/cuda/cublas, "Results reproducibility"
+        torch.use_deterministic_algorithms(True, warn_only=True)
     return {
+        "algorithms": torch.are_deterministic_algorithms_enabled(),
         "cudnn_deterministic": torch.backends.cudnn.deterministic,
         "cudnn_benchmark": torch.backends.cudnn.benchmark,
         "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,

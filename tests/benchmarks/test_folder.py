@@ -87,6 +87,13 @@ def test_the_key_knows_content_and_not_the_place(tree: Path, tmp_path: Path):
     assert describe(moved).data != describe(tree).data, changed
 
 
+def test_the_order_of_the_ood_domains_is_no_part_of_the_key(tmp_path: Path):
+    tree = make_tree(tmp_path / "tree", ("photo", "sketch", "clay"))
+    one, other = describe(tree, ood="sketch,clay"), describe(tree, ood="clay,sketch")
+    assert one.identity() == other.identity()
+    assert [split.name for split in one.splits][-2:] == ["sketch", "clay"]
+
+
 def test_the_split_follows_content_and_not_names(tree: Path, tmp_path: Path):
     before = {path.read_bytes() for path in sources(describe(tree), "id_test")}
     for path in sorted((tree / "photo").rglob("*.png")):

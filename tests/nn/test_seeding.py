@@ -24,6 +24,7 @@ def test_a_purposes_numbers_do_not_depend_on_what_was_drawn_before() -> None:
 
 
 def test_the_flags_are_those_that_are_set() -> None:
-    flags = make_deterministic()
+    flags = make_deterministic(torch.device("cpu"))
+    assert flags["tf32_conv"] is False and flags["tf32_matmul"] is False
     assert flags["cudnn_benchmark"] is False and flags["cudnn_deterministic"] is True
     assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark
