@@ -100,7 +100,7 @@ def test_a_bundle(repro, tmp_path):
     code, out, _ = repro("--data", tmp_path / "there", "data", "import", tmp_path / "x.tar")
     assert code == 0 and "photos: complete" in out
     code, _, err = repro("--data", tmp_path / "there", "data", "import", tmp_path / "manifests/photos.toml")
-    assert code == 2 and "repro data export" in err
+    assert code == 2 and "data export" in err
 
 
 def test_convert_without_a_converter(repro, tmp_path):

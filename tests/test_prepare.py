@@ -151,7 +151,7 @@ def test_what_comes_by_hand_is_told_in_steps_even_with_fetch(monkeypatch, places
     assert repro(places.home, "run", "toy", "--fetch") == 2
     err = capsys.readouterr().err
     assert "nobody but you may fetch private" in err
-    assert "try: 1. Ask its owner. 2. Run: repro data add private DIR.\n" in err
+    assert "try: 1. Ask its owner. 2. Run: repro --home " in err and " data add private DIR.\n" in err
     assert worked == [] and route.requests == []
     assert repro(places.home, "run", "toy") == 2
     assert f"then: repro --home {places.home} data fetch first" in capsys.readouterr().err
