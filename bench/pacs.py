@@ -4,7 +4,8 @@
 
 LP, FT and LP-FT × 3 seeds; the learning rate of FT and LP-FT is chosen on id_val from a small grid. The images (research use only) and the
 weights are not part of this project: they are read from $REPRO_SHARED/data, or from ../shared/data beside the checkout, as packs of JPEG
-files and a safetensors file. What is printed ends up in bench/pacs.md, whatever it says.
+files and a safetensors file. Epochs and grids were fixed after a first, aborted round at twice the epochs (seven runs), in which FT at 3e-3 diverged
+and whose OOD figures were seen. What is printed ends up in bench/pacs.md, whatever it says.
 """
 
 from __future__ import annotations

@@ -51,3 +51,20 @@ def home_store(tmp_path):
     from repro.store import Store
 
     return Store(tmp_path / "home" / "runs")
+
+
+@pytest.fixture
+def no_proxy(monkeypatch):
+    """No proxy stands before a local host, and no token is at hand."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+@pytest.fixture
+def server(no_proxy):
+    """A host on this machine that behaves as it is told."""
+    from misbehaving_server import serving
+
+    with serving() as running:
+        yield running

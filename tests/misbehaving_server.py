@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -143,3 +144,10 @@ def serving() -> Iterator[Server]:
         http.shutdown()
         http.server_close()
         thread.join()
+
+
+def dead_url() -> str:
+    """An address at which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{probe.getsockname()[1]}/x.bin"

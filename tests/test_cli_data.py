@@ -9,20 +9,12 @@ import sys
 
 import pytest
 import small_manifests as small
-from misbehaving_server import serving
 
 from repro import cli, paths
 from repro.cli.context import complete_manifest
 from repro.data.amounts import size
 
 COMMANDS = ("list", "fetch", "verify", "add", "convert", "where", "remove", "export", "import")
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import random
-import socket
 import subprocess
 import sys
 from importlib import metadata
 
 import pytest
 import toy_benchmark
-from misbehaving_server import serving
+from misbehaving_server import dead_url
 
 from repro import cli, doctor, prepare
 from repro.data import manifest
@@ -21,12 +20,6 @@ from repro.errors import UserError
 from repro.paths import Places
 
 CONTENT = random.Random(6).randbytes(100_000)
-
-
-@pytest.fixture
-def server():
-    with serving() as running_server:
-        yield running_server
 
 
 @pytest.fixture
@@ -40,12 +33,6 @@ def write(tmp_path, places):
         toy_benchmark.write_manifest(tmp_path / "manifests", name, CONTENT, *urls, **options)
 
     return write
-
-
-def dead_url() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}/x.bin"
 
 
 def repro(home, *arguments: str) -> int:

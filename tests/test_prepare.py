@@ -10,7 +10,7 @@ import sys
 
 import pytest
 import toy_benchmark
-from misbehaving_server import Behaviour, serving
+from misbehaving_server import Behaviour
 
 from repro import backbones, cli, plan, prepare
 from repro.backbones import Entry
@@ -20,12 +20,6 @@ from repro.paths import Places
 from repro.types import Benchmark
 
 CONTENT = random.Random(5).randbytes(200_000)
-
-
-@pytest.fixture
-def server():
-    with serving() as running_server:
-        yield running_server
 
 
 @pytest.fixture

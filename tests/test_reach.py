@@ -8,7 +8,7 @@ import time
 
 import pytest
 import toy_benchmark
-from misbehaving_server import Behaviour, serving
+from misbehaving_server import Behaviour, dead_url
 
 from repro import doctor, prepare, reach
 from repro.data import manifest
@@ -18,12 +18,6 @@ from repro.paths import Places
 
 CONTENT = random.Random(6).randbytes(100_000)
 QUICK = Patience(connect=1, read=0.3)
-
-
-@pytest.fixture
-def server():
-    with serving() as running_server:
-        yield running_server
 
 
 @pytest.fixture
@@ -37,12 +31,6 @@ def write(tmp_path, places):
         toy_benchmark.write_manifest(tmp_path / "manifests", name, CONTENT, *urls, **options)
 
     return write
-
-
-def dead_url() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}/x.bin"
 
 
 def states(diagnoses) -> list[str]:

@@ -1,7 +1,7 @@
 """Keep freed memory instead of handing it back to the kernel after every operation.
 
 glibc maps and unmaps each large block anew; on a CPU, zeroing those pages takes longer than the convolutions between them (MobileNetV2
-at 96 px in batches of 256: 4 to 6 times the images per second without it).
+forward at 96 px in batches of 256 on two cores: 651 instead of 158 images per second).
 """
 
 from __future__ import annotations

@@ -1,22 +1,8 @@
-"""A misbehaving server that no proxy stands before, and a folder for archives."""
+"""A folder for archives."""
 
 from __future__ import annotations
 
 import pytest
-from misbehaving_server import serving
-
-
-@pytest.fixture
-def no_proxy(monkeypatch):
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HF_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.upper(), raising=False)
-
-
-@pytest.fixture
-def server(no_proxy):
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import shutil
 import pytest
 import small_manifests as small
 from archives import read_tree, write_tar
-from misbehaving_server import serving
 
 from repro.data import manifest
 from repro.data.adopt import adopt, adopt_conversion
@@ -17,13 +16,6 @@ from repro.data.remove import remove
 from repro.data.verify import verify
 from repro.errors import UserError
 from repro.paths import Places
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import pytest
 import small_manifests as small
 from archives import read_tree, write_tar
-from misbehaving_server import serving
 
 from repro.data import manifest
 from repro.data.bundle import export, import_
@@ -15,13 +14,6 @@ from repro.data.holdings import ensure, state
 from repro.data.verify import verify
 from repro.errors import UserError
 from repro.paths import Places
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import small_manifests as small
 from archives import read_tree
 from children import DONE, finish, start
-from misbehaving_server import Behaviour, serving
+from misbehaving_server import Behaviour
 
 from repro.data import manifest
 from repro.data.holdings import disk_needed, ensure, needed, root_of, state
@@ -18,13 +18,6 @@ from repro.data.remove import remove
 from repro.data.verify import verify
 from repro.errors import UserError
 from repro.paths import Places
-
-
-@pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture
