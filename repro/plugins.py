@@ -1,4 +1,4 @@
-"""Benchmarks and methods are files: names come from a folder scan, captions from the source text, and only what is asked for is imported."""
+"""Benchmarks, data sets and methods are files: names come from a folder scan, captions from the source text, and only what is asked for is imported."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _spelled(stem: str, folder: str) -> str:
 
 @cache
 def names(folder: str) -> dict[str, str]:
-    """Name → file stem for every plug-in in `benchmarks` or `methods`."""
+    """Name → file stem for every plug-in in `benchmarks`, `datasets` or `methods`."""
     return {_spelled(stem, folder): stem for stem in _file_names(folder)}
 
 
@@ -52,6 +52,11 @@ def _module(folder: str, kind: str, name: str) -> ModuleType:
 def benchmark(name: str) -> ModuleType:
     """The module of a benchmark: `describe(options)` and `examples(benchmark, split)`."""
     return _module("benchmarks", "benchmark", name)
+
+
+def dataset(name: str) -> ModuleType:
+    """The module that reads a published data set: `VERSION`, `write_tiny(root)`, `take_tiny(source, root)` and its own functions."""
+    return _module("datasets", "data set", name)
 
 
 def method(name: str) -> ModuleType:

@@ -137,7 +137,7 @@ def _agree(method: Method, recipe: Recipe) -> None:
 def resolve(method: Method, row: dict[str, Any], row_origin: str, settings: list[Setting], asked: bool, tiny: bool = False) -> list[Choice]:
     """All recipes of one method in a plan: more than one where a row or a setting lists several values for a field.
 
-    On a tiny subset one epoch is enough unless a setting says otherwise. An unscoped setting reaches the methods that were asked for, and where it says how
+    On a tiny subset the method's own few settings for it stand unless a setting says otherwise. An unscoped setting reaches the methods that were asked for, and where it says how
     images are prepared, the runs that they start from, too; one scoped to a method reaches it wherever it stands.
     """
     layers: dict[str, list] = {}
@@ -153,8 +153,9 @@ def resolve(method: Method, row: dict[str, Any], row_origin: str, settings: list
             )
         swept = isinstance(value, list) and not _takes_commas(field)
         _layer(method, layers, field, tuple(check(field, item, row_origin) for item in (value if swept else [value])), row_origin)
-    if tiny and "epochs" in layers:
-        layers["epochs"] = [(1,), "--tiny"]
+    if tiny:
+        layers |= {field: [(value,), "--tiny"] for field, value in method.tiny.items() if field in method.fields}
+        layers.pop("image_size", None)  # of the real images
     for setting in settings:
         unscoped = setting.method is None and setting.field in method.fields and (asked or setting.field in IMAGES)
         if setting.method == method.name or unscoped:

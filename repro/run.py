@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
-from repro import environment, plugins
+from repro import environment, loading, plugins
 from repro.errors import UserError
 from repro.nn import saved
 from repro.nn.allocator import keep_freed_memory
@@ -183,7 +183,7 @@ def _attempt(run: Run, plan: Plan, store: Store, places: Places, device: torch.d
             run=run,
             device=device,
             packs=places.packs,
-            examples=plugins.benchmark(run.benchmark.name).examples,
+            examples=loading.load,
             parents=parents,
             weights_file=Path(plan.weights_file) if plan.weights_file else None,
             on_step=lambda done, total, what: listener.proceeded(run, done, total, what),

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Role = Literal["pretrain", "train", "id_val", "ood_val", "id_test", "ood_test"]
-SCHEMA = 1  # of result.json; raised when a reader of an older file would misread it
+SCHEMA = 2  # of result.json; raised when a reader of an older file would misread it
 
 
 class Record(BaseModel):
@@ -53,6 +53,20 @@ class Split(Record):
     role: Role
     caption: str = ""
     column: Literal["ID", "OOD"] | None = None
+    headline: bool = Field(default=True, description="False: shown beside the headline columns, never averaged or selected with them")
+    metric: str | None = Field(default=None, description="headline metric of this split where it is not the benchmark's")
+    count: int | None = Field(default=None, description="examples that must be found; None: whatever is there")
+
+
+class Grouping(Record):
+    """A partition of examples by which metrics are also given. Group g of an example is `values[g]`.
+
+    A metric `worst_<name>` is the lowest accuracy over the groups that have examples, but for those in `ignored`.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
 
 
 class Benchmark(Record):
@@ -68,11 +82,13 @@ class Benchmark(Record):
     title: str = Field(description="as tables name it, e.g. 'folder pacs: photo → cartoon'")
     splits: tuple[Split, ...]
     classes: tuple[str, ...]
-    templates: tuple[str, ...] = ()
+    templates: tuple[str, ...] = Field(default=(), description="prompts as repro/prompts.py fills them")
     metric: str = "accuracy"
+    metrics: tuple[str, ...] = Field(default=(), description="computed beside the headline metric")
+    groupings: tuple[Grouping, ...] = ()
     data: str
     options: dict[str, Any] = {}
-    root: str | None = Field(default=None, description="where the user's files are; not part of the key")
+    roots: dict[str, str] = Field(default={}, description="data set → folder where its files are; not part of the key")
     needs: tuple[str, ...] = Field(
         default=(), description="names of dataset manifests; not part of the key, for `data` already is the content"
     )
@@ -87,6 +103,10 @@ class Benchmark(Record):
         """What a key says of a benchmark: content, never a path or a caption."""
         spoken = {"classes": self.classes, "templates": self.templates}  # zero-shot heads are made of these words
         return {"name": self.name, "version": self.version, "data": self.data, "options": self.options, "tiny": self.tiny, **spoken}
+
+    def metric_of(self, split: Split) -> str:
+        """The headline metric of a split."""
+        return split.metric or self.metric
 
     def split(self, name: str) -> Split:
         return next(split for split in self.splits if split.name == name)
@@ -165,6 +185,7 @@ class Recipe(Record):
         "converged", description="sklearn: lbfgs stopped at lp_max_iter, as the authors run it"
     )
     lp_max_iter: int = Field(200, ge=1)
+    lp_absent_bias: float = Field(-1000.0, description="bias of the head's rows, otherwise zero, for classes without training images")
     # what is judged and kept
     judge_every: int = Field(1, ge=1, description="epochs between evaluations of all splits; the last epoch is always judged")
     keep_weights: Literal["selected", "last", "none"] = Field("selected", description="checkpoints whose weights stay on disk")
@@ -180,7 +201,7 @@ TRAINING = frozenset(
 )
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "mean", "std"])
 AUGMENTATION = frozenset(["augment", "rrc_scale", "shift"])
-PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter"])
+PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter", "lp_absent_bias"])
 
 
 class Parent(Record):
@@ -206,6 +227,7 @@ class Method(Record):
     seeded: bool = Field(True, description="False: nothing in it is random, one run is all there is")
     needs_text: bool = Field(False, description="needs a backbone with a text tower and a benchmark with prompts")
     trains_on: Role = "train"
+    tiny: dict[str, Any] = Field(default={"epochs": 1}, description="settings on a tiny subset, where its fields have them")
     reported: bool = Field(True, description="False: a stage for other methods, not a row of tables")
 
 

@@ -70,7 +70,7 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         templates=("a photo of a {}.",),
         data=digest(hashes),
         options={"id": options["id"], "ood": sorted(ood)},
-        root=str(root),
+        roots={"images": str(root)},
         methods=("lp", "ft", "lp-ft"),
         tiny=tiny,
     )
@@ -174,7 +174,7 @@ def examples(benchmark: Benchmark, split: Split) -> Examples:
 
     from repro.examples import Examples
 
-    root = Path(benchmark.root)
+    root = Path(benchmark.roots["images"])
     inside = split.name in PARTS
     domain = benchmark.options["id"] if inside else split.name
     paths = [_images(root / domain / name, benchmark.tiny) for name in benchmark.classes]

@@ -20,6 +20,7 @@ METHOD = Method(
     version=1,
     fields=(TRAINING | IMAGES) - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"},  # contrastive batches do not split
     defaults={"optimizer": "adamw", "schedule": "cosine_step", "keep_weights": "last"},
+    tiny={"epochs": 6, "batch_size": 25, "warmup_steps": 4, "lr": 2e-3},  # until BatchNorm's statistics fit the images
     pretrained=False,
     needs_text=True,
     trains_on="pretrain",

@@ -12,8 +12,6 @@ import torch.nn.functional as F
 from repro.errors import UserError
 from repro.types import Recipe
 
-ABSENT_BIAS = -1000.0  # of a class without training examples: never predicted (LP-FT's authors patch FMoW's head with the same number)
-
 
 class Probe(NamedTuple):
     """A linear head for features as they come: weight (K, D), bias (K,); which C won, and the accuracy of every C on the selection set."""
@@ -163,7 +161,7 @@ def fit(
         on_step(step + 1, len(grid))
     rows = best[2]
     weight = torch.zeros(classes, x.shape[1], dtype=torch.float64, device=x.device)
-    bias = torch.full((classes,), ABSENT_BIAS, dtype=torch.float64, device=x.device)
+    bias = torch.full((classes,), recipe.lp_absent_bias, dtype=torch.float64, device=x.device)
     weight[present] = rows[:, :-1] / deviation
     bias[present] = rows[:, -1] - (rows[:, :-1] * (mean / deviation)).sum(dim=1)
     return Probe(weight.float(), bias.float(), best[1], tuple(grid.tolist()), tuple(accuracies))

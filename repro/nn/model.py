@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from repro.nn.backbones import Backbone
+from repro.prompts import fill
 
 
 class Classifier(nn.Module):
@@ -53,6 +54,6 @@ def zero_shot_head(backbone: Backbone, classes: tuple[str, ...], templates: tupl
     device = next(backbone.parameters()).device
     rows = []
     for name in classes:
-        tokens = backbone.tokenize([template.format(name) for template in templates]).to(device)
+        tokens = backbone.tokenize([fill(template, name) for template in templates]).to(device)
         rows.append(F.normalize(F.normalize(backbone.text(tokens), dim=-1).mean(dim=0), dim=0))
     return torch.stack(rows) * backbone.logit_scale.exp()

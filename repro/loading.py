@@ -1,0 +1,48 @@
+"""The examples of a split, checked against what its benchmark declares: the one way in which anything gets at them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from repro import plugins, synthetic, tiny
+from repro.errors import UserError
+from repro.examples import Examples
+from repro.official import SYNTHETIC
+from repro.types import Benchmark, Split
+
+
+def load(benchmark: Benchmark, split: Split) -> Examples:
+    """Read a split's examples; a tiny subset that is not there yet is written first. `UserError` where they are not what is declared."""
+    if benchmark.tiny:
+        if split == SYNTHETIC:
+            return synthetic.pretraining(benchmark)
+        for name in benchmark.roots.keys() & plugins.names("datasets").keys():
+            tiny.ensure(name, Path(benchmark.roots[name]))
+    examples = plugins.benchmark(benchmark.name).examples(benchmark, split)
+    check(benchmark, split, examples)
+    return examples
+
+
+def check(benchmark: Benchmark, split: Split, examples: Examples) -> None:
+    """As many examples as the paper has, labels in range, groups that have a name; a mismatch is a `UserError`."""
+    where = f"{split.name} of {benchmark.name}"
+    cure = f"repro data verify {' '.join(benchmark.needs)} --full" if benchmark.needs else f"look at {', '.join(benchmark.roots.values())}"
+    found = len(examples.sources)
+    if split.count is not None and found != split.count:
+        raise UserError(f"{where} has {found:,} examples", f"the published split has {split.count:,}", cure)
+    if not found:
+        raise UserError(f"{where} has no examples", "its files are there, but none belongs to this split", cure)
+    if examples.labels.min() < 0 or examples.labels.max() >= len(benchmark.classes):
+        raise UserError(
+            f"{where} has labels from {examples.labels.min()} to {examples.labels.max()}",
+            f"the benchmark has the {len(benchmark.classes)} classes 0 to {len(benchmark.classes) - 1}",
+            cure,
+        )
+    for grouping in benchmark.groupings:
+        values = examples.groups[grouping.name]
+        if values.min() < 0 or values.max() >= len(grouping.values):
+            raise UserError(
+                f"{where} has a {grouping.name} numbered {values.max() if values.max() >= len(grouping.values) else values.min()}",
+                f"there are {len(grouping.values)}: {', '.join(grouping.values)}",
+                cure,
+            )
