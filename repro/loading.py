@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from pathlib import Path
 
 from repro import plugins, synthetic, tiny
@@ -27,6 +29,9 @@ def check(benchmark: Benchmark, split: Split, examples: Examples) -> None:
     """As many examples as the paper has, labels in range, groups that have a name; a mismatch is a `UserError`."""
     where = f"{split.name} of {benchmark.name}"
     cure = f"repro data verify {' '.join(benchmark.needs)} --full" if benchmark.needs else f"look at {', '.join(benchmark.roots.values())}"
+    if absent := _absent(examples):
+        shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5:,} more" if len(absent) > 5 else "")
+        raise UserError(f"{len(absent):,} images of {where} are not on disk: {shown}", "the metadata names them", cure)
     found = len(examples.sources)
     if split.count is not None and found != split.count:
         raise UserError(f"{where} has {found:,} examples", f"the published split has {split.count:,}", cure)
@@ -46,3 +51,19 @@ def check(benchmark: Benchmark, split: Split, examples: Examples) -> None:
                 f"there are {len(grouping.values)}: {', '.join(grouping.values)}",
                 cure,
             )
+
+
+def _absent(examples: Examples) -> list[str]:
+    """Image files that are named and not there: one look per folder instead of one per file."""
+    folders: dict[str, list[str]] = defaultdict(list)
+    for source in examples.sources:
+        if isinstance(source, Path):
+            folders[os.path.dirname(source)].append(source.name)
+    absent = []
+    for folder, names in folders.items():
+        try:
+            here = set(os.listdir(folder))
+        except OSError:
+            here = set()
+        absent += [os.path.join(folder, name) for name in names if name not in here]
+    return absent

@@ -6,11 +6,18 @@ from typing import Any
 
 from repro import tiny as tiny_subsets
 from repro.data import holdings, manifest
+from repro.errors import UserError
 from repro.paths import Places
 from repro.types import Split, digest
 
 # Tiny subsets need no download of weights: a small CLIP is pretrained in the run, on synthetic images with captions.
 SYNTHETIC = Split(name="synthetic", role="pretrain", caption="synthetic images with captions, for the tiny subset's own backbone")
+
+
+def no_options(name: str, options: dict[str, Any]) -> None:
+    """Refuse the options that other benchmarks take."""
+    if options:
+        raise UserError(f"{name} takes no --{next(iter(options))}", "its splits are the published ones", f"repro run {name}")
 
 
 def content(name: str) -> list[Any]:

@@ -227,7 +227,9 @@ class Method(Record):
     seeded: bool = Field(True, description="False: nothing in it is random, one run is all there is")
     needs_text: bool = Field(False, description="needs a backbone with a text tower and a benchmark with prompts")
     trains_on: Role = "train"
-    tiny: dict[str, Any] = Field(default={"epochs": 1}, description="settings on a tiny subset, where its fields have them")
+    tiny: dict[str, Any] = Field(
+        default={"epochs": 2, "batch_size": 16, "lr": 3e-3}, description="settings on a tiny subset, where its fields have them"
+    )
     reported: bool = Field(True, description="False: a stage for other methods, not a row of tables")
 
 

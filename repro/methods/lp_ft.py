@@ -22,6 +22,7 @@ METHOD = Method(
     version=1,
     fields=TRAINING | IMAGES,
     defaults={"epochs": 20, "lr": 1e-4, "batchnorm": "eval"},
+    tiny={"epochs": 2, "batch_size": 16, "lr": 1e-6},
     parents={"head": Parent(method="lp")},
 )
 

@@ -1,0 +1,59 @@
+"""Tumour tissue across hospitals: Camelyon17 of WILDS, trained on three hospitals, tested on a fifth.
+
+Train and id_val are hospitals 0, 3 and 4, ood_val is hospital 1, ood_test hospital 2; the metric is accuracy over patches. Connect Later
+reports id_val as its ID column and selects on ood_val (helenqu/connect-later-wilds@88e79ef examples/read_results.py:28-37,
+choose_best_hyperparams.py:13-26). Prompts, which no paper has for it, are those that FLYP uses for PatchCamelyon's patches of the same slides.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from repro import official
+from repro.types import Benchmark, Grouping, Split
+
+if TYPE_CHECKING:
+    from repro.examples import Examples
+    from repro.paths import Places
+
+VERSION = 1
+SPLITS = (
+    Split(name="train", role="train", caption="hospitals 0, 3 and 4", count=302_436),
+    Split(name="id_val", role="id_val", caption="hospitals 0, 3 and 4, reported as ID by Connect Later", column="ID", count=33_560),
+    Split(name="ood_val", role="ood_val", caption="hospital 1", count=34_904),
+    Split(name="ood_test", role="ood_test", caption="hospital 2", column="OOD", count=85_054),
+)
+
+
+def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Benchmark:
+    """The benchmark's record; it takes no options."""
+    official.no_options("camelyon17", options)
+    fields = {"backbone": "densenet121-camelyon17"} | official.declare(("camelyon17",), SPLITS, places, tiny)
+    return Benchmark(
+        name="camelyon17",
+        version=VERSION,
+        caption="Tumour tissue across hospitals",
+        title="Camelyon17 (WILDS): hospitals 0, 3, 4 → hospital 2",
+        classes=("lymph node", "lymph node containing metastatic tumor tissue"),
+        templates=("this is a photo of {}",),
+        groupings=(Grouping(name="hospital", values=("0", "1", "2", "3", "4")),),
+        methods=("lp", "ft", "lp-ft"),
+        licence="CC0",
+        citation="Bandi et al. 2018, CAMELYON17; Koh, Sagawa et al. 2021, WILDS",
+        **fields,
+    )
+
+
+def examples(benchmark: Benchmark, split: Split) -> Examples:
+    """The patches of one split in the csv's order; groups: hospital."""
+    import numpy as np
+
+    from repro.datasets import camelyon17
+    from repro.examples import Examples
+
+    root = Path(benchmark.roots["camelyon17"])
+    frame = camelyon17.read(root)
+    frame = frame[frame["part"] == split.name]
+    groups = {"hospital": frame["center"].to_numpy(np.int64)}
+    return Examples([root / path for path in frame["path"]], frame["tumor"].to_numpy(np.int64), groups=groups)

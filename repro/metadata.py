@@ -1,0 +1,40 @@
+"""Metadata tables of published data sets: read with their columns checked, thinned for tiny subsets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from repro.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_csv(path: Path, columns: Sequence[str], **kwargs: Any) -> pd.DataFrame:
+    """A csv file that must have `columns`; what pandas is to know besides goes through `kwargs`. Raises `UserError`."""
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(path, **kwargs)
+    except OSError as error:
+        raise UserError(
+            f"cannot read {path}", error.strerror or str(error), "repro data list names the data set; repro data verify looks at it"
+        ) from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not the published table", str(error).splitlines()[0], f"replace {path} by the official file") from None
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise UserError(
+            f"{path} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
+            f"it has {', '.join(map(str, frame.columns[:12]))}",
+            f"replace {path} by the official file",
+        )
+    return frame
+
+
+def few(frame: pd.DataFrame, by: Sequence[str], most: int) -> pd.DataFrame:
+    """At most `most` rows of each group, the same every time, in the frame's order."""
+    shuffled = frame.sample(frac=1, random_state=0)
+    return frame.loc[sorted(shuffled.groupby(list(by), sort=False).head(most).index)]
