@@ -13,6 +13,7 @@ from tiny_digits import CPU, Log, execute, places_at
 
 from repro import plan as planning
 from repro import plugins
+from repro.loading import load
 from repro.metrics import BY_NAME
 from repro.nn import backbones
 from repro.nn.weights import save_weights
@@ -36,14 +37,10 @@ def write_folder(root: Path) -> dict[str, str]:
     return {"root": str(root), "id": "photo", "ood": "sketch"}
 
 
-# What each benchmark must be told, and where it has no backbone of its own, the weights of one.
-OPTIONS: dict[str, Callable[[Path], dict[str, str]]] = {
-    "digits": lambda folder: {},
-    "folder": lambda folder: write_folder(folder / "images"),
-}
+OPTIONS: dict[str, Callable[[Path], dict[str, str]]] = {"folder": lambda folder: write_folder(folder / "images")}  # what must be told
 
-
-RATES = {"digits": "lp-ft.lr=1e-5", "folder": "lp-ft.lr=1e-3"}  # fine-tuning from a probe, scaled to each tower's features
+# Fine-tuning from a probe: a rate scaled to each tower's features.
+RATES = {"digits": 1e-5, "folder": 1e-3, "camelyon17": 1e-6}
 
 
 def random_weights(folder: Path) -> str:
@@ -62,10 +59,11 @@ class Worked:
 
     def __init__(self, name: str, home: Path):
         self.module, self.places, self.log = plugins.benchmark(name), places_at(home), Log()
-        self.benchmark: Benchmark = self.module.describe(OPTIONS[name](home), self.places, True)
+        self.benchmark: Benchmark = self.module.describe(OPTIONS[name](home) if name in OPTIONS else {}, self.places, True)
         own = {} if self.benchmark.pretrained_by else {"backbone": "digits-clip", "weights": random_weights(home)}
         methods = planning.parse_methods(["all"], self.benchmark)
-        sets = ("epochs=3", "lr=3e-4", "batch_size=16", "lp_c_count=8", RATES[name], *tiny_digits.PRETRAINING)
+        rate = f"lp-ft.lr={RATES[name]}"
+        sets = ("epochs=3", "lr=3e-4", "batch_size=16", "lp_c_count=8", rate, *tiny_digits.PRETRAINING)
         self.plan: Plan = planning.make(Request(self.benchmark, methods, (0,), sets=sets, **own))
         assert [failure.error for failure in execute(self.plan, self.places, CPU, self.log)] == []
         self.store = Store(self.places.runs)
@@ -80,7 +78,8 @@ def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_the_scan_finds_what_is_there() -> None:
-    assert plugins.names("benchmarks").keys() == OPTIONS.keys() and len(OPTIONS) == 2
+    assert plugins.names("benchmarks").keys() == RATES.keys() and len(RATES) == 3
+    assert len(plugins.names("datasets")) == 1
     assert len(plugins.names("methods")) == 6
     assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 5
 
@@ -94,7 +93,7 @@ def test_every_method_runs(worked: Worked) -> None:
 
 def test_splits_have_the_roles_that_selection_needs(worked: Worked) -> None:
     roles = [split.role for split in worked.benchmark.splits]
-    assert roles.count("train") == 1 and roles.count("id_val") == 1 and "id_test" in roles and "ood_test" in roles
+    assert roles.count("train") == 1 and roles.count("id_val") == 1 and "ood_test" in roles
     names = [split.name for split in worked.benchmark.splits]
     assert len(set(names)) == len(names)
     assert {split.column for split in worked.benchmark.splits} >= {"ID", "OOD"}
@@ -108,22 +107,22 @@ def contents(source: Path | np.ndarray) -> bytes:
 def test_no_image_is_in_two_roles(worked: Worked) -> None:
     seen: dict[bytes, str] = {}
     for split in worked.benchmark.splits:
-        for source in worked.module.examples(worked.benchmark, split).sources:
+        for source in load(worked.benchmark, split).sources:
             assert seen.setdefault(contents(source), split.role) == split.role, (split.name, source)
     assert len(seen) > 30
 
 
 def test_examples_are_whole_and_stay_the_same(worked: Worked) -> None:
     for split in worked.benchmark.splits:
-        made, again = (worked.module.examples(worked.benchmark, split) for _ in range(2))
-        assert 0 < len(made.sources) == len(made.labels) <= 200
+        made, again = (load(worked.benchmark, split) for _ in range(2))
+        assert 0 < len(made.sources) == len(made.labels) <= 500
         assert made.labels.dtype == np.int64 and made.labels.min() >= 0 and made.labels.max() < len(worked.benchmark.classes)
         assert [contents(a) for a in made.sources] == [contents(b) for b in again.sources] and np.array_equal(made.labels, again.labels)
         assert all(len(values) == len(made.labels) for values in made.groups.values())
         if made.caption_of is not None:
             assert made.caption_of.min() >= 0 and made.caption_of.max() < len(made.captions)
-        if split.role in ("train", "id_val"):
-            assert len(np.unique(made.labels)) == len(worked.benchmark.classes)
+        if split.role == "id_val":
+            assert len(np.unique(made.labels)) >= min(len(worked.benchmark.classes), 10)
 
 
 def test_losses_are_finite_and_fall_where_something_is_trained(worked: Worked) -> None:

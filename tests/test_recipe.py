@@ -75,11 +75,15 @@ def test_a_row_may_sweep_and_a_pair_is_no_sweep():
     assert [(choice.recipe.lr, choice.recipe.betas) for choice in choices] == [(0.1, (0.8, 0.9)), (0.2, (0.8, 0.9))]
 
 
-def test_tiny_takes_one_epoch_unless_a_setting_says_otherwise():
+def test_tiny_takes_the_methods_few_steps_unless_a_setting_says_otherwise():
     choice = only(chosen(tiny=True))
-    assert (choice.recipe.epochs, choice.provenance["epochs"]) == (1, "--tiny")
+    assert (choice.recipe.epochs, choice.provenance["epochs"]) == (2, "--tiny")
     assert only(chosen("epochs=3", tiny=True)).recipe.epochs == 3
-    assert only(chosen(row={"epochs": [4, 5]}, tiny=True)).recipe.epochs == 1
+    assert only(chosen(row={"epochs": [4, 5]}, tiny=True)).recipe.epochs == 2
+    assert only(chosen(row={"image_size": 448}, tiny=True)).recipe.image_size is None
+    assert only(chosen("image_size=64", row={"image_size": 448}, tiny=True)).recipe.image_size == 64
+    longer = Method(name="ft", version=1, fields=TRAINING | IMAGES, tiny={"epochs": 7, "lr": 0.5, "lp_max_iter": 3})
+    assert only(chosen(tiny=True, method=longer)).recipe == Recipe(epochs=7, lr=0.5)
     without = Method(name="lp", version=1, fields=IMAGES)
     assert only(chosen(tiny=True, method=without)).recipe == Recipe()
 

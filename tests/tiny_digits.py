@@ -10,6 +10,7 @@ import torch
 
 from repro import plan as planning
 from repro import plugins
+from repro.loading import load
 from repro.nn.job import Job, ParentRun
 from repro.paths import Places
 from repro.plan import Plan, Request
@@ -73,7 +74,7 @@ def job_of(made: Plan, method: str, places: Places) -> Job:
     """The job of the plan's first run of `method`, whose parents have been run."""
     run, store = next(run for run in made.runs if run.method == method), Store(places.runs)
     parents = {role: ParentRun(store.result(made.run(key)), store.folder(made.run(key))) for role, key in run.parents.items()}
-    return Job(run=run, device=CPU, packs=places.packs, examples=plugins.benchmark("digits").examples, parents=parents)
+    return Job(run=run, device=CPU, packs=places.packs, examples=load, parents=parents)
 
 
 def bytes_of(places: Places, run: Run) -> dict[str, bytes]:
