@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from repro.prepare import Need
 
 
+UNKNOWN = "unknown content"  # of weights, before their first fetch
+
+
 def as_json(plan: Plan, forecast: Forecast, absent: Sequence[Need]) -> dict[str, Any]:
-    """The plan, run by run."""
+    """The plan, run by run; keys are None where weights that nobody has fetched yet enter them."""
+    unknown = any((run.backbone.weights or "").startswith(UNKNOWN) for run in plan.runs)
 
     def entry(run: Run) -> dict[str, Any]:
         return {
-            "key": run.key,
+            "key": None if unknown else run.key,
             "method": run.method,
             "seed": run.seed,
             "recipe": run.recipe.changed(),
@@ -33,7 +37,7 @@ def as_json(plan: Plan, forecast: Forecast, absent: Sequence[Need]) -> dict[str,
         "benchmark": plan.benchmark.title,
         "backbone": plan.runs[0].backbone.name if plan.runs else None,
         "done": [run.key for run in forecast.done],
-        "todo": [run.key for run in forecast.todo],
+        "todo": len(forecast.todo) if unknown else [run.key for run in forecast.todo],
         "seconds": forecast.seconds,
         "skipped": plan.skipped,
         "runs": [entry(run) for run in plan.runs],

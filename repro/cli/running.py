@@ -12,6 +12,7 @@ from repro import arrangement, plugins, tables
 from repro import plan as planning
 from repro.cli.context import complete_backbone, complete_benchmark, complete_field, complete_method, complete_table, places
 from repro.cli.leaving import at_once
+from repro.cli.planned import UNKNOWN
 from repro.cli.planned import as_json as planning_json
 from repro.cli.planned import missing as show_missing
 from repro.cli.planned import show as show_plan
@@ -152,7 +153,7 @@ def _look_up(request: planning.Request, where: Places, store: Store, fetch: bool
             # Runs are named by their weights' content, which nobody knows before the first fetch.
             _obtain(prepare.of_file(needs), where, fetch)
             needs, file = prepare.assess(request.benchmark.needs, standard, where), prepare.weights_of(standard, where)
-        request = request._replace(weights=str(file.path), weights_hash=file.sha256 or f"unknown content of {standard}")
+        request = request._replace(weights=str(file.path), weights_hash=file.sha256 or f"{UNKNOWN} of {standard}")
     plan = planning.make(request)
     forecast = foresee(plan, store)
     return Planned(plan, forecast, needs, prepare.missing(needs) if forecast.todo else ())
