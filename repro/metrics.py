@@ -126,7 +126,9 @@ def require_headlines(benchmark: Benchmark, judged: dict[str, dict[str, float]],
             why = f"it is not known of which {grouping.name} its examples are"
         else:
             why = f"all its examples are of {grouping.name} {' or '.join(grouping.ignored)}, which is left out"
-        raise UserError(f"{benchmark.name}: split {name} has no {title(metric)}", why, f"name another metric for {name} in the benchmark's file")
+        raise UserError(
+            f"{benchmark.name}: split {name} has no {title(metric)}", why, f"name another metric for {name} in the benchmark's file"
+        )
 
 
 def spell(of: Iterable[tuple[str, str]]) -> str:

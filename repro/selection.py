@@ -24,7 +24,7 @@ def _looked_at(rule: str, benchmark: Benchmark) -> tuple[Split, ...]:
     return tuple(split for split in benchmark.with_role(_ROLE[rule]) if split.headline)
 
 
-def _splits(rule: str, benchmark: Benchmark) -> tuple[Split, ...]:
+def splits_of(rule: str, benchmark: Benchmark) -> tuple[Split, ...]:
     """The splits that a rule looks at; a benchmark without one is a `UserError`."""
     splits = _looked_at(rule, benchmark)
     if not splits:
@@ -46,7 +46,7 @@ def headline(point: Checkpoint, split: Split, benchmark: Benchmark) -> float:
 
 def score(point: Checkpoint, rule: str, benchmark: Benchmark) -> float:
     """What the rule ranks a checkpoint by: mean over the rule's splits, each by its own headline metric."""
-    return statistics.fmean(headline(point, split, benchmark) for split in _splits(rule, benchmark))
+    return statistics.fmean(headline(point, split, benchmark) for split in splits_of(rule, benchmark))
 
 
 def select(points: Sequence[Checkpoint], rule: str, benchmark: Benchmark) -> Checkpoint:
@@ -55,7 +55,7 @@ def select(points: Sequence[Checkpoint], rule: str, benchmark: Benchmark) -> Che
         raise unknown("selection rule", rule, RULES, "repro table --help")
     if rule == "last":
         return points[-1]
-    _splits(rule, benchmark)  # a single checkpoint is no choice, but the caption would name a rule that cannot be followed
+    splits_of(rule, benchmark)  # a single checkpoint is no choice, but the caption would name a rule that cannot be followed
     return max(points, key=lambda point: score(point, rule, benchmark))
 
 
