@@ -35,11 +35,101 @@ def rows(results, **options):
 
 def test_columns_are_the_reported_splits_and_the_average_of_several():
     assert columns_of(fabricated.benchmark()) == (
-        Column("ID", "id_test", ("id_test",)),
-        Column("OOD", "sketch", ("sketch",)),
-        Column("OOD", "clipart", ("clipart",)),
-        Column("OOD", "avg", ("sketch", "clipart")),
+        Column("ID", "id_test", ("id_test",), "accuracy"),
+        Column("OOD", "sketch", ("sketch",), "accuracy"),
+        Column("OOD", "clipart", ("clipart",), "accuracy"),
+        Column("OOD", "avg", ("sketch", "clipart"), "accuracy"),
     )
+
+
+def _changed(**of):
+    """The fabricated benchmark with fields of some splits changed: `sketch={"metric": "macro_f1"}`."""
+    return fabricated.benchmark(splits=tuple(split.model_copy(update=of.get(split.name, {})) for split in fabricated.SPLITS))
+
+
+def test_splits_beside_the_headline_come_last_and_enter_no_average():
+    quickdraw = Split(name="quickdraw", role="ood_test", column="OOD")
+    splits = (*fabricated.SPLITS[:3], fabricated.SPLITS[3].model_copy(update={"headline": False}), fabricated.SPLITS[4], quickdraw)
+    benchmark = fabricated.benchmark(splits=splits)
+    names = [(column.name, column.splits, column.headline) for column in columns_of(benchmark) if column.group == "OOD"]
+    assert names == [
+        ("clipart", ("clipart",), True),
+        ("quickdraw", ("quickdraw",), True),
+        ("avg", ("clipart", "quickdraw"), True),
+        ("sketch", ("sketch",), False),
+    ]
+    point = fabricated.checkpoint(sketch=0.1, clipart=0.6, quickdraw=0.8)
+    table = only(build([fabricated.result(fabricated.run(of=benchmark), [point])]))
+    assert [cell.mean for cell in table.rows[0].cells] == pytest.approx([0.5, 0.6, 0.8, 0.7, 0.1])
+    assert "Shown beside the others, never averaged or selected on: sketch." in table.caption
+
+
+def test_of_different_metrics_there_is_no_average():
+    assert [column.name for column in columns_of(_changed(sketch={"metric": "macro_f1"}))] == ["id_test", "sketch", "clipart"]
+    both = _changed(sketch={"metric": "macro_f1"}, clipart={"metric": "macro_f1"})
+    assert [(column.name, column.metric) for column in columns_of(both)] == [
+        ("id_test", "accuracy"),
+        ("sketch", "macro_f1"),
+        ("clipart", "macro_f1"),
+        ("avg", "macro_f1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "measured"),
+    [
+        (fabricated.benchmark(metric="macro_f1"), "Macro F1 in %"),
+        (_changed(sketch={"metric": "worst_region"}, clipart={"metric": "worst_region"}), "ID: accuracy; OOD: worst-region accuracy, in %"),
+        (_changed(sketch={"metric": "macro_f1"}), "id_test, clipart: accuracy; sketch: macro F1, in %"),
+        (_changed(id_test={"metric": "macro_f1"}, sketch={"headline": False}), "ID: macro F1; OOD: accuracy, in %"),
+        (
+            _changed(id_test={"metric": "macro_f1"}, sketch={"metric": "macro_f1"}, clipart={"metric": "macro_f1"}),
+            "Macro F1 in %",
+        ),
+    ],
+)
+def test_each_column_has_its_splits_metric_and_the_caption_names_them(benchmark, measured):
+    """Each metric of a split has another value, so that a cell tells which one it shows."""
+    values = {"accuracy": 0.1, "macro_f1": 0.2, "worst_region": 0.3}
+    point = fabricated.checkpoint().model_copy(update={"metrics": {split.name: values for split in benchmark.splits}})
+    table = only(build([fabricated.result(fabricated.run(of=benchmark), [point])]))
+    assert [cell.mean for cell in table.rows[0].cells] == pytest.approx([values[column.metric] for column in table.columns])
+    assert [column.metric for column in table.columns if len(column.splits) == 1] == [
+        benchmark.metric_of(benchmark.split(column.name)) for column in table.columns if len(column.splits) == 1
+    ]
+    assert table.caption[0].startswith(f"{measured}, mean ± 95 %")
+
+
+def test_the_caption_says_by_which_metric_was_selected_where_there_are_several():
+    benchmark = _changed(id_val={"metric": "macro_f1"})
+    values = {"accuracy": 0.1, "macro_f1": 0.2}
+    point = fabricated.checkpoint().model_copy(update={"metrics": {split.name: values for split in benchmark.splits}})
+    result = fabricated.result(fabricated.run(of=benchmark), [point])
+    by = {rule: only(build([result], rule)).caption[1].partition("Checkpoint ")[2] for rule in ("id_val", "oracle", "last")}
+    assert by["id_val"] == "selected by id_val: best on the ID validation split (by macro F1)."
+    assert by["oracle"].endswith("shown as such (by accuracy).") and by["last"] == "selected by last: the last checkpoint."
+
+
+# footnotes
+
+
+def test_footnotes_are_the_rows_quirks_each_once():
+    results = [finished("ft", std=(0.228, 0.224, 0.225)), finished("lp-ft", std=(0.228, 0.224, 0.225)), finished("lp")]
+    table = only(build(results))
+    assert [(note.quirk.name, note.rows) for note in table.footnotes] == [
+        ("std-0.228", ("ft (std=0.228,0.224,0.225)", "lp-ft (std=0.228,0.224,0.225)")),
+        ("bn-eval", ("lp-ft (std=0.228,0.224,0.225)",)),
+    ]
+    alike = only(build(results[:2]))
+    assert [(note.quirk.name, note.rows) for note in alike.footnotes] == [("std-0.228", ()), ("bn-eval", ("lp-ft",))]
+    assert only(build([finished("ft")])).footnotes == ()
+
+
+def test_a_row_has_the_quirks_that_its_parent_hands_on():
+    parent = finished("lp", lp_features="train")
+    child = finished("lp-ft", parents={"head": parent.key}, batchnorm="train")
+    table = only(build([parent, child], only=frozenset({child.key})))
+    assert [(note.quirk.name, note.rows) for note in table.footnotes] == [("lp-augmented-features", ())]
 
 
 def test_a_cell_is_the_mean_over_seeds_and_an_average_is_taken_within_each_seed():
