@@ -28,7 +28,7 @@ def caption(
     ]
     beside = [column.name for column in columns if not column.headline]
     if beside:
-        sentences.append(f"Shown beside the others, never averaged or selected on: {', '.join(beside)}.")
+        sentences.append(f"Shown beside the others, in no average: {', '.join(beside)}.")
     if shared:
         sentences.append(f"All rows with {' '.join(shared)}.")
     if notes:

@@ -21,7 +21,8 @@ _ROLE: dict[str, Role] = {"id_val": "id_val", "ood_val": "ood_val", "oracle": "o
 
 
 def _looked_at(rule: str, benchmark: Benchmark) -> tuple[Split, ...]:
-    return tuple(split for split in benchmark.with_role(_ROLE[rule]) if split.headline)
+    """The splits of the rule's role; the oracle looks at headline splits alone, validation splits may be shown beside them."""
+    return tuple(split for split in benchmark.with_role(_ROLE[rule]) if split.headline or rule != "oracle")
 
 
 def splits_of(rule: str, benchmark: Benchmark) -> tuple[Split, ...]:

@@ -61,7 +61,7 @@ def test_each_split_counts_by_its_own_headline_metric():
         score(POINTS[0], "oracle", benchmark)
 
 
-def test_splits_beside_the_headline_influence_no_rule():
+def test_the_oracle_does_not_look_at_splits_beside_the_headline():
     beside = fabricated.SPLITS[4].model_copy(update={"headline": False})
     benchmark = fabricated.benchmark(splits=(*fabricated.SPLITS[:4], beside))
     assert score(POINTS[0], "oracle", benchmark) == 0.9
@@ -71,6 +71,11 @@ def test_splits_beside_the_headline_influence_no_rule():
     assert worth_keeping(POINTS, alone) == ("epoch-2", "epoch-4")
     with pytest.raises(UserError, match="no split for selection by oracle"):
         select(POINTS, "oracle", alone)
+
+
+def test_a_validation_split_may_be_shown_beside_the_headline():
+    quickdraw = Split(name="quickdraw", role="ood_val", column="OOD", headline=False)
+    assert select(POINTS, "ood_val", fabricated.benchmark(splits=(*fabricated.SPLITS, quickdraw))).name == "epoch-3"
 
 
 def test_a_run_with_one_checkpoint_needs_no_selection():
