@@ -213,10 +213,9 @@ def test_show_a_run_and_all_runs(call, home_store):
 
 
 def test_show_gives_every_metric_and_the_groups_below_the_headline(call, home_store):
-    splits = (*fabricated.SPLITS[:3], fabricated.SPLITS[3].model_copy(update={"metric": "worst_region"}))
     values = {"worst_region": 0.4, "accuracy": 0.5, "macro_f1": 0.45, "region=Asia": 0.4, "region=Africa": 0.6, "year=2002": 0.5}
     point = fabricated.checkpoint("epoch-3").model_copy(update={"metrics": {"id_test": {"accuracy": 0.7}, "sketch": values}})
-    run = fabricated.finish(home_store, fabricated.run(of=fabricated.benchmark(splits=splits)), point).run
+    run = fabricated.finish(home_store, fabricated.run(of=fabricated.with_splits(sketch={"metric": "worst_region"})), point).run
     out = call("show", run.key)[1]
     assert (
         """\

@@ -56,8 +56,7 @@ def test_groups_of_the_pack_become_metrics_and_a_missing_headline_is_refused(tmp
     )
     images = Images(packs.open_pack(tmp_path / "p"), Preprocess(8, (0.5,) * 3, (0.5,) * 3), torch.device("cpu"), Recipe(), False)
     grouping = Grouping(name="region", values=("Asia", "Africa", "Other", "Oceania"), ignored=("Other",))
-    splits = (*fabricated.SPLITS[:3], fabricated.SPLITS[3].model_copy(update={"metric": "worst_region"}))
-    benchmark = fabricated.benchmark(splits=splits, groupings=(grouping,))
+    benchmark = fabricated.with_splits(sketch={"metric": "worst_region"}).model_copy(update={"groupings": (grouping,)})
     logits, metrics = evaluate.judge(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), {"sketch": images}, benchmark)
     right = logits["sketch"].argmax(axis=1) == np.arange(30) % 2
     share = [right[region == number].mean() for number in range(3)]
