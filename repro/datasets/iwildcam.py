@@ -62,10 +62,13 @@ def _check_categories(path: Path) -> None:
 
 def read(root: Path) -> pd.DataFrame:
     """One row per image: the columns of metadata.csv, `part` (train, id_val, id_test, ood_val, ood_test) and `path` below the root."""
+    import pandas as pd
+
     _check_categories(root / FOLDER / "categories.csv")
     path = root / FOLDER / "metadata.csv"
     frame = read_csv(path, COLUMNS, dtype={"filename": "str"})
-    unknown = ~frame["y"].isin(range(len(_classes())))
+    numbers = pd.to_numeric(frame["y"], errors="coerce")
+    unknown = ~numbers.isin(range(len(_classes())))
     if unknown.any():
         first = frame.index[unknown][0]
         raise UserError(
