@@ -18,48 +18,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from filelock import FileLock
-from PIL import Image
 
 from repro.errors import UserError
 from repro.examples import Examples
 from repro.nn.broken_images import Broken, BrokenImages
-from repro.nn.decoding import Chunk, decoded, expected_bytes
+from repro.nn.decoding import Chunk, Resize, decoded, expected_bytes
 from repro.paths import no_room, require_space
 from repro.store import write_atomically
-from repro.types import Benchmark, Record, Split, digest
+from repro.types import Benchmark, Split, digest
 
 FORMAT = 2  # raised when the bytes of a pack would change
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-class Resize(Record):
-    """How images enter a pack; antialiased as Pillow does.
-
-    `crop` resizes the short side to `side` pixels, `squash` both sides; `limit` only reduces, where the short side is longer than
-    `side`, and leaves every image as it is where `side` is 0.
-    """
-
-    side: int
-    mode: str
-    interpolation: str = "bilinear"
-
-    def target(self, width: int, height: int) -> tuple[int, int]:
-        """The size that an image of `width` × `height` pixels will have."""
-        short = min(width, height)
-        if self.mode == "squash":
-            return self.side, self.side
-        if self.mode == "limit" and (not self.side or short <= self.side):
-            return width, height
-        return int(self.side * width / short), int(self.side * height / short)  # torchvision.transforms.Resize(int) truncates the long side
-
-    def __call__(self, image: Image.Image) -> Image.Image:
-        size = self.target(*image.size)
-        if size == image.size:
-            return image
-        # In two calls, so that columns come first in every version of Pillow: from 13 on, one call may take the rows first, which
-        # changes 8-bit roundings (python-pillow#9549), and the papers' numbers are from before.
-        filter = Image.Resampling[self.interpolation.upper()]
-        return image.resize((size[0], image.height), filter).resize(size, filter)
 
 
 class Pack(NamedTuple):
@@ -84,17 +53,33 @@ class Pack(NamedTuple):
     def uniform(self) -> bool:
         return self.images.ndim == 4
 
+    def sizes(self, index: torch.Tensor) -> torch.Tensor:
+        """(B, 2): height and width of each image."""
+        return torch.from_numpy(self.shapes[index.cpu().numpy()])
+
     def gather(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """uint8 images (B, H, W, 3), padded with zeros on the right and below where sizes differ, and their sizes (B, 2)."""
-        sizes = torch.from_numpy(self.shapes[index.cpu().numpy()])
+        sizes = self.sizes(index)
         if self.uniform:
             return self.images[index.to(self.images.device)], sizes
-        height, width = sizes.amax(dim=0).tolist()
-        batch = torch.zeros(len(index), height, width, 3, dtype=torch.uint8)
-        for row, (example, (h, w)) in enumerate(zip(index.tolist(), sizes.tolist(), strict=True)):
-            start = int(self.starts[example])
-            batch[row, :h, :w] = self.images[start : start + h * w * 3].view(h, w, 3)
-        return batch, sizes
+        return self._framed(index, torch.cat([torch.zeros_like(sizes), sizes], dim=1)), sizes
+
+    def gather_boxes(self, index: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images that hold the `boxes` (B, 4) of (top, left, height, width), and where these lie in them.
+
+        Of images of different sizes only the boxes themselves are read: of original frames they are often a small part.
+        """
+        if self.uniform:
+            return self.gather(index)[0], boxes
+        return self._framed(index, boxes.long()), torch.cat([torch.zeros_like(boxes[:, :2]), boxes[:, 2:]], dim=1)
+
+    def _framed(self, index: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+        batch = torch.zeros(len(index), *boxes[:, 2:].amax(dim=0).tolist(), 3, dtype=torch.uint8)
+        for row, (example, (top, left, height, width)) in enumerate(zip(index.tolist(), boxes.tolist(), strict=True)):
+            start, (h, w) = int(self.starts[example]), self.shapes[example].tolist()
+            frame = self.images[start : start + h * w * 3].view(h, w, 3)
+            batch[row, :height, :width] = frame[top : top + height, left : left + width]
+        return batch
 
 
 def _write(folder: Path, examples: Examples, chunks: Iterator[Chunk], on_image: Callable[[int], None], split: str) -> str:
