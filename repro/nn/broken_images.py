@@ -31,8 +31,8 @@ class BrokenImages(UserError):
         why = ["what is not there was moved or never unpacked"] if missing else []
         why += [f"what cannot be read is truncated or no image; the first: {unreadable[0].why}"] if unreadable else []
         them = "it" if len(everything) == 1 else "them"
-        verb = "put back" if not unreadable else "replace or remove" if not missing else "put back or replace"
-        mend = f"repro data verify {' '.join(needs)} --full" if needs else f"{verb} {them}"
+        verb = "put {} back" if not unreadable else "replace or remove {}" if not missing else "put back or replace {}"
+        mend = f"repro data verify {' '.join(needs)} --full" if needs else verb.format(them)
         super().__init__(
             "; ".join(what) + (f"; all are listed in {listing}" if listing else ""),
             "; ".join(why),

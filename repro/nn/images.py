@@ -69,7 +69,10 @@ class Images:
         size = self.preprocess.size
         if self.augment.startswith("rrc") and uniforms is not None:
             boxes = augment.random_resized_crop_boxes(self.pack.sizes(index), uniforms[index], self.recipe.rrc_scale)
-            frames, boxes = self.pack.gather_boxes(index, boxes)
+            if self.recipe.pack_side is None:
+                frames, _ = self.pack.gather(index)
+            else:  # of frames that may be large, only the crops are read
+                frames, boxes = self.pack.gather_boxes(index, boxes)
             pixels = augment.crop_resize(frames.to(self.device, non_blocking=True), boxes, size, self.preprocess.interpolation)
         elif self.augment.startswith("rrc") and self.recipe.pack_side is not None:
             raise ValueError("frames that were packed for random resized crops have no evaluation transform")
