@@ -1,5 +1,6 @@
 """Packs: the bytes of Pillow's decode and resize, whole or not there at all."""
 
+import hashlib
 import json
 import threading
 from pathlib import Path
@@ -114,3 +115,53 @@ def test_a_finished_pack_is_not_made_again(packed: Path) -> None:
 
     packs.build(packed, examples([noise(8, 8)]), packs.Resize(side=8, mode="crop"), fail)
     assert (packed / "images.bin").stat().st_mtime_ns == before
+
+
+def test_the_content_names_images_labels_and_groups(tmp_path: Path) -> None:
+    """Computed a second time from the files themselves; any difference gives another name, another way of packing the same does not."""
+    arrays, groups = [noise(9, 9), noise(9, 12)], {"writer": np.array([7, 8])}
+    made = Examples(arrays, np.array([2, 0]), (), None, groups)
+
+    def content(name: str, made: Examples, side: int = 8, threads: int | None = None) -> str:
+        packs.build(tmp_path / name, made, packs.Resize(side=side, mode="crop"), lambda done: None, threads=threads)
+        return packs.open_pack(tmp_path / name).content
+
+    expected = hashlib.sha256((tmp_path / "a" / "images.bin").read_bytes() if content("a", made) else b"")
+    for name, array in (("shapes", [[8, 8], [8, 10]]), ("labels", [2, 0]), ("groups/writer", [7, 8])):
+        array = np.array(array, "<i8")
+        expected.update(f"{name} {array.shape} ".encode() + array.tobytes())
+    expected.update(b"[]")
+    assert content("b", made, threads=3) == content("a", made) == expected.hexdigest()
+    flipped = [arrays[0], arrays[1][:, ::-1]]
+    others = {
+        "pixels": made._replace(sources=flipped),
+        "labels": made._replace(labels=np.array([0, 2])),
+        "groups": made._replace(groups={"writer": np.array([7, 9])}),
+        "captions": made._replace(captions=("a",), caption_of=np.array([[0], [0]])),
+    }
+    assert len({expected.hexdigest(), content("side", made, side=7), *(content(name, other) for name, other in others.items())}) == 6
+
+
+def test_a_pack_whose_content_has_no_name_is_made_again(packed: Path) -> None:
+    marker = json.loads((packed / "pack.json").read_text())
+    del marker["content"]
+    (packed / "pack.json").write_text(json.dumps(marker))
+    assert not packs.exists(packed)
+    with pytest.raises(UserError, match="damaged"):
+        packs.open_pack(packed)
+    packs.build(packed, examples([noise(9, 9)]), packs.Resize(side=8, mode="crop"), lambda done: None)
+    assert len(packs.open_pack(packed).content) == 64
+
+
+def test_labels_that_are_not_the_packed_ones_are_refused(packed: Path) -> None:
+    np.save(packed / "labels.npy", np.array([0, 0]))
+    with pytest.raises(UserError, match="damaged") as caught:
+        packs.open_pack(packed)
+    assert "labels" in caught.value.why
+
+
+def test_images_without_labels_are_a_programming_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="2 images and 3 labels"):
+        packs.build(
+            tmp_path / "p", Examples([noise(8, 8)] * 2, np.arange(3)), packs.Resize(side=8, mode="crop"), lambda done: None, "train"
+        )
