@@ -168,6 +168,8 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
         _agree(method, recipe)
         if "lp_features" in method.fields and recipe.lp_features == "eval":  # then nothing is augmented, and the key must not say so
             recipe = recipe.model_copy(update={field: Recipe.model_fields[field].default for field in AUGMENTATION})
+        if not recipe.augment.startswith("rrc"):  # then packs are those of the evaluation, and the key must not say otherwise
+            recipe = recipe.model_copy(update={"pack_side": None})
         choices.append(Choice(recipe, {field: layers[field][1] for field in recipe.changed() if field in layers}))
     return choices
 

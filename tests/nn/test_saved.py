@@ -1,6 +1,7 @@
 """Interrupted at any instant and continued, a run leaves the very bytes of an undisturbed one."""
 
 import io
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import tiny_digits
 import torch
 from tiny_digits import CPU, Log, bytes_of, execute, pretrained_home
 
+from repro.errors import UserError
 from repro.metrics import evaluate
 from repro.nn import loop, saved
 from repro.paths import Places
@@ -194,4 +196,23 @@ def test_a_file_system_without_second_names_gets_copies(undisturbed: tuple, tmp_
     monkeypatch.setattr("os.link", refuse)
     places = pretrained_home(tmp_path)
     finish(plan, places)
+    assert bytes_of(places, run) == expected
+
+
+def test_a_run_that_was_begun_on_other_images_is_not_continued(undisturbed: tuple, tmp_path: Path) -> None:
+    """As after another decoder has packed them again; the cure starts the run over."""
+    plan, run, expected = undisturbed
+    places = pretrained_home(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        execute(plan, places, CPU, Interrupting(5))
+    (marker,) = places.packs.glob("*/train-*/pack.json")
+    content = marker.read_text()
+    known = json.loads(content)
+    marker.write_text(json.dumps({**known, "content": known["content"][::-1]}))
+    with pytest.raises(UserError, match="its images are others now") as caught:
+        execute(plan, places, CPU, Log())
+    checkpoint = Store(places.runs).folder(run) / "checkpoint"
+    assert caught.value.cure == f"rm -r {checkpoint}, then run the same command again" and checkpoint.is_dir()
+    marker.write_text(content)
+    assert steps_taken(finish(plan, places))[0] == 5  # the state is of the epoch before
     assert bytes_of(places, run) == expected
