@@ -8,6 +8,7 @@ import open_clip
 import pytest
 import timm
 import torch
+from original_formats import shake
 from PIL import Image
 from shared_folder import shared
 from torchvision import models, transforms
@@ -20,12 +21,7 @@ from repro.nn.images import Images
 from repro.nn.weights import save_weights
 from repro.types import BackboneRef, Recipe
 
-
-@pytest.fixture(autouse=True)
-def quick_initialisation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights are overwritten here, so the slow distributions that libraries draw them from are not needed."""
-    for name in ("trunc_normal_", "normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_uniform_"):
-        monkeypatch.setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor.detach().uniform_(-0.05, 0.05))
+pytestmark = pytest.mark.usefixtures("quick_initialisation")
 
 
 def reference_to(spelling: str) -> BackboneRef:
@@ -39,16 +35,6 @@ def build(spelling: str) -> tuple[backbones.Backbone, tuple[str, ...]]:
 
 def noise(size: int, count: int = 2) -> torch.Tensor:
     return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(0))
-
-
-def shake(module: torch.nn.Module) -> torch.nn.Module:
-    """Weights, and BatchNorm statistics that are no longer 0 and 1, so that a tensor left out shows."""
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for name, tensor in module.state_dict().items():
-            if tensor.is_floating_point():
-                tensor.add_(0.02 * torch.rand(tensor.shape, generator=generator)) if "running" not in name else tensor.add_(0.1)
-    return module.eval()
 
 
 def check_against_full_model(full: torch.nn.Module, spelling: str, size: int, tmp_path: Path) -> backbones.Backbone:
