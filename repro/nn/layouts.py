@@ -13,6 +13,7 @@ from repro.errors import UserError
 
 State = dict[str, torch.Tensor]
 _OLD_DENSENET = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12])\.")  # before torchvision 0.3, as its files still are
+_TEXT = ("text_projection", "positional_embedding", "token_embedding.", "transformer.", "ln_final.")  # at the top in CLIP's first layout
 
 
 def without_parallel(state: State) -> State:
@@ -61,7 +62,5 @@ def library_names(state: State) -> State:
     """The names of today's libraries: torchvision's DenseNet as it is since 0.3, open_clip's text tower below "text."."""
     state = {_OLD_DENSENET.sub(r"\1\2.", key): value for key, value in state.items()}
     if any(key.startswith("visual.") for key in state):
-        from open_clip.model import convert_to_custom_text_state_dict
-
-        return convert_to_custom_text_state_dict(state)
+        return {f"text.{key}" if key.startswith(_TEXT) else key: value for key, value in state.items()}
     return state
