@@ -30,6 +30,7 @@ DTYPES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
+MOST = 64 << 20  # bytes of a description that was compressed
 _REBUILD = ("torch._utils", "_rebuild_tensor_v2")
 _DICT = ("collections", "OrderedDict")
 _SAME = {("torch.jit._pickle", f"build_{kind}list") for kind in ("int", "double", "bool", "tensor")} | {
@@ -108,8 +109,9 @@ def read(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """A member's bytes; torch never compresses these, so that one small file cannot become a large one."""
-    if archive.getinfo(name).compress_type != zipfile.ZIP_STORED:
+    """A member's bytes. torch compresses no tensors, and so one small file cannot become a large one."""
+    member = archive.getinfo(name)
+    if member.compress_type != zipfile.ZIP_STORED and ("/data/" in name or member.file_size > MOST):
         raise UnpicklingError(f"its member {name} is compressed")
     return archive.read(name)
 
@@ -233,23 +235,19 @@ def _view(storage: Any, offset: Any, size: Any, stride: Any) -> View:
 def _flat(root: Any) -> dict[str, View]:
     """Dotted name → tensor, as the archive's state dict would have them."""
     found: dict[str, View] = {}
-    holds: dict[int, bool | None] = {}  # module → whether it has tensors; None while it is being looked at
+    seen: set[int] = set()
 
-    def visit(module: Module, prefix: str) -> bool:
-        if id(module) in holds:
-            if holds[id(module)] is not False:
-                raise UnpicklingError(f"the module {prefix[:-1]} stands in two places")
-            return False
-        holds[id(module)] = None
-        some = False
-        for name, value in module.fields.items():
+    def visit(module: Module, prefix: str) -> None:
+        parts = {name: value for name, value in module.fields.items() if type(value) in (View, Module)}
+        if parts and id(module) in seen:  # two names for one tensor, or a circle; an activation without tensors may be shared
+            raise UnpicklingError(f"the module {prefix[:-1]} stands in two places")
+        seen.add(id(module))
+        for name, value in parts.items():
+            full = prefix + _expect(name, str)
             if type(value) is View:
-                found[f"{prefix}{_expect(name, str)}"] = value
-                some = True
-            elif type(value) is Module:
-                some |= visit(value, f"{prefix}{_expect(name, str)}.")
-        holds[id(module)] = some
-        return some
+                found[full] = value
+            else:
+                visit(value, f"{full}.")
 
     visit(_expect(root, Module), "")
     return found

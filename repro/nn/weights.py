@@ -60,7 +60,7 @@ def _first_line(error: Exception) -> str:
 def _asked_for(error: pickle.UnpicklingError) -> str:
     """What was refused, out of the page that torch writes about it."""
     named = re.search(r"GLOBAL (\S+) was not an allowed|GLOBAL (\S+) whose module", str(error))
-    told = re.search(r"WeightsUnpickler error: (.+)", str(error))
+    told = re.search(r"WeightsUnpickler error:\s*(.+)", str(error))
     return f"it asks for {named[1] or named[2]}" if named else told[1] if told else _first_line(error)
 
 
