@@ -43,13 +43,14 @@ def _hashed(file: File) -> bool:
 
 
 def _network(entry: Entry) -> tuple:
-    """What makes two backbones one, whatever they are called."""
+    """What makes a library's own spelling the same backbone as a named one."""
     return entry.library, entry.arch, entry.kwargs, entry.preprocess
 
 
 def _require_own(entry: Entry, path: Path, known: str) -> None:
     owner = next((other for other in backbones.named().values() if other.weights == known), None)
-    if owner and _network(owner) != _network(entry):
+    one = owner and (owner.name == entry.name or (entry.name not in backbones.named() and _network(owner) == _network(entry)))
+    if owner and not one:
         raise UserError(
             f"{path} does not belong to {entry.name}",
             f"by its hash it is {known}, which {owner.name} starts from",

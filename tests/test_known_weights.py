@@ -9,9 +9,10 @@ import fabricated
 import pytest
 from toy_benchmark import use, write_manifest
 
-from repro import backbones
+from repro import backbones, known_weights
 from repro import plan as planning
 from repro.backbones import Entry
+from repro.data import manifest
 from repro.errors import UserError
 from repro.known_weights import sha256_for
 
@@ -95,3 +96,36 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path):
         with pytest.raises(UserError, match="cannot read the weights file"):
             sha256_for(backbones.find("resnet50-supervised"), path)
+
+
+KNOWN = {
+    "moco-v2-resnet50": {"md5": "a04e12f8"},
+    "resnet50-supervised": {"sha256": "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a"},
+    "clip-rn50": {"sha256": "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"},
+    "clip-vit-b-32": {"sha256": "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"},
+    "clip-vit-b-16": {"sha256": "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f"},
+    "clip-vit-l-14": {"sha256": "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836"},
+    "clip-vit-l-14-336": {"sha256": "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02"},
+    "laion-vit-b-16": {"sha256": "00efa78f"},
+    "laion-vit-l-14": {"sha256": "69988bb6"},
+}
+
+
+@pytest.mark.parametrize("owner", KNOWN)
+def test_the_published_files_start_only_their_own(owner: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Empty files of the published sizes, whose hashes are said to be the published ones (or to begin so, where no more is known)."""
+    family, _, name = backbones.find(owner).weights.partition(":")
+    path = tmp_path / "w.pt"
+    with open(path, "wb") as file:
+        file.truncate(manifest.load(family).file(name).bytes or 5)
+    digests = {"sha256": "e" * 64, "md5": "e" * 32} | {kind: digest + "0" * (64 - len(digest)) for kind, digest in KNOWN[owner].items()}
+    monkeypatch.setattr(known_weights, "hash_file", lambda path, algorithms: digests)
+    for other in [*backbones.named(), "torchvision:resnet50", "timm:vit_base_patch16_clip_224"]:
+        if other == owner:
+            assert sha256_for(backbones.find(other), path) == digests["sha256"]
+            continue
+        with pytest.raises(UserError) as caught:
+            sha256_for(backbones.find(other), path)
+        assert caught.value.cure == f"--backbone {owner} --weights {path}"
+    if owner.startswith("clip-"):
+        assert sha256_for(backbones.find(f"open_clip:{backbones.find(owner).arch}"), path)

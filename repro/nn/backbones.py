@@ -80,7 +80,7 @@ def load(net: Backbone, droppable: tuple[str, ...], path: Path, reference: Backb
     if torchscript.is_archive(path):
         found = backbones.layouts()["openai"]
     if found is None:
-        found = backbones.layouts()["open_clip" if entry.library == "open_clip" else "torchvision"]
+        found = backbones.Layout(entry.library, f"a state dict of {entry.library}")
     elif found.name == "openai":
         openai.require_fit(net, entry, state, path)
     elif found.name != entry.layout:

@@ -63,7 +63,7 @@ def _require_consistent(entry: backbones.Entry | None, state: dict[str, torch.Te
     if entry:
         numbers["input_resolution"] = open_clip.get_model_config(entry.arch)["vision_cfg"]["image_size"]
     for name, number in numbers.items():
-        if name in state and state[name].tolist() != number:
+        if name in state and (state[name].numel() != 1 or state[name].item() != number):
             raise UserError(
                 f"{path} contradicts itself",
                 f"{name} is {state[name].tolist()}, and by the sizes of its tensors {number}",

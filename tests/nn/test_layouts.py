@@ -140,7 +140,7 @@ def test_wrapped_and_parallel_checkpoints_load(wrap: str | None, parallel: bool,
     torch.save({wrap: state, "epoch": 2} if wrap else state, tmp_path / "w.pt")
     for name in ("torchvision:resnet18", "timm:resnet18"):
         net, told = load(name, tmp_path / "w.pt")
-        assert told["matched"] == 120 and told["dropped"] == {"fc.": 2}
+        assert told["matched"] == 120 and told["dropped"] == {"fc.": 2} and told["layout"] == name.split(":")[0]
         assert torch.equal(net.visual.layer4[1].conv2.weight, full.layer4[1].conv2.weight)
 
 

@@ -153,6 +153,11 @@ def test_numbers_that_contradict_the_tensors_are_refused(number: str, value: int
     assert f"{number} is {value}" in caught.value.why
 
 
+def test_numbers_may_be_vectors_of_one(small: None, tmp_path: Path) -> None:
+    archive("ViT-L-14-quickgelu", tmp_path / "w.pt", input_resolution=torch.tensor([224]))
+    assert load("clip-vit-l-14", tmp_path / "w.pt")[1]["dropped"]["input_resolution"] == 1
+
+
 def test_a_key_too_many_or_too_few_is_refused(small: None, tmp_path: Path) -> None:
     archive("ViT-B-32-quickgelu", tmp_path / "w.pt", extra=torch.zeros(1))
     with pytest.raises(UserError) as caught:
