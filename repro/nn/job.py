@@ -83,7 +83,7 @@ class Job:
             parent = self.parents["backbone"]
             match(net, parent.weights(parent.result.checkpoints[-1].name), f"run {parent.result.key}")
         elif pretrained and self.weights_file:
-            backbones.load(net, droppable, self.weights_file)
+            self.extras["weights"] = backbones.load(net, droppable, self.weights_file, self.run.backbone)
         self.preprocess = net.preprocess.with_recipe(self.recipe)
         return net.to(self.device, memory_format=torch.channels_last)  # as images lie in memory
 
