@@ -80,8 +80,8 @@ def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_the_scan_finds_what_is_there() -> None:
     assert plugins.names("benchmarks").keys() == RATES.keys() and len(RATES) == 3
     assert len(plugins.names("datasets")) == 1
-    assert len(plugins.names("methods")) == 6
-    assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 5
+    assert len(plugins.names("methods")) == 13
+    assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 12
 
 
 def test_every_method_runs(worked: Worked) -> None:
