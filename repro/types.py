@@ -162,7 +162,9 @@ class Recipe(Record):
     freeze: Literal["none", "backbone", "embed", "all_but_batchnorm"] = Field(
         "none", description="parts that get no gradient; embed: the first layers, as repro/nn/freezing.py lists them"
     )
-    head: Literal["random", "zero_shot"] = Field("random", description="where the head starts; zero_shot: at the prompts', on unit features")
+    head: Literal["random", "zero_shot"] = Field(
+        "random", description="where the head starts; zero_shot: at the prompts', on unit features"
+    )
     l2sp_weight: float = Field(0.0, ge=0, description="of the squared distance to where training started")
     l2sp_head: bool = Field(False, description="whether that distance includes the head's")
     # images

@@ -9,7 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from repro.types import HEAD, IMAGES, L2SP, PROBE, TOWERS, TRAINING, BackboneRef, Benchmark, Parent, Recipe, Run, Split, canonical_json, digest
+from repro.types import (
+    HEAD,
+    IMAGES,
+    L2SP,
+    PROBE,
+    TOWERS,
+    TRAINING,
+    BackboneRef,
+    Benchmark,
+    Parent,
+    Recipe,
+    Run,
+    Split,
+    canonical_json,
+    digest,
+)
 
 # A field at the value written here is left out of keys: changing a value would silently give old results a new meaning. A new field
 # is added here with the value at which the program does what it did before; no line is ever edited.
