@@ -59,7 +59,7 @@ def test_the_loss_is_open_clips_and_above_those_that_know_labels(tmp_path: Path,
     same = labels[:, None] == labels[None]
     alone = logits.masked_fill(same & ~torch.eye(24, dtype=torch.bool), -torch.inf)
     without = (F.cross_entropy(alone, torch.arange(24)) + F.cross_entropy(alone.T, torch.arange(24))) / 2
-    assert loss > without.item() + 0.1
+    assert loss > without.item() + 0.05
     if templates == 1:
         soft = same / same.sum(dim=1, keepdim=True)
         assert loss == pytest.approx(((F.cross_entropy(logits, soft) + F.cross_entropy(logits.T, soft)) / 2).item(), rel=1e-5)

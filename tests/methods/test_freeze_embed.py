@@ -18,7 +18,8 @@ def test_the_stem_stays_and_everything_else_is_trained(tmp_path: Path, mode: str
     before = freeze_embed.start(job).state_dict()
     model = tiny_digits.fit(job, tmp_path / "run")[0].model
     for name, value in model.named_parameters():
-        assert torch.equal(value, before[name]) == name.startswith(STEM), name
+        still = name.startswith(STEM) or name.endswith("attnpool.k_proj.bias")  # a softmax over keys does not see their common shift
+        assert torch.equal(value, before[name]) == still, name
     running = {name: value for name, value in model.state_dict().items() if "running" in name}
     for name, value in running.items():  # not gradients move these: they follow `batchnorm`, in the stem, too, as in the authors' code
         assert torch.equal(value, before[name]) == (mode == "eval"), name
