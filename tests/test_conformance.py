@@ -62,8 +62,8 @@ class Worked:
         self.benchmark: Benchmark = self.module.describe(OPTIONS[name](home) if name in OPTIONS else {}, self.places, True)
         own = {} if self.benchmark.pretrained_by else {"backbone": "digits-clip", "weights": random_weights(home)}
         methods = planning.parse_methods(["all"], self.benchmark)
-        rate = f"lp-ft.lr={RATES[name]}"
-        sets = ("epochs=3", "lr=3e-4", "batch_size=16", "lp_c_count=8", rate, *tiny_digits.PRETRAINING)
+        rates = (f"lp-ft.lr={RATES[name]}", "bn-only.lr=3e-3")
+        sets = ("epochs=3", "lr=3e-4", "batch_size=16", "lp_c_count=8", *rates, *tiny_digits.PRETRAINING)
         self.plan: Plan = planning.make(Request(self.benchmark, methods, (0,), sets=sets, **own))
         assert [failure.error for failure in execute(self.plan, self.places, CPU, self.log)] == []
         self.store = Store(self.places.runs)
