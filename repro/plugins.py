@@ -60,7 +60,10 @@ def dataset(name: str) -> ModuleType:
 
 
 def method(name: str) -> ModuleType:
-    """The module of a method: `METHOD`, `start(job)`, and where it trains, `loss(model, batch, job)`."""
+    """The module of a method: `METHOD`, `start(job)`, and where it trains, `loss(model, batch, job)`.
+
+    `judged(model, job)` makes the classifier that is evaluated and kept, where that is not the trained model itself.
+    """
     return _module("methods", "method", name)
 
 

@@ -159,7 +159,14 @@ class Recipe(Record):
     head_lr_factor: float = Field(1.0, gt=0, description="learning rate of the head over that of the backbone")
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     batchnorm: Literal["train", "eval"] = Field("train", description="eval: running statistics are frozen, affine weights still train")
-    freeze: Literal["none", "backbone"] = Field("none", description="parts that get no gradient")
+    freeze: Literal["none", "backbone", "embed", "all_but_batchnorm"] = Field(
+        "none", description="parts that get no gradient; embed: the first layers, as repro/nn/freezing.py lists them"
+    )
+    head: Literal["random", "zero_shot"] = Field(
+        "random", description="where the head starts; zero_shot: at the prompts', on unit features"
+    )
+    l2sp_weight: float = Field(0.0, ge=0, description="of the squared distance to where training started")
+    l2sp_head: bool = Field(False, description="whether that distance includes the head's")
     # images
     augment: Literal["none", "flip", "shift", "shift_flip", "rrc", "rrc_flip"] = Field("none", description="of training images")
     rrc_scale: Annotated[tuple[float, float], AfterValidator(_share_range)] = Field(
@@ -210,6 +217,9 @@ TRAINING = frozenset(
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "std"])
 AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
 MIXTURE = frozenset(["base"])
+HEAD = frozenset(["head"])
+L2SP = frozenset(["l2sp_weight", "l2sp_head"])
+TOWERS = TRAINING - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"}  # both towers together; contrastive batches do not split
 PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter", "lp_absent_bias"])
 
 
@@ -224,7 +234,7 @@ class Parent(Record):
 
 
 class Method(Record):
-    """What a method's file declares; its functions `start`, `loss` and `finish` are found by name beside it.
+    """What a method's file declares; its functions `start`, `loss`, `judged` and `finish` are found by name beside it.
 
     `fields` are the recipe fields that mean something to it; `parents` map a role ("head", "backbone") to the run that plays it.
     """

@@ -18,6 +18,7 @@ from torch import nn
 from repro import selection
 from repro.nn import saved
 from repro.nn.evaluate import judge
+from repro.nn.freezing import freeze
 from repro.nn.images import Images
 from repro.nn.interrupt import deferred
 from repro.nn.job import Batch, Job
@@ -27,6 +28,7 @@ from repro.nn.seeding import generator, seed_torch
 from repro.types import Checkpoint
 
 Loss = Callable[[nn.Module, Batch, Job], dict[str, torch.Tensor]]
+Judged = Callable[[nn.Module, Job], nn.Module]
 SAVE_SECONDS = 60.0
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -63,21 +65,30 @@ def _steps_per_epoch(job: Job, examples: int) -> int:
 def set_mode(model: nn.Module, job: Job) -> None:
     """Training mode, but for BatchNorm (and dropout with it) where the recipe says eval, as LP-FT's `use_net_val_mode` does."""
     model.train(job.recipe.batchnorm == "train")
-    if job.recipe.freeze == "backbone" and hasattr(model, "backbone"):
+    if job.recipe.freeze == "backbone":
         model.backbone.eval()
 
 
 class Trainer:
-    """One run's model, optimiser and progress."""
+    """One run's model, optimiser and progress. `classifier` makes of the model what is judged and kept; None: the model itself."""
 
-    def __init__(self, job: Job, model: nn.Module, loss: Loss | None, train: Images | None, judged: dict[str, Images], folder: Path):
+    def __init__(
+        self,
+        job: Job,
+        model: nn.Module,
+        loss: Loss | None,
+        train: Images | None,
+        judged: dict[str, Images],
+        folder: Path,
+        classifier: Judged | None = None,
+    ):
+        self.classifier = classifier or (lambda model, job: model)
         self.job, self.model, self.loss, self.train, self.judged, self.folder = job, model, loss, train, judged, folder
         self.recipe = job.recipe
         self.progress = Progress()
         self.steps_per_epoch = _steps_per_epoch(job, len(train)) if train else 0
         self.total_steps = self.recipe.epochs * self.steps_per_epoch
-        if self.recipe.freeze == "backbone" and hasattr(model, "freeze_backbone"):
-            model.freeze_backbone()
+        freeze(model, self.recipe)
         trainable = any(parameter.requires_grad for parameter in model.parameters())
         self.optimizer = make_optimizer(model, self.recipe) if self.total_steps and trainable else None
         self.scaler = torch.amp.GradScaler(job.device.type, enabled=self.recipe.precision == "fp16")
@@ -148,7 +159,8 @@ class Trainer:
     def _judge(self, name: str, epoch: int | None) -> None:
         """Evaluate, record, keep what some selection rule would report, and save."""
         began = time.monotonic()
-        logits, metrics = judge(self.model, self.judged, self.job.benchmark) if self.judged else ({}, {})
+        model = self.classifier(self.model, self.job)
+        logits, metrics = judge(model, self.judged, self.job.benchmark) if self.judged else ({}, {})
         broken = [split for split, values in logits.items() if not np.isfinite(values).all()]
         if broken:  # the last step may have ruined what no further loss will tell, and an argmax of NaN is a class like any other
             raise Diverged(f"the logits of {', '.join(broken)} are not finite at {name}, step {self.progress.step}")
@@ -160,7 +172,7 @@ class Trainer:
         )
         progress.checkpoints.append(point)
         progress.sums, progress.seen = {}, 0
-        saved.write_point(self, name, logits, kept_state(self.model))
+        saved.write_point(self, name, logits, kept_state(model))
         self._save()
         saved.prune(self)
 
