@@ -93,7 +93,8 @@ def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
     model = method.start(job)
     train = job.images(train_split, augmented=True) if run.recipe.epochs else None
     splits = {name: job.images(name) for name in judged}
-    trainer = Trainer(job, model, getattr(method, "loss", None), train, splits, folder, getattr(method, "judged", None))
+    hooks = [getattr(method, name, None) for name in ("judged", "states")]
+    trainer = Trainer(job, model, getattr(method, "loss", None), train, splits, folder, *hooks)
     progress = trainer.fit()
     if hasattr(method, "finish"):
         method.finish(job, trainer)

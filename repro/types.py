@@ -201,6 +201,10 @@ class Recipe(Record):
     lp_absent_bias: float = Field(-1000.0, description="bias of the head's rows, otherwise zero, for classes without training images")
     # mixtures of finished runs
     base: str | None = Field(None, pattern="^[a-z0-9-]+$", description="method whose runs are mixed; None: the method's own choice")
+    mix_at: Literal["last", "id_val"] = Field("last", description="checkpoint of those runs that is mixed")
+    alphas: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), description="shares of the fine-tuned model in WiSE-FT's mixtures"
+    )
     # what is judged and kept
     judge_every: int = Field(1, ge=1, description="epochs between evaluations of all splits; the last epoch is always judged")
     keep_weights: Literal["selected", "last", "none"] = Field("selected", description="checkpoints whose weights stay on disk")
@@ -216,7 +220,7 @@ TRAINING = frozenset(
 )
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "std"])
 AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
-MIXTURE = frozenset(["base"])
+MIXTURE = frozenset(["base", "mix_at", "keep_weights"])
 HEAD = frozenset(["head"])
 L2SP = frozenset(["l2sp_weight", "l2sp_head"])
 TOWERS = TRAINING - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"}  # both towers together; contrastive batches do not split
@@ -230,6 +234,7 @@ class Parent(Record):
     shared: bool = Field(False, description="True: seed 0 serves every child; False: child's own seed")
     field: str | None = Field(None, description="recipe field that names another method in its place")
     many: bool = Field(False, description="every setting and every seed at once, as roles <role>-000, <role>-001, …")
+    images: bool = Field(False, description="the child prepares images as this run does")
     start_of: str | None = Field(None, description="what the run in that role started from: of its head's run, else of `method`")
 
 

@@ -7,7 +7,7 @@ order, augmentation and dropout are functions of (seed, epoch, step) and of noth
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from repro.types import Checkpoint
 
 Loss = Callable[[nn.Module, Batch, Job], dict[str, torch.Tensor]]
 Judged = Callable[[nn.Module, Job], nn.Module]
+States = Callable[[nn.Module, Job], Iterator[str]]
 SAVE_SECONDS = 60.0
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -70,7 +71,11 @@ def set_mode(model: nn.Module, job: Job) -> None:
 
 
 class Trainer:
-    """One run's model, optimiser and progress. `classifier` makes of the model what is judged and kept; None: the model itself."""
+    """One run's model, optimiser and progress.
+
+    `classifier` makes of the model what is judged and kept; None: the model itself. Where nothing is trained, `states` may put the model
+    into one state after another and yield the name of each.
+    """
 
     def __init__(
         self,
@@ -81,7 +86,9 @@ class Trainer:
         judged: dict[str, Images],
         folder: Path,
         classifier: Judged | None = None,
+        states: States | None = None,
     ):
+        self.states = states or (lambda model, job: iter(("final",)))
         self.classifier = classifier or (lambda model, job: model)
         self.job, self.model, self.loss, self.train, self.judged, self.folder = job, model, loss, train, judged, folder
         self.recipe = job.recipe
@@ -100,11 +107,17 @@ class Trainer:
         with deferred() as stop:
             while self.progress.step < self.total_steps:
                 self._epoch(self.progress.step // self.steps_per_epoch, stop)
-            if not self.progress.checkpoints:
-                self._judge("final", None)
-                if stop.asked:
-                    raise KeyboardInterrupt
+            if not self.total_steps:
+                self._judge_states(stop)
         return self.progress
+
+    def _judge_states(self, stop) -> None:
+        judged = {point.name for point in self.progress.checkpoints}
+        for name in self.states(self.model, self.job):
+            if name not in judged:
+                self._judge(name, None)
+            if stop.asked:
+                raise KeyboardInterrupt
 
     def _epoch(self, epoch: int, stop) -> None:
         batches = _order(self.job, len(self.train), epoch)
