@@ -50,7 +50,9 @@ def run(
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:1.")] = "auto",
     root: Annotated[str | None, typer.Option("--root", help="folder: where <domain>/<class>/<image> lie.")] = None,
     id_domain: Annotated[str | None, typer.Option("--id", help="folder: the domain to train on.")] = None,
-    ood_domains: Annotated[str | None, typer.Option("--ood", help="folder: the domains to test on, by commas.")] = None,
+    ood_domains: Annotated[
+        str | None, typer.Option("--ood", help="folder: the domains to test on; cifar10.1: its OOD splits; by commas.")
+    ] = None,
     tiny: Annotated[bool, typer.Option("--tiny", help="A tiny subset, to check that everything works.")] = False,
     fetch: Annotated[bool, typer.Option("--fetch", help="Fetch the datasets and weights that are missing (repro data list).")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
