@@ -20,7 +20,7 @@ def read_csv(path: Path, columns: Sequence[str], **kwargs: Any) -> pd.DataFrame:
         frame = pd.read_csv(path, **kwargs)
     except OSError as error:
         raise UserError(
-            f"cannot read {path}", error.strerror or str(error), "repro data list names the data set; repro data verify looks at it"
+            f"cannot read {path}", error.strerror or str(error), "repro data list shows what is here; repro data fetch NAME brings it"
         ) from None
     except (ValueError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not the published table", str(error).splitlines()[0], f"replace {path} by the official file") from None

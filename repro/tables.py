@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from repro import plugins
-from repro.paths import tables_dir
-from repro.plan import RANDOM, read_table, table_rows
+from repro.plan import RANDOM
 from repro.recipe import resolve
+from repro.rows import layer, rows_of, table_of
 from repro.selection import RULES, score, select
 from repro.stats import INTERVAL, Estimate, t_interval
 from repro.types import Benchmark, Checkpoint, Result, Run, digest
@@ -78,8 +78,8 @@ class _Reader:
         if gone(result):  # a parent's method that was removed has no row to differ from
             return [f"{prefix}version={run.method_version}"]
         method = plugins.declared(run.method)
-        row, origin = table_rows(run.benchmark.name).get(run.method, ({}, ""))
-        default = resolve(method, row, origin, [], False, run.benchmark.tiny)[0].recipe
+        row = rows_of(run.benchmark.name).get(run.method)
+        default = resolve(method, layer(run.benchmark.name, row), [], False, run.benchmark.tiny)[0].recipe
         differs = [f"{prefix}version={run.method_version}"] if run.method_version != method.version else []
         differs += [
             f"{prefix}{field}={_short(value)}"
@@ -136,8 +136,7 @@ def build(results: Iterable[Result], rule: str = "id_val", only: frozenset[str] 
 
 def tuned_fields(benchmark: str) -> frozenset[str]:
     """The recipe fields that the table's selection rule chooses among what was run."""
-    path = tables_dir() / f"{benchmark}.toml"
-    return frozenset(read_table(path).get("tuned", ())) if path.is_file() else frozenset({"lr"})
+    return frozenset(table_of(benchmark).tuned)
 
 
 def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:

@@ -187,6 +187,8 @@ class Recipe(Record):
     )
     lp_max_iter: int = Field(200, ge=1)
     lp_absent_bias: float = Field(-1000.0, description="bias of the head's rows, otherwise zero, for classes without training images")
+    # mixtures of finished runs
+    base: str | None = Field(None, pattern="^[a-z0-9-]+$", description="method whose runs are mixed; None: the method's own choice")
     # what is judged and kept
     judge_every: int = Field(1, ge=1, description="epochs between evaluations of all splits; the last epoch is always judged")
     keep_weights: Literal["selected", "last", "none"] = Field("selected", description="checkpoints whose weights stay on disk")
@@ -202,6 +204,7 @@ TRAINING = frozenset(
 )
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "mean", "std"])
 AUGMENTATION = frozenset(["augment", "rrc_scale", "shift"])
+MIXTURE = frozenset(["base"])
 PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter", "lp_absent_bias"])
 
 
@@ -210,6 +213,9 @@ class Parent(Record):
 
     method: str
     shared: bool = Field(False, description="True: seed 0 serves every child; False: child's own seed")
+    field: str | None = Field(None, description="recipe field that names another method in its place")
+    many: bool = Field(False, description="every setting and every seed at once, as roles <role>-000, <role>-001, …")
+    start_of: str | None = Field(None, description="what the run in that role started from: of its head's run, else of `method`")
 
 
 class Method(Record):

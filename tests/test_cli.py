@@ -36,6 +36,9 @@ def test_repro_alone_counts_runs_by_state_and_sends_on(call, home_store):
     fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits()))
     assert "runs of digits: 1 done" in call()[1]
     assert call()[1].splitlines()[-1].startswith("next: repro run folder --root DIR")
+    (home_store.root / "folder" / "x").mkdir(parents=True)
+    (home_store.root / "folder" / "x" / "result.json").touch()
+    assert call()[1].splitlines()[-1] == "next: repro run camelyon17 --dry-run tells what it needs and costs"
     broken = fabricated.run("lp", of=fabricated.of_digits())
     home_store.fail(home_store.claim(broken), fabricated.failure(broken))
     home_store.claim(fabricated.run("scratch", of=fabricated.of_digits()))

@@ -15,7 +15,8 @@ FT = Method(name="ft", version=1, fields=TRAINING | IMAGES, defaults={"epochs": 
 
 
 def chosen(*settings: str, row=None, asked: bool = True, tiny: bool = False, method: Method = FT):
-    return resolve(method, row or {}, "tables/x.toml: ft", [parse_set(text, METHODS) for text in settings], asked, tiny)
+    layer = {field: (value, "tables/x.toml: ft") for field, value in (row or {}).items()}
+    return resolve(method, layer, [parse_set(text, METHODS) for text in settings], asked, tiny)
 
 
 def only(choices):

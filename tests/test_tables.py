@@ -5,10 +5,8 @@ from __future__ import annotations
 import fabricated
 import pytest
 
-from repro import paths, plugins, tables
+from repro import plugins, tables
 from repro.errors import UserError
-from repro.plan import read_table
-from repro.recipe import resolve
 from repro.stats import t_interval
 from repro.tables import Column, build, columns_of
 from repro.types import BackboneRef, Split
@@ -259,19 +257,3 @@ def test_the_caption_names_metric_interval_backbone_and_rule():
 def test_a_benchmark_with_one_ood_split_has_no_average():
     benchmark = fabricated.benchmark(splits=(*fabricated.SPLITS[:4], Split(name="clipart", role="ood_test")))
     assert [column.name for column in columns_of(benchmark)] == ["id_test", "sketch"]
-
-
-# what ships
-
-
-def test_every_table_that_ships_names_methods_and_fields_that_exist():
-    files = sorted(paths.tables_dir().rglob("*.toml"))
-    assert len(files) >= 2
-    for path in files:
-        content = read_table(path)
-        methods = [row["method"] for row in content["row"]]
-        assert len(methods) == len(set(methods)), path
-        assert content["benchmark"] in plugins.names("benchmarks"), path
-        for row in content["row"]:
-            assert resolve(plugins.declared(row["method"]), row.get("recipe", {}), str(path), [], asked=True), path
-            assert row.get("source"), f"{path}: {row['method']} does not say where its recipe comes from"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.cli.context import complete_manifest, places
+from repro.cli.context import complete_benchmark, complete_manifest, places
 from repro.data.amounts import size
 from repro.errors import UserError
 
@@ -133,6 +133,24 @@ def _tell(name: str, now: State) -> None:
     print(f"{name}: {now.detail}" + (f"\n  missing: {', '.join(now.missing)}" if now.missing else ""))
     if now.cure:
         print(f"  try: {now.cure}")
+
+
+@app.command("tiny")
+def tiny(
+    context: typer.Context,
+    benchmark: Annotated[str, typer.Argument(help="Name of a benchmark (repro list benchmarks).", autocompletion=complete_benchmark)],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Your full copy: a data set's folder, or one that holds several; default: what repro has.")
+    ] = None,
+    synthetic: Annotated[bool, typer.Option("--synthetic", help="Write synthetic images instead, as repro run --tiny does.")] = False,
+) -> None:
+    """Make the tiny subset that repro run BENCHMARK --tiny uses: a real one, out of a full copy in the official layout."""
+    from repro import tiny as subsets
+
+    at = places(context)
+    for name, folder in subsets.sources(benchmark, source, at).items():
+        made = subsets.take(name, None if synthetic else folder, at)
+        print(f"{name}: {made.files} files in {made.folder}, {'synthetic' if synthetic else f'out of {folder}'}")
 
 
 @app.command("where")

@@ -14,6 +14,8 @@ from repro.cli.context import complete_backbone, complete_benchmark, complete_fi
 from repro.cli.leaving import at_once
 from repro.cli.tabling import write
 from repro.doctor import preflight
+from repro.forecast import Forecast
+from repro.forecast import forecast as foresee
 from repro.paths import Places
 from repro.store import Store
 from repro.types import Failure
@@ -72,7 +74,7 @@ def run(
     request, needs = _look_up(request, where, fetch and not dry_run)
     plan = planning.make(request)
     store = Store(where.runs)
-    forecast = planning.forecast(plan, store)
+    forecast = foresee(plan, store)
     absent = prepare.missing(needs) if forecast.todo else ()
     if as_json and dry_run:
         print(json.dumps(_plan_json(plan, forecast) | {"missing": [need.model_dump(mode="json") for need in absent]}, indent=1))
@@ -106,7 +108,7 @@ def _look_up(request: planning.Request, where: Places, fetch: bool) -> tuple[pla
     return request._replace(weights=str(file.path), weights_hash=file.sha256), needs
 
 
-def _prepare(needs: Sequence[Need], where: Places, forecast: planning.Forecast, fetch: bool) -> None:
+def _prepare(needs: Sequence[Need], where: Places, forecast: Forecast, fetch: bool) -> None:
     """All that can go wrong before the first run does so here, before torch is loaded."""
     from repro import prepare
 
@@ -127,7 +129,7 @@ def _obtain(needs: Sequence[Need], where: Places, fetch: bool) -> None:
             prepare.fetch(absent, where, shown.report)
 
 
-def _work(plan: planning.Plan, where: Places, device: str, forecast: planning.Forecast, quiet: bool) -> list[Failure]:
+def _work(plan: planning.Plan, where: Places, device: str, forecast: Forecast, quiet: bool) -> list[Failure]:
     """Import the heavy part and work the plan off, watched by a progress display on standard error."""
     from repro.cli.watching import Watcher
 
@@ -154,7 +156,7 @@ def _tell_failures(failures: list[Failure]) -> None:
         raise typer.Exit(1)
 
 
-def _plan_json(plan: planning.Plan, forecast: planning.Forecast) -> dict[str, Any]:
+def _plan_json(plan: planning.Plan, forecast: Forecast) -> dict[str, Any]:
     def entry(run: Any) -> dict[str, Any]:
         return {
             "key": run.key,
@@ -176,7 +178,7 @@ def _plan_json(plan: planning.Plan, forecast: planning.Forecast) -> dict[str, An
     }
 
 
-def _print_plan(plan: planning.Plan, forecast: planning.Forecast) -> None:
+def _print_plan(plan: planning.Plan, forecast: Forecast) -> None:
     """Runs to do and done per method, and the predicted time as far as earlier runs tell."""
     lines: dict[str, list] = {}
     for run in plan.runs:

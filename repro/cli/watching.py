@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from repro.cli.context import duration
-from repro.plan import Forecast
+from repro.forecast import Forecast
 from repro.types import Failure, Result, Run
 
 
