@@ -87,7 +87,7 @@ def _check(folder: Path, counts: dict[str, int], part: str) -> None:
         shown = ", ".join(f"{wnid} {count:,}" for wnid, count in list(wrong.items())[:8]) + (", …" if len(wrong) > 8 else "")
         wanted = f"at least {LEAST_TRAIN}" if part == "train" else f"exactly {EXACT_VAL}"
         raise UserError(
-            f"{len(wrong)} of {len(counts)} classes in {folder} have too few or too many images: {shown}",
+            f"{len(wrong)} of {len(counts)} classes in {folder} have another number of images: {shown}",
             f"each should have {wanted}, in a folder of its own",
             "repro data verify imagenet --full",
         )

@@ -40,7 +40,7 @@ def write_folder(root: Path) -> dict[str, str]:
 OPTIONS: dict[str, Callable[[Path], dict[str, str]]] = {"folder": lambda folder: write_folder(folder / "images")}  # what must be told
 
 # Fine-tuning from a probe: a rate scaled to each tower's features.
-RATES = {"digits": 1e-5, "folder": 1e-3, "camelyon17": 1e-6}
+RATES = {"digits": 1e-5, "folder": 1e-3, "camelyon17": 1e-6, "cifar10.1": 1e-6, "entity30": 1e-6, "living17": 1e-6}
 
 
 def random_weights(folder: Path) -> str:
@@ -78,8 +78,8 @@ def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_the_scan_finds_what_is_there() -> None:
-    assert plugins.names("benchmarks").keys() == RATES.keys() and len(RATES) == 3
-    assert len(plugins.names("datasets")) == 1
+    assert plugins.names("benchmarks").keys() == RATES.keys() and len(RATES) == 6
+    assert len(plugins.names("datasets")) == 6
     assert len(plugins.names("methods")) == 6
     assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 5
 

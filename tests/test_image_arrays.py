@@ -40,7 +40,9 @@ def test_what_is_wrong_is_said(pixels, labels, why):
     assert caught.value.lines() == (f"{PATH} is not the published file", why, "repro data verify cifar10 --full")
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no array", b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"no array", b"\x93NUMPY\x01\x00v\x00{'descr': '|O', 'fortran_order': False, 'shape': (1,), }"]
+)
 def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
     path = tmp_path / "images.npy"
     if content is not None:

@@ -1,7 +1,7 @@
-"""Things and animals of classes not trained on: Entity-30 of BREEDS, 30 superclasses, four source and four target classes each.
+"""Things and animals of classes not trained on: Entity-30 of BREEDS, 30 superclasses of eight.
 
-Trained on ImageNet's training images of the source classes; ID is their validation images, on which LP-FT selects, too, and OOD is the
-validation images of the target classes. No paper has prompts for it; the one here is CLIP's plain one.
+Trained on ImageNet's training images of four classes of each, the source; ID is their validation images, on which LP-FT selects, too, and
+OOD the validation images of the other four, the target. No paper has prompts for it; the one here is CLIP's plain one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Animals of classes not trained on: Living-17 of BREEDS, 17 superclasses with two source and two target ImageNet classes each.
+"""Animals of classes not trained on: Living-17 of BREEDS, 17 superclasses of four ImageNet classes.
 
-Trained on ImageNet's training images of the source classes; ID is their validation images, on which LP-FT selects, too, and OOD is the
-validation images of the target classes. No paper has prompts for it; the one here is CLIP's plain one.
+Trained on ImageNet's training images of two classes of each, the source; ID is their validation images, on which LP-FT selects, too, and
+OOD the validation images of the other two, the target. No paper has prompts for it; the one here is CLIP's plain one.
 """
 
 from __future__ import annotations

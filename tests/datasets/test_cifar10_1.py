@@ -34,7 +34,7 @@ def test_a_missing_file_is_named(root, what):
 
 def test_objects_are_not_unpickled(root):
     np.save(root / "cifar10.1_v6_labels.npy", np.array([{"a": 1}] * 120, object), allow_pickle=True)
-    with pytest.raises(UserError, match="cifar10.1_v6_labels.npy is not the published file") as caught:
+    with pytest.raises(UserError, match=r"cifar10\.1_v6_labels\.npy is not the published file") as caught:
         cifar10_1.read(root, "v6")
     assert "allow_pickle=False" in caught.value.why
 

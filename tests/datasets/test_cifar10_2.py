@@ -42,7 +42,7 @@ def test_a_wrong_file_is_told(root, arrays, why):
 def test_a_file_that_is_no_archive_is_named(root, content):
     path = root / "cifar102_train.npz"
     path.unlink() if content is None else path.write_bytes(content)
-    with pytest.raises(UserError, match="cifar102_train.npz"):
+    with pytest.raises(UserError, match=r"cifar102_train\.npz"):
         cifar10_2.read(root, "train")
 
 
