@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from repro import backbones, plugins, rows
@@ -19,7 +18,7 @@ RANDOM = "random"  # as --weights: no pretrained weights, on purpose
 class Request(NamedTuple):
     """What the user asked for, in the user's words."""
 
-    benchmark: Benchmark
+    benchmark: Benchmark | None
     methods: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2)
     backbone: str | None = None
@@ -108,7 +107,7 @@ class _Builder:
         """Every combination of runs that can play the roles which a method needs."""
         benchmark = self.request.benchmark
         declared = {role: self._named(parent, recipe) for role, parent in method.parents.items()}
-        if method.pretrained and benchmark.pretrained_by and self.backbone.name == benchmark.backbone and not self.own_weights:
+        if method.pretrained and _comes_pretrained(benchmark, self.backbone.name) and not self.own_weights:
             declared["backbone"] = Parent(method=benchmark.pretrained_by, shared=True)
         single = {role: parent for role, parent in declared.items() if not parent.many and not parent.start_of}
         combinations = [
@@ -165,30 +164,40 @@ def make(request: Request) -> Plan:
     return Plan(benchmark=benchmark, runs=tuple(builder.runs.values()), asked=tuple(asked), skipped=skipped, weights_file=file)
 
 
-def standard_weights(benchmark: Benchmark, backbone: str | None = None, methods: Sequence[str] = ()) -> str | None:
+def network(request: Request) -> str | None:
+    """Name of the backbone: the one asked for, the paper's, or the benchmark's; None where only the user can name one."""
+    benchmark = request.benchmark
+    own = None if benchmark.tiny else rows.paper_of(benchmark.name, request.paper).backbone
+    return request.backbone or own or benchmark.backbone
+
+
+def _comes_pretrained(benchmark: Benchmark, backbone: str) -> bool:
+    """Whether a run of the plan makes the backbone's weights."""
+    return benchmark.pretrained_by is not None and backbone == benchmark.backbone
+
+
+def standard_weights(request: Request) -> str | None:
     """The "manifest:file" to start from where the user names no weights; None: none are used, or only the user can name them."""
-    name = backbone or benchmark.backbone
-    if name is None or (benchmark.pretrained_by and name == benchmark.backbone):
+    name = network(request)
+    if name is None or _comes_pretrained(request.benchmark, name):
         return None
-    if not any(plugins.declared(method).pretrained for method in methods or benchmark.methods):
+    if not any(plugins.declared(method).pretrained for method in request.methods or request.benchmark.methods):
         return None
     return backbones.find(name).weights
 
 
 def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry, BackboneRef]:
     """The network and the content of its weights; starting a pretrained method from random weights must be asked for by name."""
-    benchmark = request.benchmark
-    name = request.backbone or benchmark.backbone
+    name = network(request)
     if name is None:
         raise UserError(
-            f"{benchmark.name} has no backbone of its own",
+            f"{request.benchmark.name} has no backbone of its own",
             "which network suits your images is for you to say",
             "name one: --backbone timm:resnet50 --weights FILE",
         )
     entry = backbones.find(name)
-    comes_pretrained = benchmark.pretrained_by and entry.name == benchmark.backbone
     starts = next((method.name for method in methods if method.pretrained), None)
-    if starts and not request.weights and not comes_pretrained:
+    if starts and not request.weights and not _comes_pretrained(request.benchmark, entry.name):
         raise UserError(
             f"{starts} starts from pretrained weights, and none are given for {entry.name}",
             "from random weights its result would mean nothing",

@@ -68,7 +68,8 @@ def test_quick_takes_the_winners_and_released_what_the_code_does(table):
 
 def test_each_paper_has_its_own_rows_and_shares_those_it_lacks(table):
     assert rows.paper_of("made-up", None).name == "first" and rows.paper_of("made-up", "second").select == "last"
-    assert one(planned("ft", paper="second"), "ft").recipe.lr == 0.3
+    second = planned("ft", paper="second", weights="random")
+    assert one(second, "ft").recipe.lr == 0.3 and one(second, "ft").backbone.name == "timm:resnet18"
     assert one(planned("lp-ft"), "lp-ft").recipe.lr == 0.4
     with pytest.raises(UserError) as caught:
         planned("ft", paper="secnd")
@@ -97,7 +98,7 @@ def test_a_fault_in_a_table_is_named(table, content, said):
 
 def test_every_table_that_ships_is_whole():
     paths = sorted(tables_dir().glob("*.toml"))
-    assert len(paths) == 6
+    assert len(paths) == 9
     for path in paths:
         table = rows.read(path)
         assert (
