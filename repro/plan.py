@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import statistics
-import tomllib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from repro import backbones, plugins
-from repro.errors import UserError, nearest, unknown
-from repro.paths import tables_dir
+from repro import backbones, plugins, rows
+from repro.errors import UserError, unknown
+from repro.known_weights import sha256_for
 from repro.recipe import Setting, parse_set, resolve, unused
-from repro.store import Store
-from repro.types import BackboneRef, Benchmark, Method, Parent, Record, Result, Run
+from repro.types import BackboneRef, Benchmark, Method, Parent, Recipe, Record, Run
 
 MOST_SEEDS = 1000  # larger is one seed written without its comma
 MOST_SEED = 2**32 - 1  # of numpy's and scikit-learn's generators
@@ -24,7 +20,7 @@ RANDOM = "random"  # as --weights: no pretrained weights, on purpose
 class Request(NamedTuple):
     """What the user asked for, in the user's words."""
 
-    benchmark: Benchmark
+    benchmark: Benchmark | None
     methods: tuple[str, ...] = ()
     seeds: tuple[int, ...] = (0, 1, 2)
     backbone: str | None = None
@@ -32,6 +28,9 @@ class Request(NamedTuple):
     weights_hash: str | None = None  # sha256 of `weights`, where it is known without reading the file, which then need not be here yet
     sets: tuple[str, ...] = ()
     strict: bool = False  # True: the methods were named one by one, so one that cannot run is a mistake
+    paper: str | None = None  # whose rows; None: the first of the benchmark's table
+    quick: bool = False  # the recorded winners instead of the grids
+    released: bool = False  # as the authors' code has it, where it departs from their text
 
 
 class Plan(Record):
@@ -77,60 +76,22 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(numbers)) if "," in text else tuple(range(numbers[0]))
 
 
-def table_rows(benchmark: str) -> dict[str, tuple[dict[str, Any], str]]:
-    """Method → (recipe of its row, origin) from `tables/<benchmark>.toml`; empty where there is no such file."""
-    path = tables_dir() / f"{benchmark}.toml"
-    if not path.is_file():
-        return {}
-    rows = {row["method"]: (row.get("recipe", {}), f"tables/{path.name}: {row['method']}") for row in read_table(path)["row"]}
-    for name in rows:
-        if name not in plugins.names("methods"):
-            near = nearest(name, plugins.names("methods"))
-            why = f"did you mean {near!r}?" if near else "repro list methods names those that there are"
-            raise UserError(f"tables/{path.name}: there is no method {name!r}", why, f"mend it: {path}")
-    return rows
-
-
-def read_table(path: Path) -> dict[str, Any]:
-    """A table file: `title`, `benchmark`, `tuned` (fields chosen by the selection rule), and one `[[row]]` per method."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise UserError(f"cannot read the table {path}", str(error), f"mend it: {path}") from None
-    missing = [field for field in ("title", "benchmark", "row") if field not in content]
-    rows = content.get("row")
-    if missing or not isinstance(rows, list) or not all(isinstance(row, dict) and "method" in row for row in rows):
-        raise UserError(f"{path} is not a table", f"it lacks {', '.join(missing) or 'a method in a row'}", f"mend it: {path}")
-    return content
-
-
 class _Builder:
     """Resolves each method once per plan, and each run once per content."""
 
     def __init__(self, request: Request, settings: list[Setting], backbone: BackboneRef, own_weights: bool):
         self.request, self.settings = request, settings
         self.backbone, self.own_weights = backbone, own_weights
-        self.rows = table_rows(request.benchmark.name)
+        self.rows = rows.rows_of(request.benchmark.name, request.paper)
         self.runs: dict[str, Run] = {}
 
     def runs_of(self, method: Method, seed: int, asked: bool) -> list[Run]:
         """Every run of a method for one seed: the sweep's recipes × the parents' own variants."""
-        benchmark = self.request.benchmark
-        row, origin = self.rows.get(method.name, ({}, ""))
-        parents = dict(method.parents)
-        if method.pretrained and benchmark.pretrained_by and self.backbone.name == benchmark.backbone and not self.own_weights:
-            parents["backbone"] = Parent(method=benchmark.pretrained_by, shared=True)
-        variants = [
-            self.runs_of(
-                plugins.declared(parent.method),
-                0 if parent.shared or not plugins.declared(parent.method).seeded else seed,
-                parent.method in self.request.methods,
-            )
-            for parent in parents.values()
-        ]
+        request, benchmark = self.request, self.request.benchmark
+        layer = rows.layer(benchmark.name, self.rows.get(method.name), request.quick, request.released)
         made = []
-        for choice in resolve(method, row, origin, self.settings, asked, tiny=benchmark.tiny):
-            for combination in itertools.product(*variants):
+        for choice in resolve(method, layer, self.settings, asked, tiny=benchmark.tiny):
+            for parents in self._parents(method, choice.recipe, seed):
                 run = Run(
                     benchmark=benchmark,
                     method=method.name,
@@ -139,10 +100,47 @@ class _Builder:
                     provenance=choice.provenance,
                     backbone=self.backbone if method.pretrained else self.backbone.model_copy(update={"weights": None}),
                     seed=seed if method.seeded else 0,
-                    parents={role: run.key for role, run in zip(parents, combination, strict=True)},
+                    parents={role: run.key for role, run in parents.items()},
                 )
                 made.append(self.runs.setdefault(run.key, run))
         return made
+
+    def _parents(self, method: Method, recipe: Recipe, seed: int) -> list[dict[str, Run]]:
+        """Every combination of runs that can play the roles which a method needs."""
+        benchmark = self.request.benchmark
+        declared = {role: self._named(parent, recipe) for role, parent in method.parents.items()}
+        if method.pretrained and _comes_pretrained(benchmark, self.backbone.name) and not self.own_weights:
+            declared["backbone"] = Parent(method=benchmark.pretrained_by, shared=True)
+        single = {role: parent for role, parent in declared.items() if not parent.many and not parent.start_of}
+        combinations = [
+            dict(zip(single, runs, strict=True)) for runs in itertools.product(*(self._playing(parent, seed) for parent in single.values()))
+        ]
+        for parents in combinations:
+            for role, parent in declared.items():
+                if parent.start_of:
+                    parents[role] = self._start_of(parents[parent.start_of], parent)
+                if parent.many:
+                    every = {run.key: run for each in self.request.seeds for run in self._playing(parent, each)}
+                    parents |= {f"{role}-{number:03}": run for number, run in enumerate(every.values())}
+        return combinations
+
+    def _named(self, parent: Parent, recipe: Recipe) -> Parent:
+        """The parent, of the method that the recipe names where it may."""
+        name = getattr(recipe, parent.field) if parent.field else None
+        if name is None:
+            return parent
+        trained = [known for known in plugins.names("methods") if plugins.declared(known).reported]
+        if name not in trained:
+            raise unknown("method", name, trained, "repro list methods")
+        return parent.model_copy(update={"method": name})
+
+    def _start_of(self, run: Run, parent: Parent) -> Run:
+        """What a run started from: that of its head where another run made it, else the parent's own method's."""
+        return self.runs[run.parents["head"]] if "head" in run.parents else self._playing(parent, run.seed)[0]
+
+    def _playing(self, parent: Parent, seed: int) -> list[Run]:
+        method = plugins.declared(parent.method)
+        return self.runs_of(method, 0 if parent.shared or not method.seeded else seed, parent.method in self.request.methods)
 
 
 def make(request: Request) -> Plan:
@@ -168,36 +166,46 @@ def make(request: Request) -> Plan:
     return Plan(benchmark=benchmark, runs=tuple(builder.runs.values()), asked=tuple(asked), skipped=skipped, weights_file=file)
 
 
-def standard_weights(benchmark: Benchmark, backbone: str | None = None, methods: Sequence[str] = ()) -> str | None:
+def network(request: Request) -> str | None:
+    """Name of the backbone: the one asked for, the paper's, or the benchmark's; None where only the user can name one."""
+    benchmark = request.benchmark
+    own = None if benchmark.tiny else rows.paper_of(benchmark.name, request.paper).backbone
+    return request.backbone or own or benchmark.backbone
+
+
+def _comes_pretrained(benchmark: Benchmark, backbone: str) -> bool:
+    """Whether a run of the plan makes the backbone's weights."""
+    return benchmark.pretrained_by is not None and backbone == benchmark.backbone
+
+
+def standard_weights(request: Request) -> str | None:
     """The "manifest:file" to start from where the user names no weights; None: none are used, or only the user can name them."""
-    name = backbone or benchmark.backbone
-    if name is None or (benchmark.pretrained_by and name == benchmark.backbone):
+    name = network(request)
+    if name is None or _comes_pretrained(request.benchmark, name):
         return None
-    if not any(plugins.declared(method).pretrained for method in methods or benchmark.methods):
+    if not any(plugins.declared(method).pretrained for method in request.methods or request.benchmark.methods):
         return None
     return backbones.find(name).weights
 
 
 def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry, BackboneRef]:
     """The network and the content of its weights; starting a pretrained method from random weights must be asked for by name."""
-    benchmark = request.benchmark
-    name = request.backbone or benchmark.backbone
+    name = network(request)
     if name is None:
         raise UserError(
-            f"{benchmark.name} has no backbone of its own",
+            f"{request.benchmark.name} has no backbone of its own",
             "which network suits your images is for you to say",
             "name one: --backbone timm:resnet50 --weights FILE",
         )
     entry = backbones.find(name)
-    comes_pretrained = benchmark.pretrained_by and entry.name == benchmark.backbone
     starts = next((method.name for method in methods if method.pretrained), None)
-    if starts and not request.weights and not comes_pretrained:
+    if starts and not request.weights and not _comes_pretrained(request.benchmark, entry.name):
         raise UserError(
             f"{starts} starts from pretrained weights, and none are given for {entry.name}",
             "from random weights its result would mean nothing",
             "--weights FILE, or on purpose: --weights random",
         )
-    hashed = request.weights_hash or (_file_hash(request.weights) if request.weights and request.weights != RANDOM else None)
+    hashed = request.weights_hash or (sha256_for(entry, Path(request.weights)) if request.weights and request.weights != RANDOM else None)
     return entry, BackboneRef(name=entry.name, kwargs=entry.kwargs, definition=backbones.definition(entry), weights=hashed)
 
 
@@ -209,48 +217,3 @@ def _impossible(method: Method, entry: backbones.Entry, benchmark: Benchmark) ->
     if not benchmark.with_role(method.trains_on):
         return f"{method.name} trains on a split of role {method.trains_on!r}, and {benchmark.name} has none"
     return None
-
-
-def _file_hash(name: str) -> str:
-    """sha256 of a weights file."""
-    import hashlib
-
-    try:
-        with open(name, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(
-            f"cannot read the weights file {name}", error.strerror or str(error), "name an existing file: --weights FILE"
-        ) from None
-
-
-class Forecast(NamedTuple):
-    """What a plan will cost as far as earlier runs tell: `seconds` is None where nothing comparable has been run."""
-
-    todo: tuple[Run, ...]
-    done: tuple[Run, ...]
-    seconds: float | None
-    known: int
-
-
-def forecast(plan: Plan, store: Store) -> Forecast:
-    """Split a plan into finished and missing runs, and predict the time of the missing ones from finished ones like them."""
-    done = tuple(run for run in plan.runs if store.result(run))
-    todo = tuple(run for run in plan.runs if run not in done)
-    history = store.results() if todo else []
-    predictions = [predict(run, history) for run in todo]
-    known = [seconds for seconds in predictions if seconds is not None]
-    total = sum(known) + (len(todo) - len(known)) * statistics.mean(known) if known else None
-    return Forecast(todo, done, total, len(known))
-
-
-def predict(run: Run, history: list[Result]) -> float | None:
-    """Median seconds of finished runs of the same method, benchmark data and backbone, scaled by epochs."""
-    like = [
-        result.seconds["total"] * max(run.recipe.epochs, 1) / max(result.run.recipe.epochs, 1)
-        for result in history
-        if (result.run.method, result.run.benchmark.identity(), result.run.backbone.name)
-        == (run.method, run.benchmark.identity(), run.backbone.name)
-        and result.run.recipe.image_size == run.recipe.image_size
-    ]
-    return statistics.median(like) if like else None

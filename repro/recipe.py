@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, get_args
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from repro.errors import UserError, nearest
+from repro.rows import Layer
 from repro.types import AUGMENTATION, IMAGES, Method, Recipe
 
 
@@ -134,7 +135,7 @@ def _agree(method: Method, recipe: Recipe) -> None:
         )
 
 
-def resolve(method: Method, row: dict[str, Any], row_origin: str, settings: list[Setting], asked: bool, tiny: bool = False) -> list[Choice]:
+def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, tiny: bool = False) -> list[Choice]:
     """All recipes of one method in a plan: more than one where a row or a setting lists several values for a field.
 
     On a tiny subset the method's own few settings for it stand unless a setting says otherwise. An unscoped setting reaches the methods that were asked for, and where it says how
@@ -143,19 +144,20 @@ def resolve(method: Method, row: dict[str, Any], row_origin: str, settings: list
     layers: dict[str, list] = {}
     for field, value in method.defaults.items():
         _layer(method, layers, field, (value,), f"method {method.name}")
-    for field, value in row.items():
+    for field, (value, origin) in row.items():
         if field not in Recipe.model_fields:
             near = nearest(field, Recipe.model_fields)
             raise UserError(
-                f"{row_origin}: a recipe has no field {field!r}",
+                f"{origin}: a recipe has no field {field!r}",
                 f"did you mean {near!r}?" if near else "unknown field",
-                f"edit {row_origin.split(':')[0]}",
+                f"edit {origin.split(':')[0]}",
             )
         swept = isinstance(value, list) and not _takes_commas(field)
-        _layer(method, layers, field, tuple(check(field, item, row_origin) for item in (value if swept else [value])), row_origin)
+        _layer(method, layers, field, tuple(check(field, item, origin) for item in (value if swept else [value])), origin)
     if tiny:
+        for field in ("image_size", "warmup_steps"):  # of the real images, and of thousands of steps
+            layers.pop(field, None)
         layers |= {field: [(value,), "--tiny"] for field, value in method.tiny.items() if field in method.fields}
-        layers.pop("image_size", None)  # of the real images
     for setting in settings:
         unscoped = setting.method is None and setting.field in method.fields and (asked or setting.field in IMAGES)
         if setting.method == method.name or unscoped:
@@ -166,6 +168,8 @@ def resolve(method: Method, row: dict[str, Any], row_origin: str, settings: list
         _agree(method, recipe)
         if "lp_features" in method.fields and recipe.lp_features == "eval":  # then nothing is augmented, and the key must not say so
             recipe = recipe.model_copy(update={field: Recipe.model_fields[field].default for field in AUGMENTATION})
+        if not recipe.augment.startswith("rrc"):  # then packs are those of the evaluation, and the key must not say otherwise
+            recipe = recipe.model_copy(update={"pack_side": None})
         choices.append(Choice(recipe, {field: layers[field][1] for field in recipe.changed() if field in layers}))
     return choices
 

@@ -178,6 +178,12 @@ class Recipe(Record):
         "crop", description="crop: short side to image_size/crop_ratio, centre crop; squash: both sides to image_size"
     )
     crop_ratio: float | None = Field(None, gt=0, le=1, description="None: the backbone's own")
+    pack_side: int | None = Field(
+        None,
+        ge=0,
+        description="short side in pixels to which training images are reduced in packs before a random resized crop; "
+        "None: the evaluation resize's; 0: original frames",
+    )
     mean: tuple[float, float, float] | None = Field(None, description="None: the backbone's own")
     std: Annotated[tuple[float, float, float] | None, AfterValidator(_each_positive)] = Field(None, description="None: the backbone's own")
     # linear probe
@@ -193,6 +199,8 @@ class Recipe(Record):
     )
     lp_max_iter: int = Field(200, ge=1)
     lp_absent_bias: float = Field(-1000.0, description="bias of the head's rows, otherwise zero, for classes without training images")
+    # mixtures of finished runs
+    base: str | None = Field(None, pattern="^[a-z0-9-]+$", description="method whose runs are mixed; None: the method's own choice")
     # what is judged and kept
     judge_every: int = Field(1, ge=1, description="epochs between evaluations of all splits; the last epoch is always judged")
     keep_weights: Literal["selected", "last", "none"] = Field("selected", description="checkpoints whose weights stay on disk")
@@ -209,8 +217,9 @@ TRAINING = frozenset(
 HEAD = frozenset(["head"])
 L2SP = frozenset(["l2sp_weight", "l2sp_head"])
 TOWERS = TRAINING - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"}  # both towers together; contrastive batches do not split
-IMAGES = frozenset(["image_size", "resize", "crop_ratio", "mean", "std"])
-AUGMENTATION = frozenset(["augment", "rrc_scale", "shift"])
+IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "std"])
+AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
+MIXTURE = frozenset(["base"])
 PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter", "lp_absent_bias"])
 
 
@@ -219,6 +228,9 @@ class Parent(Record):
 
     method: str
     shared: bool = Field(False, description="True: seed 0 serves every child; False: child's own seed")
+    field: str | None = Field(None, description="recipe field that names another method in its place")
+    many: bool = Field(False, description="every setting and every seed at once, as roles <role>-000, <role>-001, …")
+    start_of: str | None = Field(None, description="what the run in that role started from: of its head's run, else of `method`")
 
 
 class Method(Record):

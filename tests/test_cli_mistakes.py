@@ -18,7 +18,10 @@ TOP = Path(repro.__file__).parent.parent
 MISTAKES = {
     "command": (("rnu",), "No such command 'rnu'", "did you mean 'run'?", "repro --help"),
     "option": (("run", "digits", "--sedes", "3"), "--sedes", "", "repro run --help"),
-    "no benchmark": (("run",), "Missing argument 'benchmark'", "", "repro run --help"),
+    "no benchmark": (("run",), "name a benchmark, or a table by --table", "one command runs one benchmark", "repro run digits"),
+    "both": (("run", "digits", "--table", "lp-ft/2"), "a benchmark and a table were named", "one command", "repro run --table lp-ft/2"),
+    "paper table": (("run", "--table", "lp-ft/3"), "there is no table 'lp-ft/3'", "did you mean 'lp-ft/2'?", "repro list tables"),
+    "paper": (("run", "digits", "--paper", "lp-ft"), "there is no paper with recipes for digits 'lp-ft'", "", "repro run digits"),
     "benchmark": (("run", "digit"), "there is no benchmark 'digit'", "did you mean 'digits'?", "repro list"),
     "method": (("run", "digits", "-m", "lpft"), "there is no method 'lpft'", "did you mean 'lp-ft'?", "repro list methods"),
     "seeds": (("run", "digits", "--seeds", "three"), "--seeds three", "0,4 means those two", "--seeds 3"),

@@ -8,10 +8,9 @@ from collections import Counter
 import fabricated
 import pytest
 
-from repro import plan as planning
+from repro import plugins
 from repro.errors import UserError
-from repro.plan import Request, make, parse_methods, parse_seeds, table_rows
-from repro.store import Store
+from repro.plan import Request, make, parse_methods, parse_seeds
 
 PRETRAINED = fabricated.benchmark(pretrained_by="clip-pretrain")
 
@@ -109,12 +108,12 @@ def test_the_key_changes_with(what):
 @pytest.mark.parametrize("which", ["lp-ft", "lp"])
 def test_the_key_changes_with_the_version_of_a_method_and_of_its_parents(which, monkeypatch):
     before = one(planned("lp-ft"), "lp-ft").key
-    real = planning.plugins.declared
+    real = plugins.declared
 
     def newer(name):
         return real(name).model_copy(update={"version": 99}) if name == which else real(name)
 
-    monkeypatch.setattr(planning.plugins, "declared", newer)
+    monkeypatch.setattr(plugins, "declared", newer)
     assert one(planned("lp-ft"), "lp-ft").key != before
 
 
@@ -242,81 +241,3 @@ def test_a_wrong_method_suggests_the_nearest():
     with pytest.raises(UserError, match="there is no method 'lpft'") as caught:
         parse_methods(["ft,lpft"], PRETRAINED)
     assert caught.value.why == "did you mean 'lp-ft'?"
-
-
-# tables
-
-
-@pytest.fixture
-def table(tmp_path, monkeypatch):
-    monkeypatch.setattr(planning, "tables_dir", lambda: tmp_path)
-    return tmp_path / "made-up.toml"
-
-
-def test_a_row_of_a_table_is_a_layer_of_the_recipe(table):
-    table.write_text('title = "x"\nbenchmark = "made-up"\n[[row]]\nmethod = "ft"\nrecipe = { lr = [0.1, 0.2], epochs = 3 }\n')
-    plan = planned("ft", "lp")
-    assert [(run.recipe.lr, run.recipe.epochs) for run in plan.runs if run.method == "ft"] == [(0.1, 3), (0.2, 3)]
-    assert one(plan, "ft").provenance["lr"] == "tables/made-up.toml: ft"
-    assert table_rows("made-up") == {"ft": ({"lr": [0.1, 0.2], "epochs": 3}, "tables/made-up.toml: ft")}
-    assert table_rows("other") == {}
-
-
-@pytest.mark.parametrize(
-    "content", ["title = ", 'title = "x"', 'title = "x"\nbenchmark = "y"\n[[row]]\nlr = 1', 'title="x"\nbenchmark="y"\nrow = 3']
-)
-def test_a_broken_table_is_named(table, content):
-    table.write_text(content)
-    with pytest.raises(UserError, match=r"made-up\.toml"):
-        planned("ft")
-
-
-def test_a_row_of_an_unknown_method_names_the_file(table):
-    table.write_text('title = "x"\nbenchmark = "made-up"\n[[row]]\nmethod = "lp-tf"\n')
-    with pytest.raises(UserError, match=r"tables/made-up\.toml: there is no method 'lp-tf'") as caught:
-        planned("ft")
-    assert caught.value.why == "did you mean 'lp-ft'?"
-
-
-# forecast
-
-
-def test_finished_runs_drop_out(tmp_path):
-    store, plan = Store(tmp_path), planned("lp", "ft", seeds=(0, 1))
-    fabricated.finish(store, plan.runs[0])
-    forecast = planning.forecast(plan, store)
-    assert forecast.done == plan.runs[:1]
-    assert forecast.todo == plan.runs[1:]
-    for run in plan.runs[1:]:
-        fabricated.finish(store, run)
-    assert planning.forecast(plan, store) == planning.Forecast((), plan.runs, None, 0)
-
-
-def test_a_failed_run_is_still_to_do(tmp_path):
-    store, plan = Store(tmp_path), planned("scratch")
-    store.fail(store.claim(plan.runs[0]), fabricated.failure(plan.runs[0]))
-    assert planning.forecast(plan, store).todo == plan.runs
-
-
-def test_the_time_is_predicted_from_runs_like_it_and_scaled_by_epochs(tmp_path):
-    store = Store(tmp_path)
-    assert planning.forecast(planned("scratch"), store).seconds is None
-    for seed, seconds in ((0, 10.0), (1, 14.0), (2, 90.0)):
-        fabricated.finish(store, one(planned("scratch", seeds=(seed,), sets=("epochs=5",)), "scratch"), seconds={"total": seconds})
-    longer = one(planned("scratch", seeds=(3,), sets=("epochs=20",)), "scratch")
-    assert planning.predict(longer, store.results()) == 14.0 * 20 / 5
-    forecast = planning.forecast(planned("scratch", "ft", seeds=(3,), sets=("epochs=20",)), store)
-    assert (len(forecast.todo), forecast.known) == (3, 1)
-    assert forecast.seconds == pytest.approx(3 * 56.0), "what is unknown is taken to last as long as the mean of what is known"
-
-
-def test_only_like_predicts_like(tmp_path):
-    history = [fabricated.result(one(planned("scratch"), "scratch"))]
-    assert planning.predict(one(planned("scratch", seeds=(9,)), "scratch"), history) == 10.0
-    for other in (
-        one(planned("ft"), "ft"),
-        one(planned("scratch", of=PRETRAINED.model_copy(update={"data": "1" * 64})), "scratch"),
-        one(planned("scratch", backbone="timm:resnet18"), "scratch"),
-        one(planned("scratch", sets=("image_size=64",)), "scratch"),
-    ):
-        assert planning.predict(other, history) is None

@@ -12,10 +12,11 @@ import pytest
 import toy_benchmark
 from misbehaving_server import Behaviour
 
-from repro import backbones, cli, plan, prepare
+from repro import backbones, cli, prepare
 from repro.backbones import Entry
 from repro.cli import running
 from repro.errors import UserError
+from repro.forecast import Forecast
 from repro.paths import Places
 from repro.types import Benchmark
 
@@ -133,7 +134,7 @@ def test_dry_run_tells_and_fetches_nothing(monkeypatch, places, offer, worked, c
 def test_finished_runs_need_no_data(monkeypatch, places, offer, worked, capsys):
     offer("first")
     toy_benchmark.offer_benchmark(monkeypatch, ("first",))
-    monkeypatch.setattr(plan, "forecast", lambda made, store: plan.Forecast((), made.runs, None, 0))
+    monkeypatch.setattr(running, "foresee", lambda made, store: Forecast((), made.runs, None, 0))
     assert repro(places.home, "run", "toy") == 0
     assert "missing" not in capsys.readouterr().out
 
@@ -203,8 +204,11 @@ def test_weights_of_unknown_hash_are_fetched_before_the_plan(monkeypatch, places
     offer("family", kind="checkpoint", facts=f"bytes = {len(CONTENT)}")
     toy_benchmark.offer_benchmark(monkeypatch, (), backbone="small-net", methods=("ft",))
     name_weights(monkeypatch, "family:x.bin")
-    assert repro(places.home, "run", "toy", "--dry-run") == 2
+    assert repro(places.home, "run", "toy") == 2
     assert "data fetch family --only x.bin" in capsys.readouterr().err
+    assert repro(places.home, "run", "toy", "--dry-run", "--json") == 0, "a look at the plan needs no weights, but nobody knows its keys"
+    told = json.loads(capsys.readouterr().out)
+    assert {entry["key"] for entry in told["runs"]} == {None} and [need["file"] for need in told["missing"]] == ["x.bin"]
     assert repro(places.home, "run", "toy", "--fetch", "--seeds", "1") == 0
     assert worked[0].runs[0].backbone.weights == hashlib.sha256(CONTENT).hexdigest()
 
@@ -238,7 +242,7 @@ def test_only_long_or_unknown_runs_are_looked_at(monkeypatch, places, offer, wor
     toy_benchmark.offer_benchmark(monkeypatch, ("first",))
     assert repro(places.home, "run", "toy", "--fetch") == 0
     toy_benchmark.free_bytes(monkeypatch, 1_000_000)
-    monkeypatch.setattr(plan, "forecast", lambda made, store: plan.Forecast(made.runs, (), seconds, 0))
+    monkeypatch.setattr(running, "foresee", lambda made, store: Forecast(made.runs, (), seconds, 0))
     assert repro(places.home, "run", "toy") == code
     assert len(worked) == 2 - code // 2
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import fabricated
 import pytest
 
-from repro import paths, plugins, tables
+from repro import plugins, tables
 from repro.errors import UserError
-from repro.plan import read_table
-from repro.recipe import resolve
 from repro.stats import t_interval
 from repro.tables import Column, build, columns_of
 from repro.types import BackboneRef, Split
@@ -35,11 +33,61 @@ def rows(results, **options):
 
 def test_columns_are_the_reported_splits_and_the_average_of_several():
     assert columns_of(fabricated.benchmark()) == (
-        Column("ID", "id_test", ("id_test",)),
-        Column("OOD", "sketch", ("sketch",)),
-        Column("OOD", "clipart", ("clipart",)),
-        Column("OOD", "avg", ("sketch", "clipart")),
+        Column("ID", "id_test", ("id_test",), "accuracy"),
+        Column("OOD", "sketch", ("sketch",), "accuracy"),
+        Column("OOD", "clipart", ("clipart",), "accuracy"),
+        Column("OOD", "avg", ("sketch", "clipart"), "accuracy"),
     )
+
+
+def test_splits_beside_the_headline_come_last_and_enter_no_average():
+    quickdraw = Split(name="quickdraw", role="ood_test", column="OOD")
+    splits = (*fabricated.SPLITS[:3], fabricated.SPLITS[3].model_copy(update={"headline": False}), fabricated.SPLITS[4], quickdraw)
+    benchmark = fabricated.benchmark(splits=splits)
+    names = [(column.name, column.splits, column.headline) for column in columns_of(benchmark) if column.group == "OOD"]
+    assert names == [
+        ("clipart", ("clipart",), True),
+        ("quickdraw", ("quickdraw",), True),
+        ("avg", ("clipart", "quickdraw"), True),
+        ("sketch", ("sketch",), False),
+    ]
+    point = fabricated.checkpoint(sketch=0.1, clipart=0.6, quickdraw=0.8)
+    table = only(build([fabricated.result(fabricated.run(of=benchmark), [point])]))
+    assert [cell.mean for cell in table.rows[0].cells] == pytest.approx([0.5, 0.6, 0.8, 0.7, 0.1])
+    assert "Shown beside the others, in no average: sketch." in table.caption
+
+
+def test_of_different_metrics_there_is_no_average():
+    assert [column.name for column in columns_of(fabricated.with_splits(sketch={"metric": "macro_f1"}))] == ["id_test", "sketch", "clipart"]
+    both = fabricated.with_splits(sketch={"metric": "macro_f1"}, clipart={"metric": "macro_f1"})
+    assert [(column.name, column.metric) for column in columns_of(both)] == [
+        ("id_test", "accuracy"),
+        ("sketch", "macro_f1"),
+        ("clipart", "macro_f1"),
+        ("avg", "macro_f1"),
+    ]
+
+
+# footnotes
+
+
+def test_footnotes_are_the_rows_quirks_each_once():
+    results = [finished("ft", std=(0.228, 0.224, 0.225)), finished("lp-ft", std=(0.228, 0.224, 0.225)), finished("lp")]
+    table = only(build(results))
+    assert [(note.quirk.name, note.rows) for note in table.footnotes] == [
+        ("std-0.228", ("ft (std=0.228,0.224,0.225)", "lp-ft (std=0.228,0.224,0.225)")),
+        ("bn-eval", ("lp-ft (std=0.228,0.224,0.225)",)),
+    ]
+    alike = only(build(results[:2]))
+    assert [(note.quirk.name, note.rows) for note in alike.footnotes] == [("std-0.228", ()), ("bn-eval", ("lp-ft",))]
+    assert only(build([finished("ft")])).footnotes == ()
+
+
+def test_a_row_has_the_quirks_that_its_parent_hands_on():
+    parent = finished("lp", lp_features="train")
+    child = finished("lp-ft", parents={"head": parent.key}, batchnorm="train")
+    table = only(build([parent, child], only=frozenset({child.key})))
+    assert [(note.quirk.name, note.rows) for note in table.footnotes] == [("lp-augmented-features", ())]
 
 
 def test_a_cell_is_the_mean_over_seeds_and_an_average_is_taken_within_each_seed():
@@ -259,19 +307,3 @@ def test_the_caption_names_metric_interval_backbone_and_rule():
 def test_a_benchmark_with_one_ood_split_has_no_average():
     benchmark = fabricated.benchmark(splits=(*fabricated.SPLITS[:4], Split(name="clipart", role="ood_test")))
     assert [column.name for column in columns_of(benchmark)] == ["id_test", "sketch"]
-
-
-# what ships
-
-
-def test_every_table_that_ships_names_methods_and_fields_that_exist():
-    files = sorted(paths.tables_dir().rglob("*.toml"))
-    assert len(files) >= 2
-    for path in files:
-        content = read_table(path)
-        methods = [row["method"] for row in content["row"]]
-        assert len(methods) == len(set(methods)), path
-        assert content["benchmark"] in plugins.names("benchmarks"), path
-        for row in content["row"]:
-            assert resolve(plugins.declared(row["method"]), row.get("recipe", {}), str(path), [], asked=True), path
-            assert row.get("source"), f"{path}: {row['method']} does not say where its recipe comes from"

@@ -13,6 +13,7 @@ from repro.types import (
     HEAD,
     IMAGES,
     L2SP,
+    MIXTURE,
     PROBE,
     TOWERS,
     TRAINING,
@@ -54,6 +55,7 @@ NEUTRAL = {
     "image_size": None,
     "resize": "crop",
     "crop_ratio": None,
+    "pack_side": None,
     "mean": None,
     "std": None,
     "lp_c_min": 1e-7,
@@ -64,6 +66,7 @@ NEUTRAL = {
     "lp_solver": "converged",
     "lp_max_iter": 200,
     "lp_absent_bias": -1000.0,
+    "base": None,
     "judge_every": 1,
     "keep_weights": "selected",
     "head": "random",
@@ -151,8 +154,8 @@ def test_a_value_that_is_not_neutral_enters_the_key():
 
 
 def test_every_field_means_something_to_some_kind_of_method():
-    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP)
-    assert set(NEUTRAL) == frozenset().union(*kinds) and sum(map(len, kinds)) == len(NEUTRAL)
+    sets = (TRAINING, IMAGES, PROBE, MIXTURE, HEAD, L2SP)
+    assert set(NEUTRAL) == frozenset().union(*sets) and sum(map(len, sets)) == len(NEUTRAL)
     assert TOWERS < TRAINING
 
 
@@ -166,7 +169,7 @@ def test_every_field_means_something_to_some_kind_of_method():
         (1e300, "1e+300"),
         ("é☃", '"\\u00e9\\u2603"'),
         ({1: "a"}, '{"1":"a"}'),
-        (Parent(method="x"), '{"method":"x","shared":false}'),
+        (Parent(method="x"), '{"field":null,"many":false,"method":"x","shared":false,"start_of":null}'),
     ],
 )
 def test_canonical_json_has_one_spelling(value, spelling):

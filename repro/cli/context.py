@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import typer
 
-from repro import backbones, paths, plugins
+from repro import arrangement, backbones, paths, plugins
 from repro.paths import Places
 
 
@@ -45,6 +45,10 @@ def complete_field(incomplete: str) -> list[str]:
     from repro.types import Recipe
 
     return [f"{name}=" for name in Recipe.model_fields if name.startswith(incomplete)]
+
+
+def complete_table(incomplete: str) -> list[str]:
+    return [name for name in arrangement.names() if name.startswith(incomplete)]
 
 
 def complete_manifest(incomplete: str) -> list[str]:

@@ -70,11 +70,11 @@ def _overview(where: Places, offline: bool) -> list[Diagnosis]:
 
 def _of_benchmark(where: Places, name: str, offline: bool) -> list[Diagnosis]:
     from repro import prepare, reach
-    from repro.plan import standard_weights
+    from repro.plan import Request, standard_weights
 
     try:
         described = plugins.benchmark(name).describe({}, where, False)
-        needs = prepare.assess(described.needs, standard_weights(described), where)
+        needs = prepare.assess(described.needs, standard_weights(Request(described)), where)
     except UserError as error:  # `folder` is only described by its options
         untold = Diagnosis(
             subject=name, state="warn", detail=f"{error.what}, so its data were not looked at ({error.why})", cure=error.cure

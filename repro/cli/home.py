@@ -62,13 +62,14 @@ def _overview(options: GlobalOptions) -> None:
         console.print("nothing has been run yet\nnext: [bold]repro run digits[/]")
         return
     pending = next((benchmark for benchmark, counts in states.items() if counts["failed"] or counts["unfinished"]), None)
-    missing = next((name for name in plugins.names("benchmarks") if name not in states), None)
+    missing = next((name for name in ("folder", *plugins.names("benchmarks")) if name not in states), None)
     if pending == "folder":
         console.print("next: [bold]repro show[/] lists the runs that did not finish")
     elif pending:
         console.print(f"next: [bold]repro run {pending}[/] finishes what is missing")
+    elif missing == "folder":
+        console.print("next: [bold]repro run folder --root DIR --id DOMAIN --ood DOMAIN[/]")
     elif missing:
-        arguments = " --root DIR --id DOMAIN --ood DOMAIN" if missing == "folder" else ""
-        console.print(f"next: [bold]repro run {missing}{arguments}[/]")
+        console.print(f"next: [bold]repro run {missing} --dry-run[/] tells what it needs and costs")
     else:
         console.print(f"next: [bold]repro table {next(iter(states))}[/]")

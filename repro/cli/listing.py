@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from repro import backbones, plugins
+from repro import arrangement, backbones, plugins
 from repro.errors import unknown
 from repro.paths import tables_dir
-from repro.plan import read_table
+from repro.rows import read
 from repro.types import Recipe
 
 
@@ -22,9 +22,8 @@ def _methods() -> list[tuple[str, str]]:
 
 
 def _tables() -> list[tuple[str, str]]:
-    return [
-        (str(path.relative_to(tables_dir()).with_suffix("")), read_table(path)["title"]) for path in sorted(tables_dir().rglob("*.toml"))
-    ]
+    of_benchmarks = [(path.stem, read(path).title) for path in sorted(tables_dir().glob("*.toml"))]
+    return of_benchmarks + [(name, arrangement.load(name).title) for name in arrangement.names()]
 
 
 def _backbones() -> list[tuple[str, str]]:

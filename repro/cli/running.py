@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from repro import arrangement, plugins, tables
 from repro import plan as planning
-from repro import plugins, tables
-from repro.cli.context import complete_backbone, complete_benchmark, complete_field, complete_method, duration, places
+from repro.cli.context import complete_backbone, complete_benchmark, complete_field, complete_method, complete_table, places
 from repro.cli.leaving import at_once
+from repro.cli.planned import UNKNOWN
+from repro.cli.planned import as_json as planning_json
+from repro.cli.planned import missing as show_missing
+from repro.cli.planned import show as show_plan
 from repro.cli.tabling import write
 from repro.doctor import preflight
+from repro.errors import UserError
+from repro.forecast import Forecast
+from repro.forecast import forecast as foresee
 from repro.paths import Places
 from repro.store import Store
 from repro.types import Failure
@@ -26,7 +33,12 @@ LONG = 600.0  # seconds of predicted work from which on it is worth a look at th
 
 def run(
     context: typer.Context,
-    benchmark: Annotated[str, typer.Argument(help="Name of a benchmark (repro list benchmarks).", autocompletion=complete_benchmark)],
+    benchmark: Annotated[
+        str | None, typer.Argument(help="Name of a benchmark (repro list benchmarks).", autocompletion=complete_benchmark)
+    ] = None,
+    table: Annotated[
+        str | None, typer.Option("--table", help="A paper's table (repro list tables): run what it lacks.", autocompletion=complete_table)
+    ] = None,
     method: Annotated[
         list[str] | None,
         typer.Option(
@@ -40,71 +52,115 @@ def run(
     weights: Annotated[
         str | None,
         typer.Option(
-            "--weights", help="Pretrained weights: safetensors, or a torch checkpoint that holds tensors only; random: none, on purpose."
+            "--weights",
+            help="Pretrained weights: safetensors, a torch checkpoint, or an archive of OpenAI's CLIP; random: none, on purpose.",
         ),
     ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="[METHOD.]FIELD=VALUE; several values by commas are a sweep.", autocompletion=complete_field),
     ] = None,
+    paper: Annotated[
+        str | None, typer.Option("--paper", help="Whose recipes, where several papers use the benchmark; default: the first's.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="The recorded winners instead of the papers' grids.")] = False,
+    released: Annotated[bool, typer.Option("--as-released", help="As the authors' code has it, where it departs from their text.")] = False,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:1.")] = "auto",
     root: Annotated[str | None, typer.Option("--root", help="folder: where <domain>/<class>/<image> lie.")] = None,
     id_domain: Annotated[str | None, typer.Option("--id", help="folder: the domain to train on.")] = None,
-    ood_domains: Annotated[str | None, typer.Option("--ood", help="folder: the domains to test on, by commas.")] = None,
+    ood_domains: Annotated[str | None, typer.Option("--ood", help="The OOD splits wanted, by commas (folder: domains; cifar10.1).")] = None,
     tiny: Annotated[bool, typer.Option("--tiny", help="A tiny subset, to check that everything works.")] = False,
     fetch: Annotated[bool, typer.Option("--fetch", help="Fetch the datasets and weights that are missing (repro data list).")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Run methods on a benchmark: only what is missing is run, then the ID/OOD table is shown."""
-    from repro import prepare
-
+    """Run methods on a benchmark, or what a paper's table lacks: only what is missing is run, then the ID/OOD table is shown."""
     where = places(context)
     options = {name: value for name, value in (("root", root), ("id", id_domain), ("ood", ood_domains)) if value is not None}
-    described = plugins.benchmark(benchmark).describe(options, where, tiny)
-    methods = planning.parse_methods(method or [], described)
-    strict = bool(method) and "all" not in ",".join(method).split(",")
-    request = planning.Request(
-        described, methods, planning.parse_seeds(seeds), backbone, weights, sets=tuple(settings or ()), strict=strict
+    asked = planning.Request(
+        benchmark=None,
+        seeds=planning.parse_seeds(seeds),
+        backbone=backbone,
+        weights=weights,
+        sets=tuple(settings or ()),
+        strict=bool(method) and "all" not in ",".join(method).split(","),
+        paper=paper,
+        quick=quick,
+        released=released,
     )
-    request, needs = _look_up(request, where, fetch and not dry_run)
-    plan = planning.make(request)
+    requests = _requests(benchmark, table, options, where, tiny, method or [], asked)
     store = Store(where.runs)
-    forecast = planning.forecast(plan, store)
-    absent = prepare.missing(needs) if forecast.todo else ()
+    planned = [_look_up(request, where, store, fetch and not dry_run, dry_run) for request in requests]
     if as_json and dry_run:
-        print(json.dumps(_plan_json(plan, forecast) | {"missing": [need.model_dump(mode="json") for need in absent]}, indent=1))
+        plans = [planning_json(one.plan, one.forecast, one.absent) for one in planned]
+        print(json.dumps(plans if table else plans[0], indent=1))
         return
     if not as_json:
-        _print_plan(plan, forecast)
-        _print_missing(absent, where)
+        for one in planned:
+            show_plan(one.plan, one.forecast)
+            show_missing(one.absent, where)
     if dry_run:
         return
-    if forecast.todo:
-        _prepare(needs, where, forecast, fetch)
-    failures = _work(plan, where, device, forecast, quiet=as_json) if forecast.todo else []
-    _report(plan, store, as_json)
+    for one in planned:
+        if one.forecast.todo:
+            _prepare(one.needs, where, one.forecast, fetch)
+    failures = [failure for one in planned if one.forecast.todo for failure in _work(one.plan, where, device, one.forecast, quiet=as_json)]
+    _report([one.plan for one in planned], store, as_json)
     _tell_failures(failures)
 
 
-def _look_up(request: planning.Request, where: Places, fetch: bool) -> tuple[planning.Request, tuple[Need, ...]]:
-    """What the request needs on disk, and the request with the backbone's standard weights where the user names none."""
+class Planned(NamedTuple):
+    """One benchmark's plan, what is left of it to do, and what it needs on disk."""
+
+    plan: planning.Plan
+    forecast: Forecast
+    needs: tuple[Need, ...]
+    absent: tuple[Need, ...]
+
+
+def _requests(
+    benchmark: str | None, table: str | None, options: dict[str, str], where: Places, tiny: bool, method: list[str], asked: planning.Request
+) -> list[planning.Request]:
+    """One request per benchmark: that which was named, or those of a paper's table with its rows."""
+    if (benchmark is None) == (table is None):
+        raise UserError(
+            "name a benchmark, or a table by --table" if table is None else "a benchmark and a table were named",
+            "one command runs one benchmark, or what one table of a paper lacks",
+            "repro run digits, or repro run --table lp-ft/2",
+        )
+    if table is None:
+        described = plugins.benchmark(benchmark).describe(options, where, tiny)
+        return [asked._replace(benchmark=described, methods=planning.parse_methods(method, described))]
+    arranged = arrangement.load(table)
+    if not arranged.benchmarks:
+        raise UserError(f"{table} has no benchmark that this program has", f"it needs {', '.join(arranged.unbuilt)}", "repro coverage")
+    found = []
+    for name in arranged.benchmarks:
+        described = plugins.benchmark(name).describe(options, where, tiny)
+        methods = planning.parse_methods(method or [",".join(arranged.methods)], described)
+        found.append(asked._replace(benchmark=described, methods=methods, paper=asked.paper or arranged.paper))
+    return found
+
+
+def _look_up(request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool) -> Planned:
+    """The plan with the backbone's standard weights where the user names none, and what it needs on disk."""
     from repro import prepare
 
-    benchmark = request.benchmark
-    standard = None if request.weights else planning.standard_weights(benchmark, request.backbone, request.methods)
-    needs = prepare.assess(benchmark.needs, standard, where)
-    if not standard:
-        return request, needs
-    if prepare.weights_of(standard, where).sha256 is None:
-        # Runs are named by their weights' content, which nobody knows before the first fetch.
-        _obtain(prepare.of_file(needs), where, fetch)
-        needs = prepare.assess(benchmark.needs, standard, where)
-    file = prepare.weights_of(standard, where)
-    return request._replace(weights=str(file.path), weights_hash=file.sha256), needs
+    standard = None if request.weights else planning.standard_weights(request)
+    needs = prepare.assess(request.benchmark.needs, standard, where)
+    if standard:
+        file = prepare.weights_of(standard, where)
+        if file.sha256 is None and not dry_run:
+            # Runs are named by their weights' content, which nobody knows before the first fetch.
+            _obtain(prepare.of_file(needs), where, fetch)
+            needs, file = prepare.assess(request.benchmark.needs, standard, where), prepare.weights_of(standard, where)
+        request = request._replace(weights=str(file.path), weights_hash=file.sha256 or f"{UNKNOWN} of {standard}")
+    plan = planning.make(request)
+    forecast = foresee(plan, store)
+    return Planned(plan, forecast, needs, prepare.missing(needs) if forecast.todo else ())
 
 
-def _prepare(needs: Sequence[Need], where: Places, forecast: planning.Forecast, fetch: bool) -> None:
+def _prepare(needs: Sequence[Need], where: Places, forecast: Forecast, fetch: bool) -> None:
     """All that can go wrong before the first run does so here, before torch is loaded."""
     from repro import prepare
 
@@ -125,7 +181,7 @@ def _obtain(needs: Sequence[Need], where: Places, fetch: bool) -> None:
             prepare.fetch(absent, where, shown.report)
 
 
-def _work(plan: planning.Plan, where: Places, device: str, forecast: planning.Forecast, quiet: bool) -> list[Failure]:
+def _work(plan: planning.Plan, where: Places, device: str, forecast: Forecast, quiet: bool) -> list[Failure]:
     """Import the heavy part and work the plan off, watched by a progress display on standard error."""
     from repro.cli.watching import Watcher
 
@@ -137,9 +193,9 @@ def _work(plan: planning.Plan, where: Places, device: str, forecast: planning.Fo
         return execute(plan, where, find_device(device), watcher)
 
 
-def _report(plan: planning.Plan, store: Store, as_json: bool) -> None:
-    results = [result for run in plan.runs if (result := store.result(run))]
-    made = tables.build(results, only=frozenset(plan.asked))
+def _report(plans: list[planning.Plan], store: Store, as_json: bool) -> None:
+    results = [result for plan in plans for run in plan.runs if (result := store.result(run))]
+    made = tables.build(results, only=frozenset(key for plan in plans for key in plan.asked))
     if made or as_json:
         write(made, "json" if as_json else "terminal", None)
 
@@ -150,62 +206,3 @@ def _tell_failures(failures: list[Failure]) -> None:
     if failures:
         typer.echo(f"see: repro show {failures[0].key}; the same command tries again", err=True)
         raise typer.Exit(1)
-
-
-def _plan_json(plan: planning.Plan, forecast: planning.Forecast) -> dict[str, Any]:
-    def entry(run: Any) -> dict[str, Any]:
-        return {
-            "key": run.key,
-            "method": run.method,
-            "seed": run.seed,
-            "recipe": run.recipe.changed(),
-            "provenance": run.provenance,
-            "parents": run.parents,
-            "asked": run.key in plan.asked,
-        }
-
-    return {
-        "benchmark": plan.benchmark.title,
-        "done": [run.key for run in forecast.done],
-        "todo": [run.key for run in forecast.todo],
-        "seconds": forecast.seconds,
-        "skipped": plan.skipped,
-        "runs": [entry(run) for run in plan.runs],
-    }
-
-
-def _print_plan(plan: planning.Plan, forecast: planning.Forecast) -> None:
-    """Runs to do and done per method, and the predicted time as far as earlier runs tell."""
-    lines: dict[str, list] = {}
-    for run in plan.runs:
-        lines.setdefault(run.method, []).append(run)
-    print(plan.benchmark.title)
-    done = {run.key for run in forecast.done}
-    for name, runs in lines.items():
-        finished = sum(run.key in done for run in runs)
-        seeds = sorted({run.seed for run in runs})
-        part = "" if any(run.key in plan.asked for run in runs) else "  (others start from it)"
-        settings = len(runs) // len(seeds)
-        sweep = f", {settings} settings each" if settings > 1 else ""
-        print(
-            f"  {name:<14} {len(runs):>3} run{'s' if len(runs) > 1 else ' '}  seed{'s' if len(seeds) > 1 else ''} {','.join(map(str, seeds))}{sweep}: {finished} done, {len(runs) - finished} to do{part}"
-        )
-    for name, why in plan.skipped.items():
-        print(f"  {name:<14} left out: {why}")
-    total = f"{len(forecast.todo)} runs to do, {len(forecast.done)} done"
-    if forecast.todo:
-        known = forecast.known
-        guess = "" if known == len(forecast.todo) else f", from {known} of them that are like earlier ones"
-        total += (
-            f"; about {duration(forecast.seconds)}{guess}"
-            if forecast.seconds is not None
-            else "; time unknown until the first runs are done"
-        )
-    print(total, flush=True)
-
-
-def _print_missing(absent: Sequence[Need], where: Places) -> None:
-    from repro import prepare
-
-    if absent:
-        print(f"missing: {prepare.listed(absent)}; {prepare.total(absent)} to fetch to {where.data}", flush=True)

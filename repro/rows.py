@@ -1,0 +1,123 @@
+"""Recipes as rows: `tables/<benchmark>.toml` holds one row per paper and method, each with its source."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from repro import plugins
+from repro.errors import UserError, nearest, unknown
+from repro.paths import tables_dir
+from repro.types import Record
+
+Layer = dict[str, tuple[Any, str]]  # recipe field → value (a list is a sweep) and where it comes from
+
+
+class Row(Record):
+    """How one paper runs one method on one benchmark. A list of values for a field is the paper's grid.
+
+    `quick` holds the recorded winners of the grid; `released` what the authors' code does where it departs from their text.
+    """
+
+    method: str
+    source: str = Field(description="repository@commit path:lines, a section of the paper, or 'our choice'")
+    paper: str = ""
+    ours: tuple[str, ...] = Field(default=(), description="fields that no source states: our choice")
+    recipe: dict[str, Any] = {}
+    quick: dict[str, Any] = {}
+    released: dict[str, Any] = {}
+
+
+class Paper(Record):
+    """What a paper does alike in all its rows on this benchmark."""
+
+    name: str
+    backbone: str | None = Field(default=None, description="None: the benchmark's own")
+    select: str = Field(default="id_val", description="which checkpoint and setting it reports")
+    seeds: int = 3
+    methods: tuple[str, ...] = Field(default=(), description="its headline methods; empty: those of its rows")
+
+
+class BenchmarkTable(Record):
+    """A file of rows. The first paper is the one that is run where none is named."""
+
+    title: str
+    benchmark: str
+    tuned: tuple[str, ...] = Field(default=("lr",), description="fields that the selection rule chooses among what was run")
+    paper: tuple[Paper, ...] = ()
+    row: tuple[Row, ...]
+
+
+def read(path: Path) -> BenchmarkTable:
+    """The table in `path`; a fault in it is a `UserError` that names the place."""
+    try:
+        content = BenchmarkTable.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise UserError(f"cannot read the table {path}", str(error), f"mend it: {path}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path} is not a table of recipes", f"{where}: {first['msg']}", f"mend it: {path}") from None
+    papers = {paper.name for paper in content.paper} or {""}
+    seen = set()
+    for row in content.row:
+        if row.method not in plugins.names("methods"):
+            near = nearest(row.method, plugins.names("methods"))
+            why = f"did you mean {near!r}?" if near else "repro list methods names those that there are"
+            raise UserError(f"{path}: there is no method {row.method!r}", why, f"mend it: {path}")
+        if row.paper not in papers:
+            raise UserError(f"{path}: there is no paper {row.paper!r}", f"it has {', '.join(papers)}", f"mend it: {path}")
+        if (row.paper, row.method) in seen:
+            raise UserError(f"{path}: two rows for {row.method} {row.paper}".rstrip(), "only one could be run", f"mend it: {path}")
+        seen.add((row.paper, row.method))
+    return content
+
+
+@cache
+def _stored(path: Path, changed: int) -> BenchmarkTable:
+    return read(path)
+
+
+def table_of(benchmark: str) -> BenchmarkTable:
+    """The rows of a benchmark; none where it has no file."""
+    path = tables_dir() / f"{benchmark}.toml"
+    return _stored(path, path.stat().st_mtime_ns) if path.is_file() else BenchmarkTable(title=benchmark, benchmark=benchmark, row=())
+
+
+def paper_of(benchmark: str, name: str | None) -> Paper:
+    """The paper of that name on a benchmark; without a name the first."""
+    papers = table_of(benchmark).paper or (Paper(name=""),)
+    if name is None:
+        return papers[0]
+    found = next((paper for paper in papers if paper.name == name), None)
+    if found is None or not name:
+        raise unknown(
+            f"paper with recipes for {benchmark}", name, [paper.name for paper in papers if paper.name], f"repro run {benchmark} --dry-run"
+        )
+    return found
+
+
+def rows_of(benchmark: str, paper: str | None = None) -> dict[str, Row]:
+    """Method → its row in that paper, or in the first paper that has one."""
+    rows: dict[str, Row] = {}
+    for row in table_of(benchmark).row:
+        rows.setdefault(row.method, row)
+    wanted = paper_of(benchmark, paper).name
+    return rows | {row.method: row for row in table_of(benchmark).row if row.paper == wanted}
+
+
+def layer(benchmark: str, row: Row | None, quick: bool = False, released: bool = False) -> Layer:
+    """What a row says of a recipe, field by field, each with its origin."""
+    if row is None:
+        return {}
+    origin = f"tables/{benchmark}.toml: {f'{row.paper} ' if row.paper else ''}{row.method}"
+    found = {field: (value, f"{origin}{' (our choice)' if field in row.ours else ''}") for field, value in row.recipe.items()}
+    if released:
+        found |= {field: (value, f"{origin} (as released)") for field, value in row.released.items()}
+    if quick:
+        found |= {field: (value, f"{origin} (quick)") for field, value in row.quick.items()}
+    return found
