@@ -221,7 +221,7 @@ TRAINING = frozenset(
 )
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "std"])
 AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
-MIXTURE = frozenset(["base", "mix_at", "keep_weights"])
+MIXTURE = frozenset(["base", "mix_at", "alphas"])
 HEAD = frozenset(["head"])
 L2SP = frozenset(["l2sp_weight", "l2sp_head"])
 TOWERS = TRAINING - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"}  # both towers together; contrastive batches do not split

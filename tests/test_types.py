@@ -67,6 +67,8 @@ NEUTRAL = {
     "lp_max_iter": 200,
     "lp_absent_bias": -1000.0,
     "base": None,
+    "mix_at": "last",
+    "alphas": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
     "judge_every": 1,
     "keep_weights": "selected",
     "head": "random",
@@ -169,7 +171,7 @@ def test_every_field_means_something_to_some_kind_of_method():
         (1e300, "1e+300"),
         ("é☃", '"\\u00e9\\u2603"'),
         ({1: "a"}, '{"1":"a"}'),
-        (Parent(method="x"), '{"field":null,"many":false,"method":"x","shared":false,"start_of":null}'),
+        (Parent(method="x"), '{"field":null,"images":false,"many":false,"method":"x","shared":false,"start_of":null}'),
     ],
 )
 def test_canonical_json_has_one_spelling(value, spelling):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="greedy-soup",
     version=1,
-    fields=MIXTURE,
+    fields=(MIXTURE - {"alphas"}) | {"keep_weights"},
     defaults={"mix_at": "id_val"},
     parents={"part": Parent(method="ft", field="base", many=True, images=True)},
     seeded=False,

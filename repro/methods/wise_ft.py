@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="wise-ft",
     version=1,
-    fields=MIXTURE | {"alphas"},
+    fields=MIXTURE | {"keep_weights"},
     parents={"end": Parent(method="ft", field="base", images=True), "start": Parent(method="zero-shot", start_of="end")},
 )
 
