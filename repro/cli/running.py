@@ -23,7 +23,7 @@ from repro.forecast import Forecast
 from repro.forecast import forecast as foresee
 from repro.paths import Places
 from repro.store import Store
-from repro.types import Failure
+from repro.types import Benchmark, Failure
 
 if TYPE_CHECKING:
     from repro.prepare import Need
@@ -132,12 +132,37 @@ def _requests(
         return [asked._replace(benchmark=described, methods=planning.parse_methods(method, described))]
     arranged = arrangement.load(table)
     if not arranged.benchmarks:
-        raise UserError(f"{table} has no benchmark that this program has", f"it needs {', '.join(arranged.unbuilt)}", "repro coverage")
+        raise UserError(
+            f"{table} has no benchmark that this program has", f"it needs {', '.join(arranged.unbuilt)}", f"repro coverage {arranged.paper}"
+        )
+    groups = arranged.groups()
+    if not groups:
+        lacks = ", ".join(dict.fromkeys(line.lacks for line in arranged.row))
+        raise UserError(f"{table} has no row that this program can run", f"it lacks {lacks}", f"repro coverage {arranged.paper} --reasons")
+    described = [plugins.benchmark(name).describe(options, where, tiny) for name in arranged.benchmarks]
+    return [request for one in described for request in _requests_of_rows(one, groups, arranged, method, asked)]
+
+
+def _requests_of_rows(
+    described: Benchmark,
+    groups: list[tuple[dict[str, str], str | None, tuple[str, ...]]],
+    arranged: arrangement.PaperTable,
+    method: list[str],
+    asked: planning.Request,
+) -> list[planning.Request]:
+    """One request per group of rows with the same settings and network; the user's own options come after the table's."""
+    wanted = planning.parse_methods(method or [",".join(name for *_, names in groups for name in names)], described)
     found = []
-    for name in arranged.benchmarks:
-        described = plugins.benchmark(name).describe(options, where, tiny)
-        methods = planning.parse_methods(method or [",".join(arranged.methods)], described)
-        found.append(asked._replace(benchmark=described, methods=methods, paper=asked.paper or arranged.paper))
+    for settings, backbone, names in groups:
+        methods = tuple(name for name in names if name in wanted)
+        sets = [f"{name}.{field}={value}" for name in methods for field, value in settings.items()]
+        for text in asked.sets:
+            named = text.partition("=")[0].rpartition(".")[0]
+            if named in methods or named not in arranged.methods:  # one for a row of another group is not a mistake here
+                sets.append(text)
+        if methods:
+            own = {"sets": tuple(sets), "backbone": asked.backbone or backbone, "paper": asked.paper or arranged.paper}
+            found.append(asked._replace(benchmark=described, methods=methods, **own))
     return found
 
 
