@@ -151,18 +151,25 @@ def _requests_of_rows(
     asked: planning.Request,
 ) -> list[planning.Request]:
     """One request per group of rows with the same settings and network; the user's own options come after the table's."""
-    wanted = planning.parse_methods(method or [",".join(name for *_, names in groups for name in names)], described)
-    found = []
-    for settings, backbone, names in groups:
+    rows = tuple(dict.fromkeys(name for *_, names in groups for name in names))
+    wanted = planning.parse_methods(method or [",".join(rows)], described)
+    if not set(wanted) & set(rows):
+        raise UserError(
+            f"{arranged.name} has no row of {wanted[0]}", f"those that can be run are {', '.join(rows)}", f"repro run {described.name}"
+        )
+    found: list[planning.Request] = []
+    for settings, network, names in groups:
         methods = tuple(name for name in names if name in wanted)
         sets = [f"{name}.{field}={value}" for name in methods for field, value in settings.items()]
         for text in asked.sets:
             named = text.partition("=")[0].rpartition(".")[0]
-            if named in methods or named not in arranged.methods:  # one for a row of another group is not a mistake here
+            if named in methods or named not in rows:  # one for a row of another group is not a mistake here
                 sets.append(text)
-        if methods:
-            own = {"sets": tuple(sets), "backbone": asked.backbone or backbone, "paper": asked.paper or arranged.paper}
-            found.append(asked._replace(benchmark=described, methods=methods, **own))
+        backbone = asked.backbone or (None if described.tiny else network)
+        paper = asked.paper or arranged.paper
+        request = asked._replace(benchmark=described, methods=methods, sets=tuple(sets), backbone=backbone, paper=paper)
+        if methods and request not in found:
+            found.append(request)
     return found
 
 
