@@ -19,9 +19,10 @@ FAMILIES = {
 
 
 class Entry(NamedTuple):
-    """`library` builds `arch` with `kwargs`; `text` says whether there is a text tower.
+    """`library` builds `arch` with `kwargs`; `text` says whether there is a text tower, `dim` is the length of a feature.
 
-    `weights` is "manifest:file": the pretrained weights where the user names none.
+    `weights` is "manifest:file": the pretrained weights where the user names none; `layout` names their format, `preprocess` the
+    images they were trained on, as `repro.nn.images.Preprocess` spells it, where that is not what the library says of `arch`.
     """
 
     name: str
@@ -31,22 +32,58 @@ class Entry(NamedTuple):
     text: bool
     kwargs: dict[str, Any] = {}
     weights: str | None = None
+    layout: str | None = None
+    dim: int | None = None
+    preprocess: dict[str, Any] = {}
+
+
+class Layout(NamedTuple):
+    """How a checkpoint format names its tensors; layouts.toml says what each field means."""
+
+    name: str
+    caption: str
+    sign: tuple[str, ...] = ()
+    prefix: str = ""
+    drop: tuple[str, ...] = ()
+    classifier: bool = False
+
+
+def _facts(file: str) -> dict[str, dict[str, Any]]:
+    return tomllib.loads((Path(__file__).parent / file).read_text(encoding="utf-8"))
 
 
 @cache
 def named() -> dict[str, Entry]:
     """The entries of backbones.toml."""
-    content = tomllib.loads((Path(__file__).parent / "backbones.toml").read_text(encoding="utf-8"))
-    return {name: Entry(name=name, **fields) for name, fields in content.items()}
+    return {name: Entry(name=name, **fields) for name, fields in _facts("backbones.toml").items()}
+
+
+@cache
+def layouts() -> dict[str, Layout]:
+    """The entries of layouts.toml."""
+    lists = {
+        name: {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+        for name, fields in _facts("layouts.toml").items()
+    }
+    return {name: Layout(name=name, **fields) for name, fields in lists.items()}
+
+
+def with_layout(layout: str) -> list[str]:
+    """The named backbones whose weights come in that layout."""
+    return [entry.name for entry in named().values() if entry.layout == layout]
 
 
 def definition(entry: Entry) -> str | None:
-    """Hash of what backbones.toml and our open_clip configuration say of a named backbone; None for a library's own."""
+    """Hash of what our own files say of a named backbone's network, images and names of tensors; None for a library's own."""
     if entry.name not in named():
         return None
     config = Path(__file__).parent / "nn" / "open_clip_configs" / f"{entry.arch}.json"
     content = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else None
-    return digest([entry.library, entry.arch, entry.kwargs, content])[:16]
+    parts: list[Any] = [entry.library, entry.arch, entry.kwargs, content]
+    if entry.layout:
+        layout = layouts()[entry.layout]._asdict()
+        parts += [{name: value for name, value in layout.items() if name != "caption"}, entry.preprocess]
+    return digest(parts)[:16]
 
 
 def _value(text: str) -> Any:

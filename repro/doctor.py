@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Literal
 
 from repro.data.amounts import size
 from repro.errors import UserError
-from repro.paths import Places
+from repro.paths import SPARE, Places
 from repro.types import Record
 
 if TYPE_CHECKING:
@@ -200,8 +200,6 @@ def writable(places: Places, needs: Sequence[Need] = ()) -> list[Diagnosis]:
 
 def disk(places: Places, needs: Sequence[Need] = ()) -> list[Diagnosis]:
     """Free bytes of each disk that holds a place, against what is to be fetched, unpacked, packed and kept there."""
-    from repro.data.receipt import SPARE
-
     disks: dict[int, list[str]] = {}
     for place in WRITTEN:
         disks.setdefault(_existing(getattr(places, place)).stat().st_dev, []).append(place)

@@ -1,13 +1,139 @@
-"""Metrics in numpy, from stored logits."""
+"""Metrics of stored logits, labels and groups. numpy is imported where it counts: a table needs the titles alone."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from repro.errors import UserError, unknown
+from repro.types import Benchmark, Grouping
+
+if TYPE_CHECKING:
+    import numpy as np
+
+TITLES = {"accuracy": "accuracy", "macro_f1": "macro F1", "macro_recall": "macro recall"}
+WORST = "worst_"
 
 
-def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Share of examples whose largest logit (N, K) is the label (N,); ties go to the lower class, as argmax has it."""
-    return float((logits.argmax(axis=1) == labels).mean())
+def title(metric: str) -> str:
+    """As tables name it: `worst_region` is worst-region accuracy, `region=Africa` the accuracy of region Africa."""
+    if metric.startswith(WORST):
+        return f"worst-{metric.removeprefix(WORST)} accuracy"
+    grouping, _, value = metric.partition("=")
+    return TITLES.get(metric) or f"accuracy of {grouping} {value}"
 
 
-BY_NAME = {"accuracy": accuracy}
+def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Share of the classes predicted (N,) that are the label (N,)."""
+    return float((predicted == labels).mean())
+
+
+def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean over the classes present in `labels` of 2·hits/(predicted + present).
+
+    A class that is predicted but not present lowers the others' precision and is no summand, as in wilds' F1-macro_all
+    (p-lambda/wilds@v2.0.0 wilds/common/metrics/all_metrics.py:255-269) and in scikit-learn's f1_score with labels=unique(y_true).
+    """
+    hits, present, said = _per_class(labels, predicted)
+    return float((2 * hits / (said + present)).mean())
+
+
+def macro_recall(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean over the classes present in `labels` of hits/present: wilds' recall-macro_all (all_metrics.py:236-250, as above)."""
+    hits, present, _ = _per_class(labels, predicted)
+    return float((hits / present).mean())
+
+
+BY_NAME: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
+    "accuracy": accuracy,
+    "macro_f1": macro_f1,
+    "macro_recall": macro_recall,
+}
+
+
+def _per_class(labels: np.ndarray, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each class present in `labels`: how often it is predicted rightly, present, and predicted."""
+    classes = 1 + int(max(labels.max(), predicted.max()))
+    hits, present, said = (_count(of, classes) for of in (labels[labels == predicted], labels, predicted))
+    there = present > 0
+    return hits[there], present[there], said[there]
+
+
+def _count(values: np.ndarray, size: int) -> np.ndarray:
+    import numpy as np
+
+    return np.bincount(values, minlength=size)
+
+
+def group_accuracies(grouping: Grouping, correct: np.ndarray, group: np.ndarray) -> dict[str, float]:
+    """Accuracy of each group that has examples, in the order of `grouping.values`. `correct` is bool (N,), `group` int64 (N,).
+
+    ValueError: an example is of no group.
+    """
+    size = len(grouping.values)
+    if group.min() < 0 or group.max() >= size:
+        raise ValueError(f"an example's {grouping.name} is not among the {size} groups declared")
+    present, hits = _count(group, size), _count(group[correct], size)
+    return {value: float(hit / count) for value, hit, count in zip(grouping.values, hits, present, strict=True) if count}
+
+
+def evaluate(benchmark: Benchmark, logits: np.ndarray, labels: np.ndarray, groups: dict[str, np.ndarray]) -> dict[str, float]:
+    """All metrics of one split that can be had: those named by the benchmark or one of its splits, then each grouping's, as fractions.
+
+    `logits` (N, K), `labels` int64 (N,), `groups`: grouping → int64 (N,). The class of the largest logit is predicted, the lower of
+    equals. A grouping gives `worst_<name>`, the lowest accuracy over groups that have examples and are not ignored, and `<name>=<value>`
+    for each group that has examples. Absent are: everything where there is no example, a grouping that the split's examples do not
+    have, the worst of nothing (wilds calls that 0).
+    """
+    if not len(labels):
+        return {}
+    predicted = logits.argmax(axis=1)
+    worst: dict[str, float] = {}
+    single: dict[str, float] = {}
+    for grouping in benchmark.groupings:
+        if grouping.name in groups:
+            found = group_accuracies(grouping, predicted == labels, groups[grouping.name])
+            counted = [value for name, value in found.items() if name not in grouping.ignored]
+            worst |= {f"{WORST}{grouping.name}": min(counted)} if counted else {}
+            single |= {f"{grouping.name}={name}": value for name, value in found.items()}
+    named = [name for name in _named(benchmark) if not name.startswith(WORST)]
+    return {**{name: _by_name(name)(labels, predicted) for name in named}, **worst, **single}
+
+
+def _named(benchmark: Benchmark) -> Iterable[str]:
+    """The metrics that a benchmark asks for by name, the headlines first."""
+    return dict.fromkeys([benchmark.metric, *(benchmark.metric_of(split) for split in benchmark.splits), *benchmark.metrics])
+
+
+def _by_name(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
+    if name not in BY_NAME:
+        raise unknown("metric", name, BY_NAME, "mend the benchmark's file, which names it")
+    return BY_NAME[name]
+
+
+def require_headlines(benchmark: Benchmark, judged: dict[str, dict[str, float]], groups: dict[str, dict[str, np.ndarray]]) -> None:
+    """`judged`: split → its metrics; `groups`: split → grouping → groups. A split without its headline metric is a `UserError`."""
+    for name, metrics in judged.items():
+        metric = benchmark.metric_of(benchmark.split(name))
+        if metric in metrics:
+            continue
+        grouping = next((known for known in benchmark.groupings if f"{WORST}{known.name}" == metric), None)
+        if not metrics:
+            why = "it has no examples"
+        elif grouping is None:
+            why = f"{benchmark.name} declares no grouping of that name"
+        elif grouping.name not in groups[name]:
+            why = f"it is not known of which {grouping.name} its examples are"
+        else:
+            why = f"all its examples are of {grouping.name} {' or '.join(grouping.ignored)}, which is left out"
+        raise UserError(
+            f"{benchmark.name}: split {name} has no {title(metric)}", why, f"name another metric for {name} in the benchmark's file"
+        )
+
+
+def spell(of: Iterable[tuple[str, str]]) -> str:
+    """What is measured where, from pairs of a place and its metric: `accuracy`, or `ID: accuracy; OOD: worst-region accuracy`."""
+    places: dict[str, list[str]] = {}
+    for place, metric in of:
+        places.setdefault(title(metric), []).append(place)
+    return next(iter(places)) if len(places) == 1 else "; ".join(f"{', '.join(names)}: {name}" for name, names in places.items())

@@ -7,6 +7,7 @@ folders, separated as in PATH: the first is written to, the others are shared an
 from __future__ import annotations
 
 import os
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 from repro.errors import UserError, nearest
 
 PLACES = ("home", "data", "packs", "runs")
+SPARE = 64 << 20  # bytes left free on a disk that we fill; logs and receipts still need room
 
 
 def config_file() -> Path:
@@ -126,3 +128,26 @@ def make_writable(folder: Path, place: str) -> Path:
             f"name another: repro --{place} DIR …, or set REPRO_{place.upper()}",
         ) from None
     return folder
+
+
+def free_space(folder: Path) -> int:
+    """Free bytes on the disk of `folder`, which may not exist yet."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def no_room(folder: Path, purpose: str, why: str, place: str) -> UserError:
+    """The error for a disk that is full or will be; its cure names the option that moves `place` elsewhere."""
+    return UserError(
+        f"not enough room on the disk of {folder} for {purpose}",
+        why,
+        f"free some space, or keep {place} elsewhere: repro --{place} DIR …, or set REPRO_{place.upper()}",
+    )
+
+
+def require_space(folder: Path, needed: int, purpose: str, place: str = "data") -> None:
+    """Raise `UserError` where the disk under `folder` (which may not exist yet) lacks `needed` bytes and a little to spare."""
+    free = free_space(folder)
+    if needed > 0 and needed + SPARE > free:
+        raise no_room(folder, purpose, f"it needs {(needed + SPARE) / 1e9:,.2f} GB and {free / 1e9:,.2f} GB are free", place)

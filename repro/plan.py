@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import NamedTuple
 
 from repro import backbones, plugins, rows
 from repro.errors import UserError, unknown
+from repro.known_weights import sha256_for
 from repro.recipe import Setting, parse_set, resolve, unused
 from repro.types import BackboneRef, Benchmark, Method, Parent, Recipe, Record, Run
 
@@ -203,7 +205,7 @@ def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry,
             "from random weights its result would mean nothing",
             "--weights FILE, or on purpose: --weights random",
         )
-    hashed = request.weights_hash or (_file_hash(request.weights) if request.weights and request.weights != RANDOM else None)
+    hashed = request.weights_hash or (sha256_for(entry, Path(request.weights)) if request.weights and request.weights != RANDOM else None)
     return entry, BackboneRef(name=entry.name, kwargs=entry.kwargs, definition=backbones.definition(entry), weights=hashed)
 
 
@@ -215,16 +217,3 @@ def _impossible(method: Method, entry: backbones.Entry, benchmark: Benchmark) ->
     if not benchmark.with_role(method.trains_on):
         return f"{method.name} trains on a split of role {method.trains_on!r}, and {benchmark.name} has none"
     return None
-
-
-def _file_hash(name: str) -> str:
-    """sha256 of a weights file."""
-    import hashlib
-
-    try:
-        with open(name, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise UserError(
-            f"cannot read the weights file {name}", error.strerror or str(error), "name an existing file: --weights FILE"
-        ) from None

@@ -8,7 +8,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from repro.stats import Estimate
-from repro.tables import Table
+from repro.tables import Footnote, Table
 
 
 def percent(cell: Estimate) -> str:
@@ -21,16 +21,17 @@ def _is_best(cell: Estimate, best: float) -> bool:
     return f"{100 * cell.mean:.1f}" == f"{100 * best:.1f}"
 
 
-def _name(method: str, variant: tuple[str, ...]) -> str:
-    return f"{method} ({' '.join(variant)})" if variant else method
-
-
 def _escaped(name: str) -> str:
     return name.replace("|", "\\|")
 
 
+def _footnote(note: Footnote) -> str:
+    rows = f" ({', '.join(note.rows)})" if note.rows else ""
+    return f"{note.quirk.name}{rows}: {note.quirk.text}"
+
+
 def terminal(table: Table) -> RenderableType:
-    """A table and its caption; column groups stand above the names of the splits."""
+    """A table, its caption and its footnotes without sources; column groups stand above the names of the splits."""
     grid = RichTable(box=box.SIMPLE_HEAD, header_style="", pad_edge=False)
     grid.add_column("\nmethod", overflow="fold")  # at any width, nothing is cut off
     for column in table.columns:
@@ -40,20 +41,22 @@ def terminal(table: Table) -> RenderableType:
         cells = [
             Text(percent(cell), style="bold" if _is_best(cell, best) else "") for cell, best in zip(row.cells, table.best, strict=True)
         ]
-        grid.add_row(Text(_name(row.method, row.variant)), *cells, str(len(row.seeds)) if row.seeded else "–")
-    return Group(Text(table.title, style="bold"), grid, *(Text(sentence, style="dim") for sentence in table.caption))
+        grid.add_row(Text(row.name), *cells, str(len(row.seeds)) if row.seeded else "–")
+    below = [*table.caption, *(f"– {_footnote(note)}" for note in table.footnotes)]
+    return Group(Text(table.title, style="bold"), grid, *(Text(sentence, style="dim") for sentence in below))
 
 
 def markdown(table: Table) -> str:
-    """A GitHub table with its caption below."""
+    """A GitHub table with its caption and footnotes below."""
     header = ["method", *(f"{column.group}: {_escaped(column.name)}" for column in table.columns), "seeds"]
     lines = [f"**{table.title}**", "", f"| {' | '.join(header)} |", f"|---|{'---:|' * (len(header) - 1)}"]
     for row in table.rows:
         cells = [
             f"**{percent(cell)}**" if _is_best(cell, best) else percent(cell) for cell, best in zip(row.cells, table.best, strict=True)
         ]
-        lines.append(f"| {' | '.join([_escaped(_name(row.method, row.variant)), *cells, str(len(row.seeds)) if row.seeded else '–'])} |")
-    return "\n".join([*lines, "", " ".join(table.caption), ""])
+        lines.append(f"| {' | '.join([_escaped(row.name), *cells, str(len(row.seeds)) if row.seeded else '–'])} |")
+    notes = [f"- {_footnote(note)} [{note.quirk.source}]" for note in table.footnotes]
+    return "\n".join([*lines, "", " ".join(table.caption), "", *([*notes, ""] if notes else [])])
 
 
 def as_json(table: Table) -> dict:
@@ -73,5 +76,9 @@ def as_json(table: Table) -> dict:
                 "cells": [cell._asdict() for cell in row.cells],
             }
             for row in table.rows
+        ],
+        "footnotes": [
+            {"name": note.quirk.name, "text": note.quirk.text, "source": note.quirk.source, "rows": list(note.rows)}
+            for note in table.footnotes
         ],
     }

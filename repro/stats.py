@@ -26,6 +26,20 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     return Estimate(statistics.fmean(values), t_quantile(n - 1, (1 + confidence) / 2) * statistics.stdev(values) / math.sqrt(n), n)
 
 
+def lp_ft_interval(values: Sequence[float], ddof: int) -> Estimate:
+    """The interval that LP-FT prints: mean ± 1.645·s/√n, 90 % of a normal distribution, labelled "(stddev)" by the authors' scripts.
+
+    s divides by n − `ddof`: 1 in the tables (AnanyaKumar/transfer_learning@36fb2ef scripts/summarize_all_results.py:40, pandas' std), 0 for
+    CIFAR-10.1 (@789da4d scripts/get_logits_for_ensembling.ipynb cells 7-12, numpy's std). With three seeds it covers their mean less often
+    than 90 % of the time; it is here to compare with what is printed.
+    """
+    n = len(values)
+    if n < 2:
+        return Estimate(values[0], None, n)
+    mean = statistics.fmean(values)
+    return Estimate(mean, 1.645 * math.sqrt(sum((value - mean) ** 2 for value in values) / (n - ddof) / n), n)
+
+
 def t_quantile(freedom: int, probability: float) -> float:
     """Quantile of Student's t for probabilities above ½: the finite series of its distribution for whole degrees of freedom
     (Abramowitz and Stegun 26.7.3-4), inverted by bisection. Importing scipy for it would double the time that a table takes.

@@ -125,7 +125,10 @@ class Store:
         return sorted(found, key=lambda result: (result.finished, result.key))
 
     def frame(self) -> pandas.DataFrame:
-        """Tidy: one row per run × checkpoint × split × metric, with the recipe's fields that are not neutral as `recipe.*` columns."""
+        """Tidy: one row per run × checkpoint × split × metric, with the recipe's fields that are not neutral as `recipe.*` columns.
+
+        `headline` marks a split's headline metric; the accuracy of a group is a metric of its own, such as `region=Africa`.
+        """
         import pandas
 
         rows = [
@@ -142,11 +145,13 @@ class Store:
                 "split": split,
                 "metric": metric,
                 "value": value,
+                "headline": metric == headlines.get(split),
                 "seconds": result.seconds.get("total"),
                 "finished": result.finished,
                 **{f"recipe.{field}": str(val) if isinstance(val, list) else val for field, val in result.run.recipe.changed().items()},
             }
             for result in self.results()
+            for headlines in [{split.name: result.run.benchmark.metric_of(split) for split in result.run.benchmark.splits}]
             for point in result.checkpoints
             for split, metrics in point.metrics.items()
             for metric, value in metrics.items()

@@ -7,21 +7,25 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from repro import plugins
+from repro import plugins, quirks
+from repro.captions import caption
 from repro.plan import RANDOM
+from repro.quirks import Quirk
 from repro.recipe import resolve
 from repro.rows import layer, rows_of, table_of
-from repro.selection import RULES, score, select
-from repro.stats import INTERVAL, Estimate, t_interval
+from repro.selection import headline, score, select
+from repro.stats import Estimate, t_interval
 from repro.types import Benchmark, Checkpoint, Result, Run, digest
 
 
 class Column(NamedTuple):
-    """`group` is ID or OOD; `splits` are averaged."""
+    """`group` is ID or OOD; `splits` are averaged; `metric` is the headline metric of them all; what is not `headline` enters no average."""
 
     group: str
     name: str
     splits: tuple[str, ...]
+    metric: str
+    headline: bool = True
 
 
 class Row(NamedTuple):
@@ -34,9 +38,20 @@ class Row(NamedTuple):
     seeded: bool
     keys: tuple[str, ...]
 
+    @property
+    def name(self) -> str:
+        return f"{self.method} ({' '.join(self.variant)})" if self.variant else self.method
+
+
+class Footnote(NamedTuple):
+    """A quirk, and the names of the rows that have it; none where all do."""
+
+    quirk: Quirk
+    rows: tuple[str, ...]
+
 
 class Table(NamedTuple):
-    """`best[i]` is the highest mean of column i; `caption` is a list of sentences."""
+    """`best[i]` is the highest mean of column i; `caption` is a list of sentences; `footnotes` are the rows' quirks."""
 
     title: str
     benchmark: Benchmark
@@ -44,16 +59,23 @@ class Table(NamedTuple):
     rows: tuple[Row, ...]
     best: tuple[float, ...]
     caption: tuple[str, ...]
+    footnotes: tuple[Footnote, ...]
 
 
 def columns_of(benchmark: Benchmark) -> tuple[Column, ...]:
-    """Every reported split, and the average of each group that has several."""
+    """Per group the headline splits, their average where there are several of one metric, then what is shown beside them."""
     columns = []
     for group in ("ID", "OOD"):
-        names = tuple(split.name for split in benchmark.splits if split.column == group)
-        columns += [Column(group, name, (name,)) for name in names]
-        if len(names) > 1:
-            columns.append(Column(group, "avg", names))
+        own = [
+            Column(group, split.name, (split.name,), benchmark.metric_of(split), split.headline)
+            for split in benchmark.splits
+            if split.column == group
+        ]
+        headline = [column for column in own if column.headline]
+        columns += headline
+        if len(headline) > 1 and len({column.metric for column in headline}) == 1:  # of different metrics there is no average
+            columns.append(Column(group, "avg", tuple(column.name for column in headline), headline[0].metric))
+        columns += [column for column in own if not column.headline]
     return tuple(columns)
 
 
@@ -102,6 +124,11 @@ class _Reader:
             several = len({other.backbone.weights for other in self.runs if plugins.declared(other.method).pretrained}) > 1
             differs += [] if own.weights and not several else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
         return differs
+
+    def quirks(self, row: Row) -> tuple[Quirk, ...]:
+        """The quirks of a row's runs, which differ in their seeds alone."""
+        runs = {key: result.run for key, result in self.by_key.items()}
+        return quirks.of(runs[row.keys[0]], runs.get)
 
     def tuning(self, result: Result, prefix: str = "") -> dict[str, Any]:
         """The tuned fields of a run and of those that it starts from."""
@@ -156,7 +183,15 @@ def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
     order = {name: position for position, name in enumerate(dict.fromkeys([*benchmark.methods, *plugins.names("methods")]))}
     rows.sort(key=lambda row: (order.get(row.method, len(order)), row.variant))
     best = tuple(max(row.cells[index].mean for row in rows) for index in range(len(columns)))
-    return Table(benchmark.title, benchmark, columns, tuple(rows), best, tuple(_caption(chosen, rule, rows, shared, notes)))
+    sentences = caption(chosen, rule, columns, rows, shared, notes)
+    return Table(benchmark.title, benchmark, columns, tuple(rows), best, tuple(sentences), _footnotes(rows, reader))
+
+
+def _footnotes(rows: list[Row], reader: _Reader) -> tuple[Footnote, ...]:
+    """Each quirk once, in the order of its file."""
+    having = {row.name: reader.quirks(row) for row in rows}
+    found = [(quirk, tuple(name for name, own in having.items() if quirk in own)) for quirk in quirks.known()]
+    return tuple(Footnote(quirk, () if len(names) == len(having) else names) for quirk, names in found if names)
 
 
 def _shared_variant(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
@@ -200,29 +235,4 @@ def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tu
 
 
 def _value(point: Checkpoint, column: Column, benchmark: Benchmark) -> float:
-    return statistics.fmean(point.metrics[split][benchmark.metric] for split in column.splits)
-
-
-def _caption(results: list[Result], rule: str, rows: list[Row], shared: tuple[str, ...], notes: list[str]) -> list[str]:
-    benchmark = results[-1].run.benchmark
-    counts = sorted({len(row.seeds) for row in rows if row.seeded})
-    seeds = f"{' or '.join(map(str, counts)) or 'no'} seed{'s' if counts != [1] else ''}"
-    fixed = dict.fromkeys(row.method for row in rows if not row.seeded)
-    backbone = sorted({_spell(result) for result in results})
-    caption = [
-        f"{benchmark.metric.capitalize()} in %, mean ± {INTERVAL} ({seeds}{'; ' + ', '.join(fixed) + ' has nothing random' if fixed else ''}); best mean of each column in bold.",
-        f"Backbone {', '.join(backbone)}. Checkpoint selected by {rule}: {RULES[rule]}.",
-    ]
-    if shared:
-        caption.append(f"All rows with {' '.join(shared)}.")
-    if notes:
-        caption.append("; ".join(notes) + ".")
-    if benchmark.tiny:
-        caption.append("TINY subset: a check that the program works, comparable with nothing.")
-    return caption
-
-
-def _spell(result: Result) -> str:
-    reference = result.run.backbone
-    kwargs = "".join(f",{key}={value}" for key, value in reference.kwargs.items())
-    return f"{reference.name}{kwargs}" + (f" (weights {reference.weights[:8]})" if reference.weights else "")
+    return statistics.fmean(headline(point, benchmark.split(split), benchmark) for split in column.splits)

@@ -171,6 +171,12 @@ class Recipe(Record):
         "crop", description="crop: short side to image_size/crop_ratio, centre crop; squash: both sides to image_size"
     )
     crop_ratio: float | None = Field(None, gt=0, le=1, description="None: the backbone's own")
+    pack_side: int | None = Field(
+        None,
+        ge=0,
+        description="short side in pixels to which training images are reduced in packs before a random resized crop; "
+        "None: the evaluation resize's; 0: original frames",
+    )
     mean: tuple[float, float, float] | None = Field(None, description="None: the backbone's own")
     std: Annotated[tuple[float, float, float] | None, AfterValidator(_each_positive)] = Field(None, description="None: the backbone's own")
     # linear probe
@@ -201,8 +207,8 @@ TRAINING = frozenset(
     "optimizer lr momentum nesterov betas eps weight_decay epochs batch_size accumulate drop_last schedule warmup_steps clip_norm "
     "label_smoothing head_lr_factor precision batchnorm freeze augment rrc_scale shift judge_every keep_weights".split()
 )
-IMAGES = frozenset(["image_size", "resize", "crop_ratio", "mean", "std"])
-AUGMENTATION = frozenset(["augment", "rrc_scale", "shift"])
+IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "std"])
+AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
 MIXTURE = frozenset(["base"])
 PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter", "lp_absent_bias"])
 

@@ -37,6 +37,11 @@ def benchmark(**changes: Any) -> Benchmark:
     return Benchmark(**{**fields, **changes})
 
 
+def with_splits(**changes: dict[str, Any]) -> Benchmark:
+    """The same with fields of some splits changed: `sketch={"metric": "macro_f1"}`."""
+    return benchmark(splits=tuple(split.model_copy(update=changes.get(split.name, {})) for split in SPLITS))
+
+
 def run(method: str = "ft", seed: int = 0, *, of: Benchmark | None = None, parents: Mapping[str, str] | None = None, **recipe: Any) -> Run:
     """A run of a real method's default recipe, with the recipe fields given changed; pretrained ones start from a run that is nowhere."""
     declared = plugins.declared(method)

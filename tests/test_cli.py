@@ -220,6 +220,35 @@ def test_show_a_run_and_all_runs(call, home_store):
     assert any("failed" in line and "ValueError: made up" in line for line in lines)
 
 
+def test_show_gives_every_metric_and_the_groups_below_the_headline(call, home_store):
+    values = {"worst_region": 0.4, "accuracy": 0.5, "macro_f1": 0.45, "region=Asia": 0.4, "region=Africa": 0.6, "year=2002": 0.5}
+    point = fabricated.checkpoint("epoch-3").model_copy(update={"metrics": {"id_test": {"accuracy": 0.7}, "sketch": values}})
+    run = fabricated.finish(home_store, fabricated.run(of=fabricated.with_splits(sketch={"metric": "worst_region"})), point).run
+    out = call("show", run.key)[1]
+    assert (
+        """\
+checkpoints (id_test: accuracy; sketch: worst-region accuracy, in %)
+  epoch-3      id_test 70.0  sketch 40.0
+    sketch: accuracy 50.0, macro F1 45.0
+    sketch by region: Asia 40.0, Africa 60.0
+    sketch by year: 2002 50.0
+"""
+        in out
+    )
+    assert "quirks" not in out
+
+
+def test_show_lists_the_quirks_of_a_run_and_of_what_it_starts_from(call, home_store):
+    parent = fabricated.finish(home_store, fabricated.run("lp", lp_features="train")).run
+    child = fabricated.run("lp-ft", parents={"head": parent.key})
+    home_store.fail(home_store.claim(child), fabricated.failure(child))
+    out = call("show", child.key)[1]
+    assert re.search(
+        r"^quirks\n  bn-eval: LP-FT trains .+\n    AnanyaKumar/.+\n  lp-augmented-features: .+\n    AnanyaKumar/.+\n", out, re.M
+    )
+    assert "lp-augmented-features" in call("show", parent.key)[1]
+
+
 def test_show_of_an_empty_store_says_so(call):
     code, out, _ = call("show")
     assert code == 0 and "nothing has been run yet" in out

@@ -206,6 +206,19 @@ def test_a_probe_of_features_without_augmentation_is_one_probe():
     assert only(chosen("augment=flip", "lp_features=train", method=lp)).recipe.augment == "flip"
 
 
+def test_larger_frames_in_packs_enter_the_key_only_where_they_are_cropped():
+    lp = Method(name="lp", version=1, fields=IMAGES | {"augment", "rrc_scale", "shift", "lp_features"})
+    assert only(chosen("augment=rrc_flip", "pack_side=0")).recipe.changed()["pack_side"] == 0
+    assert only(chosen("augment=rrc", "pack_side=512,none", "lp_features=train", method=lp)[:1]).recipe.pack_side == 512
+    for settings, method in (
+        (("augment=flip",), FT),
+        ((), FT),
+        (("augment=rrc",), lp),
+        ((), Method(name="zero-shot", version=1, fields=IMAGES)),
+    ):
+        assert only(chosen(*settings, "pack_side=0", method=method)) == only(chosen(*settings, method=method))
+
+
 @given(st.text() | st.builds("{}={}".format, FIELDS, VALUES) | st.builds("{}.{}={}".format, st.sampled_from(METHODS), FIELDS, VALUES))
 @example("epochs=" + "9" * 5000)
 @example("lr=1e999")

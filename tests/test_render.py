@@ -27,6 +27,10 @@ GOLDEN = """\
 
 Accuracy in %, mean ± 95 % t interval over seeds (1 or 3 seeds; zero-shot has nothing random); best mean of each column in bold. \
 Backbone digits-clip. Checkpoint selected by id_val: best on the ID validation split. ft: lr 0.01 chosen by id_val among 0.01, 0.1.
+
+- bn-eval (lp-ft): LP-FT trains with the running statistics of BatchNorm frozen, which the paper's fine-tuning does not: they differ in \
+more than the start. [AnanyaKumar/transfer_learning@36fb2ef unlabeled_extrapolation/baseline_train.py:252-255, \
+scripts/run_adaptation_experiments.py:1126]
 """
 
 
@@ -80,6 +84,14 @@ def test_the_terminal_at_80_columns_holds_every_row_on_a_line():
         cells = [cell.strip().strip("*") for cell in row.strip("|").split("|")]
         assert [line for line in lines if line.split() == " ".join(cells).split()], (cells, lines)
     assert lines[0] == "made-up: numbers fabricated for a test"
+
+
+def test_footnotes_follow_the_caption_and_only_the_terminal_leaves_their_sources_out():
+    text = " ".join(screen(table()).split())
+    assert text.endswith("– bn-eval (lp-ft): LP-FT trains with the running statistics of BatchNorm frozen, which the paper's fine-tuning "
+                         "does not: they differ in more than the start.")  # fmt: skip
+    (note,) = as_json(table())["footnotes"]
+    assert (note["name"], note["rows"]) == ("bn-eval", ["lp-ft"]) and note["source"].startswith("AnanyaKumar/") and note["text"] in text
 
 
 def test_the_groups_stand_above_the_splits():
@@ -141,6 +153,7 @@ def test_json_holds_fractions_seeds_and_keys():
     plain = json.loads(json.dumps(as_json(table())))
     assert plain["benchmark"] == "made-up" and plain["tiny"] is False
     assert [column["name"] for column in plain["columns"]] == ["id_test", "sketch", "clipart", "avg"]
+    assert [(column["metric"], column["headline"]) for column in plain["columns"]] == [("accuracy", True)] * 4
     ft = plain["rows"][2]
     assert (ft["method"], ft["variant"], ft["seeds"]) == ("ft", [], [0, 1, 2])
     assert ft["cells"][0]["mean"] == pytest.approx(0.91) and ft["cells"][0]["n"] == 3

@@ -6,7 +6,7 @@ import fabricated
 import pytest
 
 from repro.errors import UserError
-from repro.selection import RULES, score, select, worth_keeping
+from repro.selection import RULES, headline, score, select, worth_keeping
 from repro.types import Split
 
 BENCHMARK = fabricated.benchmark()
@@ -45,6 +45,37 @@ def test_test_splits_do_not_influence_fair_rules():
     ]
     for rule in ("id_val", "ood_val", "last"):
         assert select(spoiled, rule, WITH_OOD_VAL).name == select(POINTS, rule, WITH_OOD_VAL).name
+
+
+def test_each_split_counts_by_its_own_headline_metric():
+    """By accuracy, the oracle would take the first; sketch's own metric and clipart's accuracy take the second."""
+    splits = (*fabricated.SPLITS[:3], fabricated.SPLITS[3].model_copy(update={"metric": "macro_f1"}), fabricated.SPLITS[4])
+    benchmark = fabricated.benchmark(splits=splits)
+    points = [
+        point.model_copy(update={"metrics": {**point.metrics, "sketch": {**point.metrics["sketch"], "macro_f1": macro_f1}}})
+        for point, macro_f1 in zip(POINTS[:2], (0.1, 0.6), strict=True)
+    ]
+    assert [score(point, "oracle", benchmark) for point in points] == pytest.approx([(0.1 + 0.2) / 2, (0.6 + 0.9) / 2])
+    assert headline(points[0], splits[3], benchmark) == 0.1 and headline(points[0], splits[4], benchmark) == 0.2
+    with pytest.raises(UserError, match="a result of made-up has no macro F1 on sketch"):
+        score(POINTS[0], "oracle", benchmark)
+
+
+def test_the_oracle_does_not_look_at_splits_beside_the_headline():
+    beside = fabricated.SPLITS[4].model_copy(update={"headline": False})
+    benchmark = fabricated.benchmark(splits=(*fabricated.SPLITS[:4], beside))
+    assert score(POINTS[0], "oracle", benchmark) == 0.9
+    assert select(POINTS, "oracle", benchmark).name == "epoch-1" and select(POINTS, "oracle", BENCHMARK).name == "epoch-2"
+    assert worth_keeping(POINTS, benchmark) == ("epoch-1", "epoch-2", "epoch-4")
+    alone = fabricated.benchmark(splits=(*fabricated.SPLITS[:3], beside))
+    assert worth_keeping(POINTS, alone) == ("epoch-2", "epoch-4")
+    with pytest.raises(UserError, match="no split for selection by oracle"):
+        select(POINTS, "oracle", alone)
+
+
+def test_a_validation_split_may_be_shown_beside_the_headline():
+    quickdraw = Split(name="quickdraw", role="ood_val", column="OOD", headline=False)
+    assert select(POINTS, "ood_val", fabricated.benchmark(splits=(*fabricated.SPLITS, quickdraw))).name == "epoch-3"
 
 
 def test_a_run_with_one_checkpoint_needs_no_selection():

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from repro.stats import INTERVAL, t_interval, t_quantile
+from repro.stats import INTERVAL, lp_ft_interval, t_interval, t_quantile
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 10, 29, 30, 99, 200])
@@ -49,3 +49,28 @@ def test_the_interval_covers_the_mean_as_often_as_it_says(n):
         estimate = t_interval([draw.gauss(0.8, 0.02) for _ in range(n)])
         covered += abs(estimate.mean - 0.8) <= estimate.half
     assert covered / trials == pytest.approx(0.95, abs=4 * (0.95 * 0.05 / trials) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "printed"),
+    [
+        ((0.928, 0.9195, 0.9205), "92.3 (0.4)"),  # FT
+        ((0.825, 0.825, 0.830), "82.7 (0.2)"),  # LP
+        ((0.9355, 0.9355, 0.934), "93.5 (0.1)"),  # LP-FT
+    ],
+)
+def test_lp_fts_interval_is_the_one_printed_for_cifar_10_1(accuracies, printed):
+    """Per seed as AnanyaKumar/transfer_learning@789da4d scripts/get_logits_for_ensembling.ipynb cell 12 records them; printed in Table 2."""
+    estimate = lp_ft_interval(accuracies, ddof=0)
+    assert f"{100 * estimate.mean:.1f} ({100 * estimate.half:.1f})" == printed
+    assert estimate.n == 3
+
+
+def test_lp_fts_interval_by_numpy():
+    import numpy as np
+
+    values = [0.5, 0.6, 0.8, 0.9]
+    for ddof in (0, 1):
+        estimate = lp_ft_interval(values, ddof)
+        assert estimate == pytest.approx((np.mean(values), 1.645 * np.std(values, ddof=ddof) / 2, 4), abs=1e-15)
+    assert lp_ft_interval([0.5], 1) == lp_ft_interval([0.5], 0) == (0.5, None, 1)

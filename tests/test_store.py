@@ -219,6 +219,19 @@ def test_the_frame_has_a_row_per_run_checkpoint_split_and_metric(store):
     assert set(frame.benchmark) == {"made-up"} and not frame.tiny.any()
 
 
+def test_the_frame_marks_the_headline_metric_among_all_and_has_a_row_per_group(store):
+    values = {"accuracy": 0.5, "worst_region": 0.4, "region=Asia": 0.4, "region=Africa": 0.6}
+    point = fabricated.checkpoint().model_copy(update={"metrics": dict.fromkeys(("id_test", "sketch"), values)})
+    fabricated.finish(store, fabricated.run(of=fabricated.with_splits(sketch={"metric": "worst_region"})), point)
+    frame = store.frame()
+    assert len(frame) == 2 * 4
+    assert frame[frame.headline][["split", "metric", "value"]].values.tolist() == [
+        ["id_test", "accuracy", 0.5],
+        ["sketch", "worst_region", 0.4],
+    ]
+    assert frame[(frame.split == "sketch") & (frame.metric == "region=Africa")].value.tolist() == [0.6]
+
+
 def test_the_frame_of_an_empty_store_is_empty(store):
     assert store.frame().empty
 

@@ -33,11 +33,61 @@ def rows(results, **options):
 
 def test_columns_are_the_reported_splits_and_the_average_of_several():
     assert columns_of(fabricated.benchmark()) == (
-        Column("ID", "id_test", ("id_test",)),
-        Column("OOD", "sketch", ("sketch",)),
-        Column("OOD", "clipart", ("clipart",)),
-        Column("OOD", "avg", ("sketch", "clipart")),
+        Column("ID", "id_test", ("id_test",), "accuracy"),
+        Column("OOD", "sketch", ("sketch",), "accuracy"),
+        Column("OOD", "clipart", ("clipart",), "accuracy"),
+        Column("OOD", "avg", ("sketch", "clipart"), "accuracy"),
     )
+
+
+def test_splits_beside_the_headline_come_last_and_enter_no_average():
+    quickdraw = Split(name="quickdraw", role="ood_test", column="OOD")
+    splits = (*fabricated.SPLITS[:3], fabricated.SPLITS[3].model_copy(update={"headline": False}), fabricated.SPLITS[4], quickdraw)
+    benchmark = fabricated.benchmark(splits=splits)
+    names = [(column.name, column.splits, column.headline) for column in columns_of(benchmark) if column.group == "OOD"]
+    assert names == [
+        ("clipart", ("clipart",), True),
+        ("quickdraw", ("quickdraw",), True),
+        ("avg", ("clipart", "quickdraw"), True),
+        ("sketch", ("sketch",), False),
+    ]
+    point = fabricated.checkpoint(sketch=0.1, clipart=0.6, quickdraw=0.8)
+    table = only(build([fabricated.result(fabricated.run(of=benchmark), [point])]))
+    assert [cell.mean for cell in table.rows[0].cells] == pytest.approx([0.5, 0.6, 0.8, 0.7, 0.1])
+    assert "Shown beside the others, in no average: sketch." in table.caption
+
+
+def test_of_different_metrics_there_is_no_average():
+    assert [column.name for column in columns_of(fabricated.with_splits(sketch={"metric": "macro_f1"}))] == ["id_test", "sketch", "clipart"]
+    both = fabricated.with_splits(sketch={"metric": "macro_f1"}, clipart={"metric": "macro_f1"})
+    assert [(column.name, column.metric) for column in columns_of(both)] == [
+        ("id_test", "accuracy"),
+        ("sketch", "macro_f1"),
+        ("clipart", "macro_f1"),
+        ("avg", "macro_f1"),
+    ]
+
+
+# footnotes
+
+
+def test_footnotes_are_the_rows_quirks_each_once():
+    results = [finished("ft", std=(0.228, 0.224, 0.225)), finished("lp-ft", std=(0.228, 0.224, 0.225)), finished("lp")]
+    table = only(build(results))
+    assert [(note.quirk.name, note.rows) for note in table.footnotes] == [
+        ("std-0.228", ("ft (std=0.228,0.224,0.225)", "lp-ft (std=0.228,0.224,0.225)")),
+        ("bn-eval", ("lp-ft (std=0.228,0.224,0.225)",)),
+    ]
+    alike = only(build(results[:2]))
+    assert [(note.quirk.name, note.rows) for note in alike.footnotes] == [("std-0.228", ()), ("bn-eval", ("lp-ft",))]
+    assert only(build([finished("ft")])).footnotes == ()
+
+
+def test_a_row_has_the_quirks_that_its_parent_hands_on():
+    parent = finished("lp", lp_features="train")
+    child = finished("lp-ft", parents={"head": parent.key}, batchnorm="train")
+    table = only(build([parent, child], only=frozenset({child.key})))
+    assert [(note.quirk.name, note.rows) for note in table.footnotes] == [("lp-augmented-features", ())]
 
 
 def test_a_cell_is_the_mean_over_seeds_and_an_average_is_taken_within_each_seed():

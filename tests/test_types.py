@@ -39,6 +39,7 @@ NEUTRAL = {
     "image_size": None,
     "resize": "crop",
     "crop_ratio": None,
+    "pack_side": None,
     "mean": None,
     "std": None,
     "lp_c_min": 1e-7,

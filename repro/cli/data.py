@@ -57,8 +57,8 @@ def fetch(
     from repro.cli import holding
     from repro.cli.transferring import Transfers
     from repro.data.holdings import disk_needed, ensure, needed, state
-    from repro.data.receipt import free_space
     from repro.data.wanted import options_for
+    from repro.paths import free_space
 
     where, chosen = places(context), needed(names)
     options = options_for([found for found in chosen if found.name in names], optional or (), only or ())

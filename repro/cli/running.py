@@ -52,7 +52,8 @@ def run(
     weights: Annotated[
         str | None,
         typer.Option(
-            "--weights", help="Pretrained weights: safetensors, or a torch checkpoint that holds tensors only; random: none, on purpose."
+            "--weights",
+            help="Pretrained weights: safetensors, a torch checkpoint, or an archive of OpenAI's CLIP; random: none, on purpose.",
         ),
     ] = None,
     settings: Annotated[

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from repro import metrics, quirks
 from repro.cli.context import duration, places
 from repro.errors import UserError
 from repro.store import Store
@@ -41,6 +42,7 @@ def show(
         return
     print(f"folder      {folder}")
     _identity(record.run, record.key)
+    _quirks(record.run, store)
     if isinstance(record, Failure):
         print(f"failed      {record.failed}\nerror       {record.error}\n{record.trace}")
     else:
@@ -77,12 +79,33 @@ def _identity(run: Run, key: str) -> None:
         print(f"  {field:<16} {value!s:<24} {run.provenance.get(field, 'default')}")
 
 
+def _quirks(run: Run, store: Store) -> None:
+    found = quirks.of(run, lambda key: _stored(store, key))
+    if found:
+        print("quirks")
+    for quirk in found:
+        print(f"  {quirk.name}: {quirk.text}\n    {quirk.source}")
+
+
+def _stored(store: Store, key: str) -> Run | None:
+    """The run of a key where it is in the store and can be read."""
+    try:
+        result = store.read_result(store.find(key))
+    except UserError:
+        return None
+    return result.run if result else None
+
+
 def _outcome(result: Result) -> None:
-    print("checkpoints")
+    headlines = {split.name: result.run.benchmark.metric_of(split) for split in result.run.benchmark.splits}
+    judged = [split for split in headlines if any(split in point.metrics for point in result.checkpoints)]
+    print(f"checkpoints ({metrics.spell((split, headlines[split]) for split in judged)}, in %)" if judged else "checkpoints")
     for point in result.checkpoints:
-        metrics = "  ".join(f"{split} {100 * value:.1f}" for split, values in point.metrics.items() for value in values.values())
+        shown = "  ".join(f"{split} {_percent(values.get(headlines[split]))}" for split, values in point.metrics.items())
         train = "  ".join(f"{name} {value:.4g}" for name, value in point.train.items())
-        print(f"  {point.name:<12} {metrics}  {train}".rstrip())
+        print(f"  {point.name:<12} {shown}  {train}".rstrip())
+        for split, values in point.metrics.items():
+            _beside(split, {metric: value for metric, value in values.items() if metric != headlines[split]})
     for name, value in result.extras.items():
         print(f"{name:<11} {value}")
     speed = f", {result.images_per_second:,.0f} images/s" if result.images_per_second else ""
@@ -90,3 +113,17 @@ def _outcome(result: Result) -> None:
     print(f"cost        {duration(result.seconds['total'])}{speed}{memory}\nfinished    {result.finished}\nenvironment")
     for name, value in result.environment.items():
         print(f"  {name:<16} {value}")
+
+
+def _beside(split: str, values: dict[str, float]) -> None:
+    """What was measured of a split beside its headline metric: a line of other metrics, then one for each grouping."""
+    lines: dict[str, list[str]] = {}
+    for metric, value in values.items():
+        grouping, _, group = metric.partition("=") if "=" in metric else ("", "", metrics.title(metric))
+        lines.setdefault(grouping, []).append(f"{group} {_percent(value)}")
+    for grouping, entries in lines.items():
+        print(f"    {split}{f' by {grouping}' if grouping else ''}: {', '.join(entries)}")
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"

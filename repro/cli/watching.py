@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 
 from repro.cli.context import duration
 from repro.forecast import Forecast
+from repro.selection import headline
 from repro.types import Failure, Result, Run
 
 
@@ -78,10 +79,9 @@ class Watcher:
 def _headline(result: Result) -> str:
     """The last checkpoint's reported metrics; which checkpoint a table shows is decided later."""
     benchmark = result.run.benchmark
-    metrics = result.checkpoints[-1].metrics
     shown = [
-        f"{split.name} {100 * metrics[split.name][benchmark.metric]:.1f}"
+        f"{split.name} {100 * headline(result.checkpoints[-1], split, benchmark):.1f}"
         for split in benchmark.splits
-        if split.column and split.name in metrics
+        if split.column and split.name in result.checkpoints[-1].metrics
     ]
     return "  ".join(shown) or f"loss {result.checkpoints[-1].train.get('loss', float('nan')):.3f}"

@@ -34,12 +34,11 @@ from repro.data.receipt import (
     lock_of,
     place,
     read_receipt,
-    require_space,
     write_json,
 )
 from repro.data.writer import Writer, safe_name
 from repro.errors import UserError
-from repro.paths import Places, make_writable
+from repro.paths import Places, make_writable, require_space
 
 Progress = Callable[[str, int, int | None], None]
 LISTING = "bundle.json"

@@ -30,13 +30,12 @@ from repro.data.receipt import (
     place,
     read_receipt,
     receipt_for,
-    require_space,
     sync_folder,
     write_json,
 )
 from repro.data.transfer import transfer
 from repro.errors import UserError
-from repro.paths import make_writable
+from repro.paths import make_writable, require_space
 
 Progress = Callable[[str, int, int | None], None]
 PATIENCE = Patience()

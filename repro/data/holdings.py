@@ -20,11 +20,11 @@ from repro.data.marker import (
     stands,
     write_marker,
 )
-from repro.data.receipt import beside, check_file, place, require_space
+from repro.data.receipt import beside, check_file, place
 from repro.data.unpack import check_unpacked
 from repro.data.wanted import size_of, wanted_files
 from repro.errors import UserError
-from repro.paths import Places, make_writable
+from repro.paths import Places, make_writable, require_space
 
 if TYPE_CHECKING:
     from repro.data.layout import Finding

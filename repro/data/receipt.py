@@ -10,7 +10,6 @@ import datetime
 import hashlib
 import json
 import os
-import shutil
 from pathlib import Path
 
 from filelock import FileLock
@@ -21,7 +20,6 @@ from repro.data.manifest import File, Record
 from repro.errors import UserError
 
 BUFFER = 1 << 20
-SPARE = 64 << 20  # bytes left free on a disk that we fill; logs and receipts still need room
 
 
 class Receipt(Record):
@@ -212,21 +210,3 @@ def adopt_file(file: File, path: Path, root: Path) -> Receipt:
             os.replace(link, target)
         write_json(beside(target, ".complete.json"), receipt.model_dump())
     return receipt
-
-
-def free_space(folder: Path) -> int:
-    """Free bytes on the disk of `folder`, which may not exist yet."""
-    while not folder.exists():
-        folder = folder.parent
-    return shutil.disk_usage(folder).free
-
-
-def require_space(folder: Path, needed: int, purpose: str) -> None:
-    """Raise `UserError` where the disk under `folder` (which may not exist yet) lacks `needed` bytes and a little to spare."""
-    free = free_space(folder)
-    if needed > 0 and needed + SPARE > free:
-        raise UserError(
-            f"not enough room on the disk of {folder} for {purpose}",
-            f"it needs {(needed + SPARE) / 1e9:,.2f} GB and {free / 1e9:,.2f} GB are free",
-            "free some space, or keep data elsewhere: repro --data DIR …, or set REPRO_DATA",
-        )

@@ -16,7 +16,8 @@ from repro.data.fields import without_password
 from repro.data.line import Line, Patience, Stopped, TransferError
 from repro.data.manifest import File, Mirror
 from repro.data.part import Origin, Part
-from repro.data.receipt import BUFFER, has_hash, require_space
+from repro.data.receipt import BUFFER, has_hash
+from repro.paths import require_space
 
 OVERLAP = 64 << 10  # bytes asked for again on resume and compared, so that another file is noticed before it is spliced on
 SLOWEST = 1 << 10  # bytes per second; a host that drips less than this over a whole read timeout counts as stalled

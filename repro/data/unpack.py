@@ -16,9 +16,10 @@ from pydantic import ValidationError
 
 from repro.data.manifest import Record
 from repro.data.members import BROKEN, Kind, Refused, members_of
-from repro.data.receipt import SPARE, Check, beside, lock_of, require_space, sync_folder, write_json
+from repro.data.receipt import Check, beside, lock_of, sync_folder, write_json
 from repro.data.writer import TooLarge, Writer
 from repro.errors import UserError
+from repro.paths import SPARE, require_space
 
 RATIO = 100  # unpacked bytes per byte of archive; photographs give 1, text 10, and bombs over 1,000
 FLOOR = 1 << 30  # bytes that any archive may unpack to, however small it is

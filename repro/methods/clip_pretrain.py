@@ -31,7 +31,7 @@ METHOD = Method(
 def start(job: Job) -> Backbone:
     """Both towers from random weights; captions are tokenised once."""
     net = job.backbone(pretrained=False)
-    pack = job.images(job.split_with_role("pretrain")).pack
+    pack = job.images(job.split_with_role("pretrain"), augmented=True).pack
     job.tokens, job.caption_of = net.tokenize(list(pack.captions)).to(job.device), pack.caption_of
     return net
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from repro import backbones
 from repro.errors import UserError, nearest
+from repro.nn import layouts, openai, torchscript
 from repro.nn.images import Preprocess
 from repro.nn.weights import load_weights, match
 from repro.types import BackboneRef
@@ -43,28 +44,57 @@ class Backbone(nn.Module):
         return self
 
 
+def entry_of(reference: BackboneRef) -> backbones.Entry:
+    """The entry that a reference names, with the reference's keyword arguments."""
+    named = backbones.named().get(reference.name)
+    if named:
+        return named._replace(kwargs={**named.kwargs, **reference.kwargs})
+    library, arch = reference.name.split(":", 1)
+    return backbones.Entry(reference.name, library, arch, "", library == "open_clip", reference.kwargs)
+
+
 def build(reference: BackboneRef) -> tuple[Backbone, tuple[str, ...]]:
     """The network with random weights, and the prefixes of keys (its classifier) that a weights file may hold besides."""
-    entry = next((entry for entry in backbones.named().values() if entry.name == reference.name), None)
-    library, arch = (entry.library, entry.arch) if entry else tuple(reference.name.split(":", 1))
-    kwargs = {**(entry.kwargs if entry else {}), **reference.kwargs}
+    entry = entry_of(reference)
     makers = {"timm": _timm, "torchvision": _torchvision, "open_clip": _open_clip}
     try:
-        return makers[library](arch, kwargs)
+        net, droppable = makers[entry.library](entry.arch, entry.kwargs)
     except TypeError as error:
-        raise UserError(f"{reference.name} does not take these arguments: {kwargs}", str(error), "repro list backbones") from None
+        raise UserError(f"{reference.name} does not take these arguments: {entry.kwargs}", str(error), "repro list backbones") from None
+    if entry.preprocess:
+        images = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.preprocess.items()}
+        net.preprocess = Preprocess(**images)
+    if entry.layout and not backbones.layouts()[entry.layout].classifier:
+        droppable = ()
+    return net, droppable
 
 
-def load(backbone: Backbone, droppable: tuple[str, ...], path: Path) -> None:
-    """Fill a backbone from a weights file of its own library's layout; text tower and image tower, or image tower alone."""
-    state = load_weights(path)
-    if any(key.startswith("visual.") for key in state):
-        from open_clip.model import convert_to_custom_text_state_dict
+def load(net: Backbone, droppable: tuple[str, ...], path: Path, reference: BackboneRef) -> dict[str, Any]:
+    """Fill a backbone from a weights file: of its own library's names, or of the original format that the named backbone comes in.
 
-        # CLIP's first layout has the text tower's keys at the top, ours has them below "text."
-        match(backbone, convert_to_custom_text_state_dict(state), str(path), droppable)
-    else:
-        match(backbone.visual, state, str(path), droppable)
+    Every key is accounted for; what was matched and what dropped is returned, JSON-ready. `UserError`: keys that do not fit, a file of
+    another kind, or CLIP weights of OpenAI for a network without QuickGELU.
+    """
+    entry, state = entry_of(reference), layouts.without_parallel(load_weights(path))
+    found = layouts.recognise(state)
+    if torchscript.is_archive(path):
+        found = backbones.layouts()["openai"]
+    if found is None:
+        found = backbones.Layout(entry.library, f"a state dict of {entry.library}")
+    elif found.name == "openai":
+        openai.require_fit(net, entry, state, path)
+    elif found.name != entry.layout:
+        owners = backbones.with_layout(found.name)
+        raise UserError(
+            f"{path} does not fit {reference.name}",
+            f"it is {found.caption}, the format of {' and '.join(owners)}",
+            " or ".join(f"--backbone {owner} --weights {path}" for owner in owners),
+        )
+    state, dropped = layouts.rename(state, found, str(path))
+    state = layouts.library_names(state)
+    whole = net.text is not None or any(key.startswith("visual.") for key in state)
+    matched = match(net if whole else net.visual, state, str(path), droppable)
+    return {"file": path.name, "layout": found.name, **matched._asdict(), "dropped": dropped | matched.dropped}
 
 
 def _no_such(library: str, arch: str, known: list[str]) -> UserError:

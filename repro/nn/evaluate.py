@@ -1,4 +1,4 @@
-"""The judge: logits of a split, and the benchmark's metric of them."""
+"""The judge: logits of every split, and the benchmark's metrics of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from repro.metrics import BY_NAME
+from repro.metrics import evaluate, require_headlines
 from repro.nn.images import Images
 from repro.types import Benchmark
 
@@ -31,10 +31,15 @@ def outputs(
 
 
 def judge(model: nn.Module, splits: dict[str, Images], benchmark: Benchmark) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
-    """Logits (N, K) and metrics of every split, in evaluation mode; the model's mode is restored."""
+    """Logits (N, K) and metrics of every split, in evaluation mode; the model's mode is restored.
+
+    A split whose headline metric cannot be had is a `UserError`.
+    """
     training = model.training
     model.eval()
     logits = {name: outputs(model, images).numpy() for name, images in splits.items()}
     model.train(training)
-    metric = BY_NAME[benchmark.metric]
-    return logits, {name: {benchmark.metric: metric(values, splits[name].pack.labels.numpy())} for name, values in logits.items()}
+    groups = {name: images.pack.groups for name, images in splits.items()}
+    metrics = {name: evaluate(benchmark, values, splits[name].pack.labels.numpy(), groups[name]) for name, values in logits.items()}
+    require_headlines(benchmark, metrics, groups)
+    return logits, metrics

@@ -31,8 +31,14 @@ class Preprocess(NamedTuple):
             recipe.crop_ratio or self.crop_ratio,
         )
 
-    def resize(self, recipe: Recipe) -> Resize:
-        """How packs are made: the evaluation transform's resize; a random resized crop then samples from its full, uncropped frame."""
+    def resize(self, recipe: Recipe, augmented: bool = False) -> Resize:
+        """How packs are made: the evaluation transform's resize, from whose full, uncropped frame a random resized crop samples.
+
+        With `pack_side` it samples from the original frame, or from one no smaller than that, as torchvision's RandomResizedCrop does.
+        """
+        if augmented and recipe.augment.startswith("rrc") and recipe.pack_side is not None:
+            limit = Resize(side=recipe.pack_side, mode="limit", interpolation=self.interpolation)
+            return limit if limit.side else limit.model_copy(update={"interpolation": "bilinear"})  # nothing is resized
         side = self.size if recipe.resize == "squash" else round(self.size / self.crop_ratio)
         return Resize(side=side, mode=recipe.resize, interpolation=self.interpolation)
 
@@ -60,14 +66,19 @@ class Images:
 
     def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> torch.Tensor:
         """Normalised float images (B, 3, S, S), channels last in memory, for the examples of `index` (B,)."""
-        pixels, sizes = self.pack.gather(index)
-        pixels = pixels.to(self.device, non_blocking=True)
         size = self.preprocess.size
         if self.augment.startswith("rrc") and uniforms is not None:
-            boxes = augment.random_resized_crop_boxes(sizes, uniforms[index], self.recipe.rrc_scale)
-            pixels = augment.crop_resize(pixels, boxes, size, self.preprocess.interpolation)
+            boxes = augment.random_resized_crop_boxes(self.pack.sizes(index), uniforms[index], self.recipe.rrc_scale)
+            if self.recipe.pack_side is None:
+                frames, _ = self.pack.gather(index)
+            else:  # of frames that may be large, only the crops are read
+                frames, boxes = self.pack.gather_boxes(index, boxes)
+            pixels = augment.crop_resize(frames.to(self.device, non_blocking=True), boxes, size, self.preprocess.interpolation)
+        elif self.augment.startswith("rrc") and self.recipe.pack_side is not None:
+            raise ValueError("frames that were packed for random resized crops have no evaluation transform")
         else:
-            pixels = augment.center_crop(pixels, sizes, size)
+            frames, sizes = self.pack.gather(index)
+            pixels = augment.center_crop(frames.to(self.device, non_blocking=True), sizes, size)
         if self.augment.startswith("shift") and uniforms is not None:
             pixels = augment.shift(pixels, uniforms[index], self.recipe.shift)
         if self.augment.endswith("flip") and uniforms is not None:

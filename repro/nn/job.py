@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from repro.errors import UserError
 from repro.examples import Examples
 from repro.nn import backbones, packs
 from repro.nn.backbones import Backbone
+from repro.nn.broken_images import BrokenImages
 from repro.nn.images import Images, Preprocess
 from repro.nn.model import Classifier
 from repro.nn.seeding import seed_torch
@@ -48,7 +49,10 @@ class ParentRun(NamedTuple):
 
 @dataclass
 class Job:
-    """`parents`: role → run. `on_step(done, total, what)` is called as work proceeds; `extras` end up in the result."""
+    """`parents`: role → run. `on_step(done, total, what)` is called as work proceeds; `extras` end up in the result.
+
+    `uses` are the splits that the run will look at and whether augmented: at the first that is not packed, all are.
+    """
 
     run: Run
     device: torch.device
@@ -56,6 +60,7 @@ class Job:
     examples: Callable[[Benchmark, Split], Examples]
     parents: dict[str, ParentRun] = field(default_factory=dict)
     weights_file: Path | None = None
+    uses: Sequence[tuple[str, bool]] = ()
     on_step: Callable[[int, int, str], None] = lambda done, total, what: None
     extras: dict[str, Any] = field(default_factory=dict)
     preprocess: Preprocess | None = None
@@ -78,7 +83,7 @@ class Job:
             parent = self.parents["backbone"]
             match(net, parent.weights(parent.result.checkpoints[-1].name), f"run {parent.result.key}")
         elif pretrained and self.weights_file:
-            backbones.load(net, droppable, self.weights_file)
+            self.extras["weights"] = backbones.load(net, droppable, self.weights_file, self.run.backbone)
         self.preprocess = net.preprocess.with_recipe(self.recipe)
         return net.to(self.device, memory_format=torch.channels_last)  # as images lie in memory
 
@@ -90,12 +95,37 @@ class Job:
 
     def images(self, split: str, augmented: bool = False) -> Images:
         """A split as batches, packed first where it is not yet; the backbone must have been built, since it says how images are prepared."""
-        declared, resize = self.benchmark.split(split), self.preprocess.resize(self.recipe)
-        folder = packs.folder_of(self.packs, self.benchmark, declared, resize)
+        folder, resize = self._pack(split, augmented)
         if not packs.exists(folder):
-            examples = self.examples(self.benchmark, declared)
-            packs.build(folder, examples, resize, lambda done: self.on_step(done, len(examples.sources), f"packing {split}"))
-        return Images(packs.open_pack(folder), self.preprocess, self.device, self.recipe, augmented)
+            self.pack_all([(split, augmented), *self.uses])
+        pack = packs.open_pack(folder)
+        name = f"{split}, pack_side {resize.side}" if resize.mode == "limit" else split
+        self.extras.setdefault("packs", {})[name] = pack.content[:16]
+        return Images(pack, self.preprocess, self.device, self.recipe, augmented)
+
+    def pack_all(self, uses: Iterable[tuple[str, bool]]) -> None:
+        """Pack those of `uses` (split, whether augmented) that are not packed yet; their broken images are all reported at once."""
+        errors = [error for split, augmented in uses if (error := self._pack_one(split, augmented))]
+        listing = self._pack(self.benchmark.splits[0].name, False)[0].with_name("broken-images.txt")
+        if errors:
+            raise BrokenImages.together(errors, self.benchmark.needs, listing)
+        listing.unlink(missing_ok=True)
+
+    def _pack_one(self, split: str, augmented: bool) -> BrokenImages | None:
+        folder, resize = self._pack(split, augmented)
+        if packs.exists(folder):
+            return None
+        examples = self.examples(self.benchmark, self.benchmark.split(split))
+        try:
+            packs.build(folder, examples, resize, lambda done: self.on_step(done, len(examples.sources), f"packing {split}"), split)
+        except BrokenImages as error:
+            return error
+        return None
+
+    def _pack(self, split: str, augmented: bool) -> tuple[Path, packs.Resize]:
+        """Where the pack of a split is, and how its images enter it: for augmentation from larger frames, by another transform."""
+        resize = self.preprocess.resize(self.recipe, augmented)
+        return packs.folder_of(self.packs, self.benchmark, self.benchmark.split(split), resize), resize
 
     def split_with_role(self, role: str) -> str:
         return self.benchmark.with_role(role)[0].name

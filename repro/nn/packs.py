@@ -5,48 +5,37 @@ packs/<benchmark>-<data>/<split>-<transform>/{images.bin, shapes.npy, labels.npy
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from filelock import FileLock
-from PIL import Image
 
 from repro.errors import UserError
 from repro.examples import Examples
+from repro.nn.broken_images import Broken, BrokenImages
+from repro.nn.decoding import Chunk, Resize, decoded, expected_bytes
+from repro.paths import no_room, require_space
 from repro.store import write_atomically
-from repro.types import Benchmark, Record, Split, digest
+from repro.types import Benchmark, Split, digest
 
 FORMAT = 2  # raised when the bytes of a pack would change
-
-
-class Resize(Record):
-    """How images enter a pack: `side` in pixels; `crop` resizes the short side to it, `squash` both sides; antialiased as PIL does."""
-
-    side: int
-    mode: str
-    interpolation: str = "bilinear"
-
-    def __call__(self, image: Image.Image) -> Image.Image:
-        width, height = image.size
-        if self.mode == "squash":
-            size = (self.side, self.side)
-        else:  # torchvision.transforms.Resize(int): the long side is truncated
-            short = min(width, height)
-            size = (int(self.side * width / short), int(self.side * height / short))
-        # In two calls, so that columns come first in every version of Pillow: from 13 on, one call may take the rows first, which
-        # changes 8-bit roundings (python-pillow#9549), and the papers' numbers are from before.
-        filter = Image.Resampling[self.interpolation.upper()]
-        return image.resize((size[0], height), filter).resize(size, filter)
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class Pack(NamedTuple):
-    """One packed split. `images`: uint8, (N, H, W, 3) where all sizes agree, else flat with `shapes` (N, 2) and `starts` (N,)."""
+    """One packed split. `images`: uint8, (N, H, W, 3) where all sizes agree, else flat with `shapes` (N, 2) and `starts` (N,).
+
+    `content` is a sha256 of all that the pack holds: packs that have it in common are the same images with the same labels.
+    """
 
     images: torch.Tensor
     shapes: np.ndarray
@@ -55,6 +44,7 @@ class Pack(NamedTuple):
     captions: tuple[str, ...]
     caption_of: torch.Tensor | None
     groups: dict[str, np.ndarray]
+    content: str
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -63,55 +53,65 @@ class Pack(NamedTuple):
     def uniform(self) -> bool:
         return self.images.ndim == 4
 
+    def sizes(self, index: torch.Tensor) -> torch.Tensor:
+        """(B, 2): height and width of each image."""
+        return torch.from_numpy(self.shapes[index.cpu().numpy()])
+
     def gather(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """uint8 images (B, H, W, 3), padded with zeros on the right and below where sizes differ, and their sizes (B, 2)."""
-        sizes = torch.from_numpy(self.shapes[index.cpu().numpy()])
+        sizes = self.sizes(index)
         if self.uniform:
             return self.images[index.to(self.images.device)], sizes
-        height, width = sizes.amax(dim=0).tolist()
-        batch = torch.zeros(len(index), height, width, 3, dtype=torch.uint8)
-        for row, (example, (h, w)) in enumerate(zip(index.tolist(), sizes.tolist(), strict=True)):
-            start = int(self.starts[example])
-            batch[row, :h, :w] = self.images[start : start + h * w * 3].view(h, w, 3)
-        return batch, sizes
+        return self._framed(index, torch.cat([torch.zeros_like(sizes), sizes], dim=1)), sizes
+
+    def gather_boxes(self, index: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images that hold the `boxes` (B, 4) of (top, left, height, width), and where these lie in them.
+
+        Of images of different sizes only the boxes themselves are read: of original frames they are often a small part.
+        """
+        if self.uniform:
+            return self.gather(index)[0], boxes
+        return self._framed(index, boxes.long()), torch.cat([torch.zeros_like(boxes[:, :2]), boxes[:, 2:]], dim=1)
+
+    def _framed(self, index: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+        batch = torch.zeros(len(index), *boxes[:, 2:].amax(dim=0).tolist(), 3, dtype=torch.uint8)
+        for row, (example, (top, left, height, width)) in enumerate(zip(index.tolist(), boxes.tolist(), strict=True)):
+            start, (h, w) = int(self.starts[example]), self.shapes[example].tolist()
+            frame = self.images[start : start + h * w * 3].view(h, w, 3)
+            batch[row, :height, :width] = frame[top : top + height, left : left + width]
+        return batch
 
 
-def _decode(source: Path | np.ndarray) -> Image.Image:
-    if isinstance(source, np.ndarray):
-        return Image.fromarray(source)
-    with Image.open(source) as image:
-        return image.convert("RGB")
-
-
-def _write(folder: Path, examples: Examples, resize: Resize, on_image: Callable[[int], None]) -> None:
-    """Decode everything into `folder`; unreadable images are all collected before the error names them."""
-    shapes = np.zeros((len(examples.sources), 2), np.int64)
-    unreadable: list[str] = []
-    with open(folder / "images.bin", "wb") as file:
-        for row, source in enumerate(examples.sources):
-            try:
-                pixels = np.asarray(resize(_decode(source)))
-            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # Pillow calls a broken PNG a SyntaxError
-                unreadable.append(str(source))
-                continue
-            shapes[row] = pixels.shape[:2]
-            file.write(pixels.tobytes())
-            on_image(row + 1)
+def _write(folder: Path, examples: Examples, chunks: Iterator[Chunk], on_image: Callable[[int], None], split: str) -> str:
+    """Write everything but the marker and return the hash of the content; all broken images are found before the error names them."""
+    shapes: list[tuple[int, int]] = []
+    broken: list[Broken] = []
+    seen = hashlib.sha256()
+    with open(folder / "images.bin", "wb") as file, contextlib.closing(chunks):
+        for chunk in chunks:
+            broken += chunk.broken
+            if not broken:  # otherwise there will be no pack, and the rest is only looked at
+                file.write(chunk.pixels)
+                seen.update(chunk.pixels)
+            for shape in chunk.shapes:
+                shapes.append(shape)
+                on_image(len(shapes))
         file.flush()
         os.fsync(file.fileno())
-    if unreadable:
-        shown = ", ".join(unreadable[:5]) + (f" and {len(unreadable) - 5} more" if len(unreadable) > 5 else "")
-        raise UserError(
-            f"{len(unreadable)} of {len(examples.sources)} images cannot be read: {shown}",
-            "the file is truncated or no image",
-            f"replace or remove {'it' if len(unreadable) == 1 else 'them'}, then run the same command again",
-        )
-    np.save(folder / "shapes.npy", shapes)
-    np.save(folder / "labels.npy", examples.labels.astype(np.int64))
+    if broken:
+        raise BrokenImages({split: (broken, len(examples.sources))})
+    arrays = {"shapes": np.array(shapes, np.int64).reshape(-1, 2), "labels": examples.labels}
     if examples.caption_of is not None:
-        np.save(folder / "caption_of.npy", examples.caption_of.astype(np.int64))
+        arrays["caption_of"] = examples.caption_of
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array.astype(np.int64))
     if examples.groups:
         np.savez(folder / "groups.npz", **examples.groups)
+    arrays |= {f"groups/{name}": values for name, values in sorted(examples.groups.items())}
+    for name, array in arrays.items():
+        seen.update(f"{name} {array.shape} ".encode() + array.astype("<i8").tobytes())
+    seen.update(json.dumps(examples.captions).encode())
+    return seen.hexdigest()
 
 
 def folder_of(packs: Path, benchmark: Benchmark, split: Split, resize: Resize) -> Path:
@@ -120,12 +120,39 @@ def folder_of(packs: Path, benchmark: Benchmark, split: Split, resize: Resize) -
     return packs / name / f"{split.name}-{digest([FORMAT, resize])[:12]}"
 
 
+def _marker(folder: Path) -> dict[str, Any] | None:
+    """The marker of the pack in `folder`, None where there is no whole one."""
+    try:
+        marker = json.loads((folder / "pack.json").read_text())
+    except (OSError, ValueError):
+        return None
+    return marker if "content" in marker else None  # packs had none once; such a one is made again, because results name it
+
+
 def exists(folder: Path) -> bool:
-    return (folder / "pack.json").exists()
+    return _marker(folder) is not None
 
 
-def build(folder: Path, examples: Examples, resize: Resize, on_image: Callable[[int], None]) -> None:
-    """Make the pack at `folder` unless it is there; a half-made one is never seen under its name."""
+def _histogram(labels: np.ndarray) -> dict[str, int]:
+    return {str(label): int(count) for label, count in zip(*np.unique(labels, return_counts=True), strict=True)}
+
+
+def build(
+    folder: Path,
+    examples: Examples,
+    resize: Resize,
+    on_image: Callable[[int], None],
+    split: str | None = None,
+    threads: int | None = None,
+) -> None:
+    """Make the pack at `folder` unless it is there; a half-made one is never seen under its name.
+
+    `split` is what errors call it; `threads` decode (None: one per core). `BrokenImages` where images are missing or unreadable,
+    `UserError` where the disk has too little room.
+    """
+    split = split or folder.name
+    if len(examples.labels) != len(examples.sources):
+        raise ValueError(f"{split} has {len(examples.sources)} images and {len(examples.labels)} labels")
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.unfinished")
     with FileLock(folder.with_name(f".{folder.name}.lock")):
@@ -133,19 +160,27 @@ def build(folder: Path, examples: Examples, resize: Resize, on_image: Callable[[
             return
         for left in (temporary, folder):  # by a process that was killed, or by somebody who began to remove the pack
             shutil.rmtree(left, ignore_errors=True)
+        expected = expected_bytes(examples.sources, resize)
+        require_space(folder.parent, expected, f"the pack of {split}", "packs")
         temporary.mkdir()
+        chunks = decoded(examples.sources, resize, expected, threads)
         try:
-            _write(temporary, examples, resize, on_image)
-            histogram = {str(label): int(count) for label, count in zip(*np.unique(examples.labels, return_counts=True), strict=True)}
-            marker = {
+            marker = {"content": _write(temporary, examples, chunks, on_image, split)}
+            marker |= {
                 "examples": len(examples.sources),
                 "image_bytes": (temporary / "images.bin").stat().st_size,
                 "resize": resize.model_dump(),
-                "labels": histogram,
+                "labels": _histogram(examples.labels),
                 "captions": examples.captions,
             }
             write_atomically(temporary / "pack.json", json.dumps(marker, indent=1))
+            open_pack(temporary)  # what was written is what the examples said
             os.rename(temporary, folder)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            why = f"{error.strerror}: its images need {expected:,} bytes"
+            raise no_room(folder.parent, f"the pack of {split}", why, "packs") from None
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -155,9 +190,11 @@ def _damaged(folder: Path, why: str) -> UserError:
 
 
 def open_pack(folder: Path) -> Pack:
-    """Map a finished pack; its sizes are checked against its marker, a mismatch is a `UserError`."""
+    """Map a finished pack; its sizes and labels are checked against its marker, a mismatch is a `UserError`."""
+    marker = _marker(folder)
+    if marker is None:
+        raise _damaged(folder, "its pack.json is not there or not whole")
     try:
-        marker = json.loads((folder / "pack.json").read_text())
         shapes, labels = np.load(folder / "shapes.npy"), np.load(folder / "labels.npy")
         areas = shapes[:, 0] * shapes[:, 1] * 3
         actual = (folder / "images.bin").stat().st_size
@@ -165,6 +202,8 @@ def open_pack(folder: Path) -> Pack:
         raise _damaged(folder, str(error)) from None
     if not (len(labels) == len(shapes) == marker["examples"] and actual == marker["image_bytes"] == areas.sum()):
         raise _damaged(folder, f"{actual} bytes of images, {marker['image_bytes']} expected")
+    if _histogram(labels) != marker["labels"]:
+        raise _damaged(folder, "its labels are not those that were packed")
     flat = torch.from_numpy(np.memmap(folder / "images.bin", np.uint8, mode="c"))
     uniform = len(shapes) > 0 and (shapes == shapes[0]).all()
     caption_of = torch.from_numpy(np.load(folder / "caption_of.npy")) if (folder / "caption_of.npy").exists() else None
@@ -177,4 +216,5 @@ def open_pack(folder: Path) -> Pack:
         captions=tuple(marker["captions"]),
         caption_of=caption_of,
         groups=groups,
+        content=marker["content"],
     )

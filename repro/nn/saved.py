@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from repro.errors import UserError
 from repro.nn.weights import save_weights
 from repro.types import Checkpoint
 
@@ -84,6 +85,13 @@ def resume(trainer: Trainer) -> None:
     if state is None:
         os.replace(path, path.with_name("state.damaged"))
         return
+    packed = trainer.job.extras.get("packs")
+    if state["extras"].get("packs", packed) != packed:
+        raise UserError(
+            f"run {trainer.job.run.key} was interrupted, and its images are others now",
+            "their packs were made again since, and did not come out as before",
+            f"rm -r {path.parent}, then run the same command again",
+        )
     trainer.model.load_state_dict(state["model"])
     if trainer.optimizer and state["optimizer"]:
         trainer.optimizer.load_state_dict(state["optimizer"])

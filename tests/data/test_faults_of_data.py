@@ -193,7 +193,7 @@ def test_full_disk(server, archive, small_disk, monkeypatch):
     with pytest.raises(UserError, match="not enough room"):
         unpack(archive, small_disk / "out", "tar")
     with monkeypatch.context() as blind, pytest.raises(UserError) as caught:
-        blind.setattr("repro.data.receipt.SPARE", -(1 << 40))
+        blind.setattr("repro.paths.SPARE", -(1 << 40))
         blind.setattr("repro.data.unpack.SPARE", -(1 << 40))
         unpack(archive, small_disk / "out", "tar")
     assert "No space" in caught.value.why and read_tree(small_disk / "out") == {}

@@ -7,3 +7,10 @@ import torch
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def quick_initialisation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights are overwritten, so the slow distributions that libraries draw them from are not needed."""
+    for name in ("trunc_normal_", "normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_uniform_"):
+        monkeypatch.setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor.detach().uniform_(-0.05, 0.05))

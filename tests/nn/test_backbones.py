@@ -8,6 +8,7 @@ import open_clip
 import pytest
 import timm
 import torch
+from original_formats import shake
 from PIL import Image
 from shared_folder import shared
 from torchvision import models, transforms
@@ -20,31 +21,20 @@ from repro.nn.images import Images
 from repro.nn.weights import save_weights
 from repro.types import BackboneRef, Recipe
 
+pytestmark = pytest.mark.usefixtures("quick_initialisation")
 
-@pytest.fixture(autouse=True)
-def quick_initialisation(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights are overwritten here, so the slow distributions that libraries draw them from are not needed."""
-    for name in ("trunc_normal_", "normal_", "kaiming_normal_", "kaiming_uniform_", "xavier_uniform_"):
-        monkeypatch.setattr(torch.nn.init, name, lambda tensor, *args, **kwargs: tensor.detach().uniform_(-0.05, 0.05))
+
+def reference_to(spelling: str) -> BackboneRef:
+    entry = named.find(spelling)
+    return BackboneRef(name=entry.name, kwargs=entry.kwargs)
 
 
 def build(spelling: str) -> tuple[backbones.Backbone, tuple[str, ...]]:
-    entry = named.find(spelling)
-    return backbones.build(BackboneRef(name=entry.name, kwargs=entry.kwargs))
+    return backbones.build(reference_to(spelling))
 
 
 def noise(size: int, count: int = 2) -> torch.Tensor:
     return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(0))
-
-
-def shake(module: torch.nn.Module) -> torch.nn.Module:
-    """Weights, and BatchNorm statistics that are no longer 0 and 1, so that a tensor left out shows."""
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for name, tensor in module.state_dict().items():
-            if tensor.is_floating_point():
-                tensor.add_(0.02 * torch.rand(tensor.shape, generator=generator)) if "running" not in name else tensor.add_(0.1)
-    return module.eval()
 
 
 def check_against_full_model(full: torch.nn.Module, spelling: str, size: int, tmp_path: Path) -> backbones.Backbone:
@@ -55,7 +45,7 @@ def check_against_full_model(full: torch.nn.Module, spelling: str, size: int, tm
     last.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     save_weights(tmp_path / "full.safetensors", full.state_dict())
     net, droppable = build(spelling)
-    backbones.load(net, droppable, tmp_path / "full.safetensors")
+    backbones.load(net, droppable, tmp_path / "full.safetensors", reference_to(spelling))
     with torch.no_grad():
         full(noise(size))
         features = net.eval().visual(noise(size))
@@ -143,7 +133,7 @@ def test_open_clip_weights_load_in_both_of_its_layouts(custom: bool, tmp_path: P
     full = shake(open_clip.create_model("digits-clip", force_custom_text=custom))
     save_weights(tmp_path / "clip.safetensors", full.state_dict())
     net, droppable = build("digits-clip")
-    backbones.load(net, droppable, tmp_path / "clip.safetensors")
+    backbones.load(net, droppable, tmp_path / "clip.safetensors", reference_to("digits-clip"))
     net.eval()
     tokens = net.tokenize(["the digit one", "the digit two"])
     with torch.no_grad():
@@ -209,7 +199,7 @@ def test_pretrained_mobilenet_gives_the_logits_of_its_own_loader() -> None:
     spec.loader.exec_module(loader)
     reference = loader.MobileNet(WEIGHTS.parent / "mobilenet_v2_1.0_224_imagenet.npz").eval()
     net, droppable = build("timm:mobilenetv2_100,pad_type=same")
-    backbones.load(net, droppable, WEIGHTS)
+    backbones.load(net, droppable, WEIGHTS, reference_to("timm:mobilenetv2_100,pad_type=same"))
     classifier = {name: tensor for name, tensor in load_file(WEIGHTS).items() if name.startswith("classifier.")}
     assert classifier["classifier.weight"].shape == (1001, 1280) == (1001, net.dim)
     images = noise(128, 3).clamp(-1, 1)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import fabricated
 import numpy as np
 import pytest
 import torch
@@ -9,10 +10,11 @@ from tiny_digits import places_at
 from torch import nn
 
 from repro import plugins
+from repro.errors import UserError
 from repro.examples import Examples
 from repro.nn import evaluate, packs
 from repro.nn.images import Images, Preprocess
-from repro.types import Recipe
+from repro.types import Grouping, Recipe
 
 
 @pytest.fixture
@@ -40,3 +42,31 @@ def test_metrics_are_of_the_logits_in_evaluation_mode(images: Images, training: 
     assert np.abs(logits["id_test"] - expected).max() < 1e-5
     assert metrics == {"id_test": {"accuracy": pytest.approx((expected.argmax(axis=1) == np.arange(70) % 10).mean())}}
     assert model.training is training and not any(parameter.grad is not None for parameter in model.parameters())
+
+
+def test_groups_of_the_pack_become_metrics_and_a_missing_headline_is_refused(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    arrays = list(np.random.default_rng(0).integers(0, 256, (30, 8, 8, 3), dtype=np.uint8))
+    region = np.arange(30) % 3
+    packs.build(
+        tmp_path / "p",
+        Examples(arrays, np.arange(30) % 2, groups={"region": region}),
+        packs.Resize(side=8, mode="squash"),
+        lambda done: None,
+    )
+    images = Images(packs.open_pack(tmp_path / "p"), Preprocess(8, (0.5,) * 3, (0.5,) * 3), torch.device("cpu"), Recipe(), False)
+    grouping = Grouping(name="region", values=("Asia", "Africa", "Other", "Oceania"), ignored=("Other",))
+    benchmark = fabricated.with_splits(sketch={"metric": "worst_region"}).model_copy(update={"groupings": (grouping,)})
+    logits, metrics = evaluate.judge(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), {"sketch": images}, benchmark)
+    right = logits["sketch"].argmax(axis=1) == np.arange(30) % 2
+    share = [right[region == number].mean() for number in range(3)]
+    assert metrics["sketch"] == {
+        "accuracy": pytest.approx(right.mean()),
+        "worst_region": pytest.approx(min(share[:2])),
+        "region=Asia": pytest.approx(share[0]),
+        "region=Africa": pytest.approx(share[1]),
+        "region=Other": pytest.approx(share[2]),
+    }
+    elsewhere = benchmark.model_copy(update={"groupings": (grouping.model_copy(update={"name": "country"}),)})
+    with pytest.raises(UserError, match="split sketch has no worst-region accuracy"):
+        evaluate.judge(nn.Sequential(nn.Flatten(), nn.Linear(192, 2)), {"sketch": images}, elsewhere)

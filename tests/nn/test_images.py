@@ -8,8 +8,10 @@ import torch
 from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
+from torchvision.transforms.v2 import functional as TF
 
 from repro.examples import Examples
+from repro.nn import augment as augmentation
 from repro.nn import packs
 from repro.nn.images import Images, Preprocess
 from repro.types import Recipe
@@ -26,7 +28,7 @@ def arrays() -> list[np.ndarray]:
 
 def images_of(arrays: list[np.ndarray], folder: Path, preprocess: Preprocess, recipe: Recipe, augmented: bool = False) -> Images:
     preprocess = preprocess.with_recipe(recipe)
-    packs.build(folder, Examples(arrays, np.arange(len(arrays))), preprocess.resize(recipe), lambda done: None)
+    packs.build(folder, Examples(arrays, np.arange(len(arrays))), preprocess.resize(recipe, augmented), lambda done: None)
     return Images(packs.open_pack(folder), preprocess, CPU, recipe, augmented)
 
 
@@ -93,3 +95,54 @@ def test_a_random_resized_crop_samples_from_the_whole_frame(tmp_path: Path) -> N
     assert ours.batch(torch.arange(200), None).max() == 0
     bright = ours.batch(torch.arange(200), ours.uniforms(0, 0)).amax(dim=(1, 2, 3)) > 0.5
     assert 0.1 < bright.float().mean() < 0.9
+
+
+def test_only_a_random_resized_crop_is_packed_at_another_size() -> None:
+    own = Preprocess(224, MEAN, STD, "bicubic", 0.875)
+    evaluation = packs.Resize(side=256, mode="crop", interpolation="bicubic")
+    for augment in ("none", "flip", "shift", "rrc", "rrc_flip"):
+        for side in (None, 0, 512):
+            recipe = Recipe(augment=augment, pack_side=side)
+            assert own.resize(recipe) == own.resize(recipe, augmented=False) == evaluation
+            changed = augment.startswith("rrc") and side is not None
+            assert own.resize(recipe, augmented=True).mode == ("limit" if changed else "crop")
+    assert own.resize(Recipe(augment="rrc", pack_side=512), True) == packs.Resize(side=512, mode="limit", interpolation="bicubic")
+    original = [Preprocess(224, MEAN, STD, kind).resize(Recipe(augment="rrc", pack_side=0), True) for kind in ("bilinear", "bicubic")]
+    assert original[0] == original[1], "what is not resized is packed once"
+
+
+FULL_SIZES = [(480, 640), (1080, 720), (333, 500), (96, 1300), (60, 50), (720, 1024)]
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_crops_of_original_frames_are_those_of_pillow_and_torchvision(tmp_path: Path, interpolation: str) -> None:
+    """From files of different sizes, larger than any evaluation frame and smaller: each crop is Pillow's of the file, within a level."""
+    rng, files = np.random.default_rng(0), []
+    for number, (height, width) in enumerate(FULL_SIZES):
+        files.append(tmp_path / f"{number}.png")
+        Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(files[-1])
+    recipe = Recipe(augment="rrc", pack_side=0)
+    ours = images_of(files, tmp_path / "p", Preprocess(64, (0.0,) * 3, (1.0,) * 3, interpolation), recipe, augmented=True)
+    assert ours.pack.shapes.tolist() == [list(size) for size in FULL_SIZES]
+    kernel, by_torchvision = Image.Resampling[interpolation.upper()], 0
+    for epoch in range(4):
+        uniforms = ours.uniforms(0, epoch)
+        boxes = augmentation.random_resized_crop_boxes(torch.tensor(FULL_SIZES), uniforms, recipe.rrc_scale).long().tolist()
+        batch = (ours.batch(torch.arange(len(files)), uniforms).permute(0, 2, 3, 1) * 255).round().numpy()
+        for file, (top, left, height, width), got in zip(files, boxes, batch, strict=True):
+            image = Image.open(file)
+            crop = image.crop((left, top, left + width, top + height))
+            expected = np.asarray(crop.resize((64, height), kernel).resize((64, 64), kernel)).astype(np.float32)
+            assert np.abs(got - expected).max() <= 1
+            if width >= height:  # then every Pillow resizes columns first, and torchvision can be asked itself
+                theirs = TF.resized_crop(image, top, left, height, width, [64, 64], InterpolationMode(interpolation), antialias=True)
+                assert np.abs(got - np.asarray(theirs).astype(np.float32)).max() <= 1
+                by_torchvision += 1
+    assert by_torchvision >= 8
+
+
+def test_frames_for_crops_are_never_evaluated(arrays: list, tmp_path: Path) -> None:
+    recipe = Recipe(augment="rrc", pack_side=0)
+    ours = images_of(arrays, tmp_path / "p", Preprocess(28, MEAN, STD), recipe, augmented=True)
+    with pytest.raises(ValueError, match="no evaluation transform"):
+        ours.batch(torch.arange(5), None)

@@ -1,5 +1,6 @@
 """Packs: the bytes of Pillow's decode and resize, whole or not there at all."""
 
+import hashlib
 import json
 import threading
 from pathlib import Path
@@ -7,59 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-from torchvision.transforms import InterpolationMode, Resize
+from image_files import examples, noise
 
 from repro.errors import UserError
 from repro.examples import Examples
 from repro.nn import packs
-
-
-def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
-    return np.random.default_rng([height, width, channels]).integers(0, 256, (height, width, channels), dtype=np.uint8).squeeze()
-
-
-def write_images(folder: Path) -> list[Path]:
-    """One file of each kind that a folder of images may hold, all of different sizes."""
-    kinds = {
-        "photo.jpg": Image.fromarray(noise(50, 71)),
-        "plain.png": Image.fromarray(noise(64, 33)),
-        "grey.png": Image.fromarray(noise(41, 60, 1)),
-        "grey.jpg": Image.fromarray(noise(39, 44, 1)),
-        "alpha.png": Image.fromarray(noise(52, 52, 4)),
-        "palette.gif": Image.fromarray(noise(45, 37)).quantize(32),
-        "cmyk.jpg": Image.fromarray(noise(36, 58, 4), mode=None).convert("RGBA").convert("RGB").convert("CMYK"),
-    }
-    for name, image in kinds.items():
-        image.save(folder / name)
-    return [folder / name for name in kinds]
-
-
-def examples(sources: list) -> Examples:
-    return Examples(sources, np.arange(len(sources), dtype=np.int64))
-
-
-def test_packed_pixels_are_pillows_and_torchvisions(tmp_path: Path) -> None:
-    files = write_images(tmp_path)
-    for mode, size in (("crop", 40), ("squash", (40, 40))):
-        for interpolation in ("bilinear", "bicubic"):
-            resize = packs.Resize(side=40, mode=mode, interpolation=interpolation)
-            packs.build(tmp_path / f"{mode}-{interpolation}", examples(files), resize, lambda done: None)
-            pack = packs.open_pack(tmp_path / f"{mode}-{interpolation}")
-            assert pack.uniform == (mode == "squash")
-            for row, file in enumerate(files):
-                image = Image.open(file).convert("RGB")
-                if mode == "squash":  # one axis per call, see packs.Resize
-                    image = image.resize((40, image.height), Image.Resampling[interpolation.upper()])
-                expected = np.asarray(Resize(size, InterpolationMode(interpolation))(image))
-                (got,), ((height, width),) = pack.gather(torch.tensor([row]))
-                assert np.array_equal(got[:height, :width].numpy(), expected), file.name
-
-
-@pytest.mark.parametrize(("width", "height"), [(500, 375), (375, 500), (333, 500), (100, 101), (1000, 17), (31, 31)])
-def test_the_short_side_is_resized_as_torchvision_does(width: int, height: int) -> None:
-    image = Image.new("RGB", (width, height))
-    assert packs.Resize(side=32, mode="crop")(image).size == Resize(32)(image).size
 
 
 def test_ragged_images_are_gathered_in_any_order_with_their_sizes(tmp_path: Path) -> None:
@@ -84,56 +37,6 @@ def test_labels_captions_and_groups_come_back(tmp_path: Path) -> None:
     assert pack.caption_of.tolist() == [[0], [1], [0]] and pack.groups["writer"].tolist() == [7, 8, 9]
     marker = json.loads((tmp_path / "pack" / "pack.json").read_text())
     assert marker["labels"] == {"0": 1, "2": 2} and marker["image_bytes"] == 3 * 8 * 8 * 3
-
-
-def broken_files(folder: Path) -> list[Path]:
-    """A text file, an empty file, images cut short, a name without a file, and a PNG whose second data chunk has no name."""
-    made = [folder / name for name in ("text.jpg", "empty.png", "cut.jpg", "cut.png", "missing.jpg", "chunk.png")]
-    made[0].write_text("no image")
-    made[1].touch()
-    for path in made[2:4]:
-        Image.fromarray(noise(64, 64)).save(path)
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    Image.fromarray(noise(200, 200)).save(made[5])
-    first, second, *rest = made[5].read_bytes().split(b"IDAT")
-    made[5].write_bytes(b"IDAT".join([first, second]) + b"w5o\x8a" + b"IDAT".join(rest))
-    return made
-
-
-def test_every_unreadable_image_is_named_and_nothing_is_left(tmp_path: Path) -> None:
-    (tmp_path / "images").mkdir()
-    broken, good = broken_files(tmp_path / "images"), write_images(tmp_path / "images")
-    for hidden, sources in ((0, [good[0], *broken[1:], good[1]]), (1, [good[0], *broken, good[1]])):
-        with pytest.raises(UserError) as caught:
-            packs.build(tmp_path / "packs" / "p", examples(sources), packs.Resize(side=16, mode="crop"), lambda done: None)
-        assert f"{5 + hidden} of {7 + hidden} images" in caught.value.what
-        assert all(str(path) in caught.value.what for path in sources[1:6])
-        assert ("and 1 more" in caught.value.what) == bool(hidden)
-    assert not any(str(path) in caught.value.what for path in good)
-    assert [path for path in (tmp_path / "packs").iterdir() if path.suffix != ".lock"] == []
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
-def test_whatever_bytes_are_damaged_the_file_is_read_or_named(tmp_path: Path) -> None:
-    """Random cuts and overwritten bytes: Pillow raises half a dozen kinds of error for them, of which none may escape."""
-    rng = np.random.default_rng(0)
-    damaged = []
-    for kind in ("png", "jpg", "gif", "bmp", "tif", "webp"):
-        Image.fromarray(noise(24, 24)).save(tmp_path / f"whole.{kind}")
-        whole = (tmp_path / f"whole.{kind}").read_bytes()
-        for trial in range(40):
-            content = bytearray(whole[: rng.integers(1, len(whole))] if trial % 2 else whole)
-            for _ in range(int(rng.integers(0, 6))):
-                content[int(rng.integers(0, min(len(content), 200)))] = int(rng.integers(0, 256))
-            damaged.append(tmp_path / f"{trial}.{kind}")
-            damaged[-1].write_bytes(content)
-    for number, path in enumerate(damaged):
-        try:
-            packs.build(tmp_path / f"pack{number}", examples([path]), packs.Resize(side=8, mode="squash"), lambda done: None)
-        except UserError as error:
-            assert str(path) in error.what
-        else:
-            assert len(packs.open_pack(tmp_path / f"pack{number}")) == 1
 
 
 @pytest.fixture
@@ -212,3 +115,53 @@ def test_a_finished_pack_is_not_made_again(packed: Path) -> None:
 
     packs.build(packed, examples([noise(8, 8)]), packs.Resize(side=8, mode="crop"), fail)
     assert (packed / "images.bin").stat().st_mtime_ns == before
+
+
+def test_the_content_names_images_labels_and_groups(tmp_path: Path) -> None:
+    """Computed a second time from the files themselves; any difference gives another name, another way of packing the same does not."""
+    arrays, groups = [noise(9, 9), noise(9, 12)], {"writer": np.array([7, 8])}
+    made = Examples(arrays, np.array([2, 0]), (), None, groups)
+
+    def content(name: str, made: Examples, side: int = 8, threads: int | None = None) -> str:
+        packs.build(tmp_path / name, made, packs.Resize(side=side, mode="crop"), lambda done: None, threads=threads)
+        return packs.open_pack(tmp_path / name).content
+
+    expected = hashlib.sha256((tmp_path / "a" / "images.bin").read_bytes() if content("a", made) else b"")
+    for name, array in (("shapes", [[8, 8], [8, 10]]), ("labels", [2, 0]), ("groups/writer", [7, 8])):
+        array = np.array(array, "<i8")
+        expected.update(f"{name} {array.shape} ".encode() + array.tobytes())
+    expected.update(b"[]")
+    assert content("b", made, threads=3) == content("a", made) == expected.hexdigest()
+    flipped = [arrays[0], arrays[1][:, ::-1]]
+    others = {
+        "pixels": made._replace(sources=flipped),
+        "labels": made._replace(labels=np.array([0, 2])),
+        "groups": made._replace(groups={"writer": np.array([7, 9])}),
+        "captions": made._replace(captions=("a",), caption_of=np.array([[0], [0]])),
+    }
+    assert len({expected.hexdigest(), content("side", made, side=7), *(content(name, other) for name, other in others.items())}) == 6
+
+
+def test_a_pack_whose_content_has_no_name_is_made_again(packed: Path) -> None:
+    marker = json.loads((packed / "pack.json").read_text())
+    del marker["content"]
+    (packed / "pack.json").write_text(json.dumps(marker))
+    assert not packs.exists(packed)
+    with pytest.raises(UserError, match="damaged"):
+        packs.open_pack(packed)
+    packs.build(packed, examples([noise(9, 9)]), packs.Resize(side=8, mode="crop"), lambda done: None)
+    assert len(packs.open_pack(packed).content) == 64
+
+
+def test_labels_that_are_not_the_packed_ones_are_refused(packed: Path) -> None:
+    np.save(packed / "labels.npy", np.array([0, 0]))
+    with pytest.raises(UserError, match="damaged") as caught:
+        packs.open_pack(packed)
+    assert "labels" in caught.value.why
+
+
+def test_images_without_labels_are_a_programming_error(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="2 images and 3 labels"):
+        packs.build(
+            tmp_path / "p", Examples([noise(8, 8)] * 2, np.arange(3)), packs.Resize(side=8, mode="crop"), lambda done: None, "train"
+        )

@@ -1,18 +1,24 @@
 """Interrupted at any instant and continued, a run leaves the very bytes of an undisturbed one."""
 
 import io
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import fabricated
 import numpy as np
 import pytest
 import tiny_digits
+import torch
 from tiny_digits import CPU, Log, bytes_of, execute, pretrained_home
 
+from repro.errors import UserError
+from repro.metrics import evaluate
 from repro.nn import loop, saved
 from repro.paths import Places
 from repro.plan import Plan
 from repro.store import Store
-from repro.types import Run
+from repro.types import Grouping, Run
 
 SETS = ("epochs=3", "batch_size=32", "augment=shift", "lr=1e-3")
 STEPS = 12  # four per epoch
@@ -163,6 +169,24 @@ def test_only_checkpoints_that_a_rule_would_report_are_kept(undisturbed: tuple) 
     assert {f"weights-{name}.safetensors" for name in names} == {name for name in left if name.startswith("weights-")}
 
 
+def test_all_metrics_follow_from_what_is_published(tmp_path: Path) -> None:
+    """A run of a benchmark with groups leaves logits, labels and groups, each by its split's name."""
+    random = np.random.default_rng(0)
+    logits = random.normal(size=(20, 2)).astype(np.float32)
+    labels, groups = random.integers(0, 2, 20), {"region": random.integers(0, 3, 20)}
+    judged = {"sketch": SimpleNamespace(pack=SimpleNamespace(labels=torch.from_numpy(labels), groups=groups))}
+    trainer = SimpleNamespace(
+        folder=tmp_path, judged=judged, keep=("epoch-1",), keep_weights=(), recipe=SimpleNamespace(keep_weights="none")
+    )
+    saved.write_point(trainer, "epoch-1", {"sketch": logits}, {})
+    (published,) = saved.publish(trainer)
+    benchmark = fabricated.benchmark(groupings=(Grouping(name="region", values=("Asia", "Africa", "Other"), ignored=("Other",)),))
+    with np.load(published) as arrays:
+        assert set(arrays.files) == {"epoch-1/sketch", "labels/sketch", "groups/sketch/region"}
+        stored = evaluate(benchmark, arrays["epoch-1/sketch"], arrays["labels/sketch"], {"region": arrays["groups/sketch/region"]})
+    assert stored == evaluate(benchmark, logits, labels, groups) and {"accuracy", "worst_region", "region=Other"} < stored.keys()
+
+
 def test_a_file_system_without_second_names_gets_copies(undisturbed: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan, run, expected = undisturbed
 
@@ -172,4 +196,23 @@ def test_a_file_system_without_second_names_gets_copies(undisturbed: tuple, tmp_
     monkeypatch.setattr("os.link", refuse)
     places = pretrained_home(tmp_path)
     finish(plan, places)
+    assert bytes_of(places, run) == expected
+
+
+def test_a_run_that_was_begun_on_other_images_is_not_continued(undisturbed: tuple, tmp_path: Path) -> None:
+    """As after another decoder has packed them again; the cure starts the run over."""
+    plan, run, expected = undisturbed
+    places = pretrained_home(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        execute(plan, places, CPU, Interrupting(5))
+    (marker,) = places.packs.glob("*/train-*/pack.json")
+    content = marker.read_text()
+    known = json.loads(content)
+    marker.write_text(json.dumps({**known, "content": known["content"][::-1]}))
+    with pytest.raises(UserError, match="its images are others now") as caught:
+        execute(plan, places, CPU, Log())
+    checkpoint = Store(places.runs).folder(run) / "checkpoint"
+    assert caught.value.cure == f"rm -r {checkpoint}, then run the same command again" and checkpoint.is_dir()
+    marker.write_text(content)
+    assert steps_taken(finish(plan, places))[0] == 5  # the state is of the epoch before
     assert bytes_of(places, run) == expected

@@ -3,6 +3,7 @@
 import os
 import pickle
 import zipfile
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from torch import nn
 
 from repro.errors import UserError
-from repro.nn.weights import load_weights, match, save_weights
+from repro.nn.weights import INERT, load_weights, match, save_weights
 
 
 class Marker:
@@ -36,11 +37,55 @@ def test_a_file_that_would_run_code_is_refused_by_name_and_runs_nothing(tmp_path
         load_weights(file)
     assert not marker.exists()
     assert str(file) in caught.value.what and "refused" in caught.value.what and "safetensors" in caught.value.cure
+    assert ("Unsupported operand" if how == "pickle" else f"{os.name}.mkdir") in caught.value.why
     pickle.loads(pickle.dumps(Marker(marker)))
     assert marker.exists()  # the trap itself works
 
 
-@pytest.mark.parametrize("wrap", [None, "state_dict", "model"])
+def test_what_training_scripts_leave_beside_tensors_is_read(tmp_path: Path) -> None:
+    """Numbers of numpy and the arguments of the command line; also as numpy 1 named itself."""
+    beside = {
+        "lr": np.float64(0.25),
+        "step": np.int64(7),
+        "loss": np.float32(1.5),
+        "done": np.bool_(True),
+        "args": Namespace(arch="x", k=[1]),
+    }
+    torch.save({"state_dict": {"a": torch.ones(2)}, **beside}, tmp_path / "new.pth")
+    torch.save({"state_dict": {"a": torch.ones(2)}, **beside}, tmp_path / "old.pth", _use_new_zipfile_serialization=False)
+    content = (tmp_path / "old.pth").read_bytes()
+    assert b"numpy._core.multiarray" in content
+    (tmp_path / "old.pth").write_bytes(content.replace(b"numpy._core.multiarray", b"numpy.core.multiarray"))
+    for name in ("new.pth", "old.pth"):
+        with pytest.raises(pickle.UnpicklingError):
+            torch.load(tmp_path / name, weights_only=True)
+        assert load_weights(tmp_path / name)["a"].tolist() == [1, 1]
+    assert not set(INERT) & set(torch.serialization.get_safe_globals())
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (Path("x"), "pathlib.PosixPath"),
+        (np.zeros(2), "numpy._core.multiarray._reconstruct"),
+        (Namespace(inner=torch.nn.ReLU()), "torch.nn.modules.activation.ReLU"),
+        (print, "print"),
+    ],
+)
+def test_anything_else_is_refused_by_name(tmp_path: Path, value: object, name: str) -> None:
+    torch.save({"state_dict": {"a": torch.ones(2)}, "beside": value}, tmp_path / "w.pth")
+    with pytest.raises(UserError) as caught:
+        load_weights(tmp_path / "w.pth")
+    assert f"it asks for {name}" in caught.value.why
+
+
+def test_a_structured_number_of_numpy_is_refused(tmp_path: Path) -> None:
+    torch.save({"state_dict": {"a": torch.ones(2)}, "beside": np.zeros(1, dtype=[("x", "i4")])[0]}, tmp_path / "w.pth")
+    with pytest.raises(UserError, match="is refused"):
+        load_weights(tmp_path / "w.pth")
+
+
+@pytest.mark.parametrize("wrap", [None, "state_dict", "model", "model_state_dict"])
 @pytest.mark.parametrize("name", ["w.pt", "w.pth.tar", "w.bin"])
 def test_state_dicts_are_found_plain_or_wrapped(tmp_path: Path, wrap: str | None, name: str) -> None:
     state = {"a.weight": torch.randn(3, 2), "a.bias": torch.randn(3)}
@@ -119,7 +164,8 @@ def test_what_may_be_dropped_is_dropped_and_counters_may_be_absent() -> None:
     module, source = layer(), layer()
     state = {key: value + 1 if value.is_floating_point() else value for key, value in source.state_dict().items()}
     del state["1.num_batches_tracked"]
-    match(module, {**state, "fc.weight": torch.zeros(9, 9)}, "file", ("fc.",))
+    told = match(module, {**state, "fc.weight": torch.zeros(9, 9)}, "file", ("fc.", "aux."))
+    assert told == (6, {"fc.": 1}, 1)
     assert torch.equal(module[0].weight, source[0].weight + 1)
     with pytest.raises(UserError, match="does not fit"):
         match(module, {**state, "fcx.weight": torch.zeros(9, 9)}, "file", ("fc.",))

@@ -1,0 +1,62 @@
+"""Animals before camera traps: iWildCam of WILDS, trained on some cameras, tested on others.
+
+Train, id_val and id_test are the same cameras on other days, ood_val and ood_test each have cameras of their own; the metric is macro F1
+over the classes that a split's labels have. FLYP, WiSE-FT and AutoFT report id_test and ood_test; AutoFT's FT keeps the epoch with the best
+macro F1 on id_val (cchoi1/auto-ft@594e6a2 autoft/src/models/utils.py:20-47), FLYP's code states no rule. Connect Later and Targeted
+Augmentations select on ood_val instead. Prompts: locuslab/FLYP@215d5bb src/templates/iwildcam_template.py.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from repro import official
+from repro.datasets import iwildcam
+from repro.types import Benchmark, Split
+
+if TYPE_CHECKING:
+    from repro.examples import Examples
+    from repro.paths import Places
+
+VERSION = 1
+SPLITS = (
+    Split(name="train", role="train", caption="most of the cameras", count=129_809),
+    Split(name="id_val", role="id_val", caption="the training cameras on other days", count=7_314),
+    Split(name="id_test", role="id_test", caption="the training cameras on yet other days", column="ID", count=8_154),
+    Split(name="ood_val", role="ood_val", caption="other cameras (split val of the csv)", count=14_961),
+    Split(name="ood_test", role="ood_test", caption="yet other cameras (split test of the csv)", column="OOD", count=42_791),
+)
+
+
+def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Benchmark:
+    """The benchmark's record; it takes no options."""
+    official.no_options("iwildcam", options)
+    fields = {"backbone": "clip-vit-b-16"} | official.declare(("iwildcam",), SPLITS, places, tiny)
+    return Benchmark(
+        name="iwildcam",
+        version=VERSION,
+        caption="Animals before camera traps",
+        title="iWildCam (WILDS): some cameras → other cameras",
+        classes=iwildcam.names(),
+        templates=("a photo of {}.", "{} in the wild."),
+        metric="macro_f1",
+        metrics=("accuracy", "macro_recall"),
+        methods=("zero-shot", "lp", "ft", "lp-ft"),
+        licence="CDLA-Permissive-1.0",
+        citation="Beery, Cole, Gjoka 2020, The iWildCam 2020 Competition Dataset; Koh, Sagawa et al. 2021, WILDS",
+        **fields,
+    )
+
+
+def examples(benchmark: Benchmark, split: Split) -> Examples:
+    """The photographs of one split in the csv's order; groups: location, the camera's number (hundreds, so no `Grouping`)."""
+    import numpy as np
+
+    from repro.examples import Examples
+
+    root = Path(benchmark.roots["iwildcam"])
+    frame = iwildcam.read(root)
+    frame = frame[frame["part"] == split.name]
+    groups = {"location": frame["location_remapped"].to_numpy(np.int64)}
+    return Examples([root / path for path in frame["path"]], frame["y"].to_numpy(np.int64), groups=groups)
