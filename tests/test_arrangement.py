@@ -205,11 +205,20 @@ def test_a_fault_in_an_arrangement_is_named(made_up, content, said):
 # repro run --table
 
 
+RECIPES = 'title = "x"\nbenchmark = "digits"\n[[paper]]\nname = "made-up"\n[[row]]\npaper = "made-up"\nmethod = "ft"\nsource = "x"\n'
+
+
+@pytest.fixture
+def recipes(made_up):
+    """The paper's recipes for digits."""
+    (made_up.parent.parent / "digits.toml").write_text(RECIPES)
+
+
 def planned(call, *arguments: str) -> list[dict]:
     import json
 
     code, out, err = call("run", "--table", *arguments, "--seeds", "1", "--dry-run", "--json", "--weights", "random")
-    assert code == 0, err
+    assert (code, err) == (0, "left out: no-such-benchmark (repro coverage made-up --reasons)\n")
     return json.loads(out)
 
 
@@ -217,10 +226,7 @@ def row_methods(plan: dict) -> list[str]:
     return [run["method"] for run in plan["runs"] if run["asked"]]
 
 
-def test_a_table_is_one_plan_for_each_group_of_rows(made_up, call):
-    (made_up.parent.parent / "digits.toml").write_text(
-        'title = "x"\nbenchmark = "digits"\n[[paper]]\nname = "made-up"\n[[row]]\npaper = "made-up"\nmethod = "ft"\nsource = "x"\n'
-    )
+def test_a_table_is_one_plan_for_each_group_of_rows(recipes, call):
     plans = planned(call, "made-up", "--set", "ft.epochs=7")
     assert [row_methods(plan) for plan in plans] == [["ft", "lp"], ["ft"], ["lp"]]
     assert [plan["backbone"] for plan in plans] == ["digits-clip", "digits-clip", "timm:resnet18"]
@@ -229,9 +235,20 @@ def test_a_table_is_one_plan_for_each_group_of_rows(made_up, call):
     assert [row_methods(plan) for plan in planned(call, "made-up", "--method", "lp")] == [["lp"], ["lp"]]
 
 
-def test_a_table_without_the_row_that_was_asked_for(made_up, mistake):
-    what, why, cure = mistake("run", "--table", "made-up", "--method", "scratch", "--dry-run")
-    assert (what, why, cure) == ("made-up/main has no row of scratch", "those that can be run are ft, lp", "repro run digits")
+def test_a_table_without_the_row_that_was_asked_for(recipes, call):
+    code, _, err = call("run", "--table", "made-up", "--method", "scratch", "--dry-run")
+    assert (code, err.splitlines()[1:]) == (
+        2,
+        ["error: made-up/main has no row of scratch", "  why: those that can be run are ft, lp", "  try: repro run digits"],
+    )
+
+
+def test_a_table_whose_paper_has_no_recipes(made_up, mistake):
+    assert mistake("run", "--table", "made-up", "--dry-run") == (
+        "made-up has no benchmark with recipes of made-up",
+        "of its benchmarks this program has digits",
+        "repro coverage made-up --reasons",
+    )
 
 
 def test_a_table_of_which_nothing_can_be_run(made_up, mistake):

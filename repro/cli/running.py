@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from repro import arrangement, plugins, tables
+from repro import arrangement, plugins, rows, tables
 from repro import plan as planning
 from repro.cli.context import complete_backbone, complete_benchmark, complete_field, complete_method, complete_table, places
 from repro.cli.leaving import at_once
@@ -140,8 +140,15 @@ def _requests(
     if not groups:
         lacks = ", ".join(dict.fromkeys(line.lacks for line in arranged.row))
         raise UserError(f"{table} has no row that this program can run", f"it lacks {lacks}", f"repro coverage {arranged.paper} --reasons")
-    described = [plugins.benchmark(name).describe(options, where, tiny) for name in arranged.benchmarks]
-    return [request for one in described for request in _requests_of_rows(one, groups, arranged, method, asked)]
+    paper = asked.paper or arranged.paper
+    written = [name for name in arranged.benchmarks if paper in rows.papers_of(name)]
+    if not written:
+        why = f"of its benchmarks this program has {', '.join(arranged.benchmarks)}"
+        raise UserError(f"{table} has no benchmark with recipes of {paper}", why, f"repro coverage {arranged.paper} --reasons")
+    if absent := [column.benchmark for column in arranged.column if column.benchmark and column.benchmark not in written]:
+        typer.echo(f"left out: {', '.join(dict.fromkeys(absent))} (repro coverage {arranged.paper} --reasons)", err=True)
+    described = [plugins.benchmark(name).describe(options, where, tiny) for name in written]
+    return [request for one in described for request in _requests_of_rows(one, groups, arranged, method, asked._replace(paper=paper))]
 
 
 def _requests_of_rows(
@@ -152,11 +159,11 @@ def _requests_of_rows(
     asked: planning.Request,
 ) -> list[planning.Request]:
     """One request per group of rows with the same settings and network; the user's own options come after the table's."""
-    rows = tuple(dict.fromkeys(name for *_, names in groups for name in names))
-    wanted = planning.parse_methods(method or [",".join(rows)], described)
-    if not set(wanted) & set(rows):
+    known = tuple(dict.fromkeys(name for *_, names in groups for name in names))
+    wanted = planning.parse_methods(method or [",".join(known)], described)
+    if not set(wanted) & set(known):
         raise UserError(
-            f"{arranged.name} has no row of {wanted[0]}", f"those that can be run are {', '.join(rows)}", f"repro run {described.name}"
+            f"{arranged.name} has no row of {wanted[0]}", f"those that can be run are {', '.join(known)}", f"repro run {described.name}"
         )
     found: list[planning.Request] = []
     for settings, network, names in groups:
@@ -164,11 +171,10 @@ def _requests_of_rows(
         sets = [f"{name}.{field}={value}" for name in methods for field, value in settings.items()]
         for text in asked.sets:
             named = text.partition("=")[0].rpartition(".")[0]
-            if named in methods or named not in rows:  # one for a row of another group is not a mistake here
+            if named in methods or named not in known:  # one for a row of another group is not a mistake here
                 sets.append(text)
         backbone = asked.backbone or (None if described.tiny else network)
-        paper = asked.paper or arranged.paper
-        request = asked._replace(benchmark=described, methods=methods, sets=tuple(sets), backbone=backbone, paper=paper)
+        request = asked._replace(benchmark=described, methods=methods, sets=tuple(sets), backbone=backbone)
         if methods and request not in found:
             found.append(request)
     return found
