@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from repro import plugins, reported
 from repro.errors import UserError, unknown
 from repro.paths import tables_dir
+from repro.recipe import parse_set
 from repro.types import Recipe, Record
 
 
@@ -99,11 +100,11 @@ def lacking(method: str, settings: dict[str, str]) -> str | None:
     for name in (method, settings.get("base", method)):
         if name not in plugins.names("methods"):
             return f"method {name}"
-    try:
-        Recipe.model_validate(settings)
-    except ValidationError as error:
-        field = error.errors()[0]["loc"][0]
-        return f"setting {field}={settings[field]}"
+    for text in (f"{field}={value}" for field, value in settings.items()):
+        try:
+            parse_set(text, [])
+        except UserError:
+            return f"setting {text}"
     return None
 
 

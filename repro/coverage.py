@@ -10,9 +10,10 @@ from repro.arrangement import lacking
 from repro.errors import UserError
 from repro.paths import Places
 from repro.reported import Reported
-from repro.types import PROBE, TRAINING, Benchmark
+from repro.types import PROBE, Benchmark
 
 RUNNABLE = "runnable"
+FITTED = PROBE | {"lr"}  # a method with one of these fields has something to fit, and so needs a recipe
 STATES = (RUNNABLE, "no benchmark", "no split", "no method", "no setting", "no backbone", "no recipe", "derived", "third-party")
 
 
@@ -104,6 +105,6 @@ def _without_recipe(paper: str, entry: Reported) -> str | None:
     declared = plugins.declared(entry.method)
     mixed = [entry.settings.get("base", parent.method) for parent in declared.parents.values() if parent.field == "base"]
     for name in (entry.method, *mixed):
-        if name not in written and plugins.declared(name).fields & (TRAINING | PROBE):
+        if name not in written and plugins.declared(name).fields & FITTED:
             return name
     return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 from repro import plugins, synthetic, tiny
@@ -43,6 +44,10 @@ def check(benchmark: Benchmark, split: Split, examples: Examples) -> None:
             f"the benchmark has the {len(benchmark.classes)} classes 0 to {len(benchmark.classes) - 1}",
             cure,
         )
+    if split.per_class and (uneven := _uneven(benchmark.classes, examples.labels.tolist(), split.per_class)):
+        raise UserError(
+            f"{where} has another number of examples of {uneven}", f"the published split has {split.per_class:,} of each class", cure
+        )
     for grouping in benchmark.groupings:
         values = examples.groups[grouping.name]
         if values.min() < 0 or values.max() >= len(grouping.values):
@@ -51,6 +56,11 @@ def check(benchmark: Benchmark, split: Split, examples: Examples) -> None:
                 f"there are {len(grouping.values)}: {', '.join(grouping.values)}",
                 cure,
             )
+
+
+def _uneven(classes: Sequence[str], labels: Sequence[int], expected: int) -> str:
+    """The classes that have some examples, but not `expected` of them."""
+    return ", ".join(f"{classes[label]} ({count:,})" for label, count in sorted(Counter(labels).items()) if count != expected)
 
 
 def _absent(examples: Examples) -> list[str]:

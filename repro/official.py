@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from repro import tiny as tiny_subsets
 from repro.data import holdings, manifest
-from repro.errors import UserError
+from repro.errors import UserError, nearest
 from repro.paths import Places
 from repro.types import Split, digest
 
@@ -18,6 +19,19 @@ def no_options(name: str, options: dict[str, Any]) -> None:
     """Refuse the options that other benchmarks take."""
     if options:
         raise UserError(f"{name} takes no --{next(iter(options))}", "its splits are the published ones", f"repro run {name}")
+
+
+def chosen(name: str, options: dict[str, Any], option: str, known: Sequence[str], always: str) -> tuple[str, ...]:
+    """The splits that `option` names by commas, in the order of `known`, with `always` among them; all of `known` without the option."""
+    no_options(name, {key: value for key, value in options.items() if key != option})
+    if option not in options:
+        return tuple(known)
+    named = {part.strip() for part in options[option].split(",") if part.strip()}
+    for wrong in sorted(named - set(known)):
+        near = nearest(wrong, known)
+        why = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
+        raise UserError(f"--{option}: {name} has no split {wrong!r}", why, f"for example repro run {name} --{option} {','.join(known[:2])}")
+    return tuple(split for split in known if split in named | {always})
 
 
 def content(name: str) -> list[Any]:
@@ -37,7 +51,7 @@ def declare(names: tuple[str, ...], splits: tuple[Split, ...], places: Places, t
     return {
         "data": digest([tiny_subsets.content(name, places) for name in names]),
         "roots": {name: str(tiny_subsets.folder_of(name, places)) for name in names},
-        "splits": (SYNTHETIC, *(split.model_copy(update={"count": None}) for split in splits)),
+        "splits": (SYNTHETIC, *(split.model_copy(update={"count": None, "per_class": None}) for split in splits)),
         "tiny": True,
         "backbone": "digits-clip",
         "pretrained_by": "clip-pretrain",

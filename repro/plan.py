@@ -9,8 +9,8 @@ from typing import NamedTuple
 from repro import backbones, plugins, rows
 from repro.errors import UserError, unknown
 from repro.known_weights import sha256_for
-from repro.recipe import Setting, parse_set, resolve, unused
-from repro.types import BackboneRef, Benchmark, Method, Parent, Recipe, Record, Run
+from repro.recipe import Choice, Setting, parse_set, resolve, unused
+from repro.types import AUGMENTATION, IMAGES, BackboneRef, Benchmark, Method, Parent, Recipe, Record, Run
 
 MOST_SEEDS = 1000  # larger is one seed written without its comma
 MOST_SEED = 2**32 - 1  # of numpy's and scikit-learn's generators
@@ -92,12 +92,13 @@ class _Builder:
         made = []
         for choice in resolve(method, layer, self.settings, asked, tiny=benchmark.tiny):
             for parents in self._parents(method, choice.recipe, seed):
+                recipe, provenance = _images_of_parent(method, choice, parents)
                 run = Run(
                     benchmark=benchmark,
                     method=method.name,
                     method_version=method.version,
-                    recipe=choice.recipe,
-                    provenance=choice.provenance,
+                    recipe=recipe,
+                    provenance=provenance,
                     backbone=self.backbone if method.pretrained else self.backbone.model_copy(update={"weights": None}),
                     seed=seed if method.seeded else 0,
                     parents={role: run.key for role, run in parents.items()},
@@ -141,6 +142,17 @@ class _Builder:
     def _playing(self, parent: Parent, seed: int) -> list[Run]:
         method = plugins.declared(parent.method)
         return self.runs_of(method, 0 if parent.shared or not method.seeded else seed, parent.method in self.request.methods)
+
+
+def _images_of_parent(method: Method, choice: Choice, parents: dict[str, Run]) -> tuple[Recipe, dict[str, str]]:
+    """The recipe, with images prepared as in the run that the method mixes."""
+    role = next((role for role, parent in method.parents.items() if parent.images), None)
+    if role is None:
+        return choice
+    parent = parents.get(role) or parents[f"{role}-000"]
+    fields = {field: getattr(parent.recipe, field) for field in IMAGES - AUGMENTATION}
+    origins = {field: origin for field, origin in parent.provenance.items() if field in fields}
+    return choice.recipe.model_copy(update=fields), choice.provenance | origins
 
 
 def make(request: Request) -> Plan:

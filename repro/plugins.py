@@ -60,7 +60,11 @@ def dataset(name: str) -> ModuleType:
 
 
 def method(name: str) -> ModuleType:
-    """The module of a method: `METHOD`, `start(job)`, and where it trains, `loss(model, batch, job)`."""
+    """The module of a method: `METHOD`, `start(job)`, and where it trains, `loss(model, batch, job)`.
+
+    `judged(model, job)` makes the classifier that is evaluated and kept, where that is not the trained model itself. `states(model, job)` puts a
+    model that is not trained into one state after another, each to be judged, and yields their names.
+    """
     return _module("methods", "method", name)
 
 

@@ -92,7 +92,9 @@ def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
     job.uses = [*([(train_split, True)] if run.recipe.epochs else []), *((name, False) for name in judged)]
     model = method.start(job)
     train = job.images(train_split, augmented=True) if run.recipe.epochs else None
-    trainer = Trainer(job, model, getattr(method, "loss", None), train, {name: job.images(name) for name in judged}, folder)
+    splits = {name: job.images(name) for name in judged}
+    hooks = [getattr(method, name, None) for name in ("judged", "states")]
+    trainer = Trainer(job, model, getattr(method, "loss", None), train, splits, folder, *hooks)
     progress = trainer.fit()
     if hasattr(method, "finish"):
         method.finish(job, trainer)

@@ -44,6 +44,14 @@ def paint(kind: int, domain: int, size: tuple[int, int], *seed: int) -> np.ndarr
     return np.clip((image + noise) * 255, 0, 255).astype(np.uint8)
 
 
+def paint_in_turn(count: int, classes: int, domain: int, side: int, *seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """`count` images of one domain, the classes in turn: uint8 (count, side, side, 3) and their labels, int64 (count,)."""
+    import numpy as np
+
+    labels = np.arange(count) % classes
+    return np.stack([paint(int(label), domain, (side, side), *seed, row) for row, label in enumerate(labels)]), labels
+
+
 def pretraining(benchmark: Benchmark) -> Examples:
     """Images of every class in several domains with the benchmark's own prompts as captions, none of them an image of its splits."""
     import numpy as np

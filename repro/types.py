@@ -56,6 +56,7 @@ class Split(Record):
     headline: bool = Field(default=True, description="False: shown beside the headline columns, never averaged or selected with them")
     metric: str | None = Field(default=None, description="headline metric of this split where it is not the benchmark's")
     count: int | None = Field(default=None, description="examples that must be found; None: whatever is there")
+    per_class: int | None = Field(default=None, description="examples that each class which has any must have; None: as it comes")
 
 
 class Grouping(Record):
@@ -159,7 +160,14 @@ class Recipe(Record):
     head_lr_factor: float = Field(1.0, gt=0, description="learning rate of the head over that of the backbone")
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     batchnorm: Literal["train", "eval"] = Field("train", description="eval: running statistics are frozen, affine weights still train")
-    freeze: Literal["none", "backbone"] = Field("none", description="parts that get no gradient")
+    freeze: Literal["none", "backbone", "embed", "all_but_batchnorm"] = Field(
+        "none", description="parts that get no gradient; embed: the first layers, as repro/nn/freezing.py lists them"
+    )
+    head: Literal["random", "zero_shot"] = Field(
+        "random", description="where the head starts; zero_shot: at the prompts', on unit features"
+    )
+    l2sp_weight: float = Field(0.0, ge=0, description="of the squared distance to where training started")
+    l2sp_head: bool = Field(False, description="whether that distance includes the head's")
     # images
     augment: Literal["none", "flip", "shift", "shift_flip", "rrc", "rrc_flip"] = Field("none", description="of training images")
     rrc_scale: Annotated[tuple[float, float], AfterValidator(_share_range)] = Field(
@@ -194,6 +202,10 @@ class Recipe(Record):
     lp_absent_bias: float = Field(-1000.0, description="bias of the head's rows, otherwise zero, for classes without training images")
     # mixtures of finished runs
     base: str | None = Field(None, pattern="^[a-z0-9-]+$", description="method whose runs are mixed; None: the method's own choice")
+    mix_at: Literal["last", "id_val"] = Field("last", description="checkpoint of those runs that is mixed")
+    alphas: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), description="shares of the fine-tuned model in WiSE-FT's mixtures"
+    )
     # what is judged and kept
     judge_every: int = Field(1, ge=1, description="epochs between evaluations of all splits; the last epoch is always judged")
     keep_weights: Literal["selected", "last", "none"] = Field("selected", description="checkpoints whose weights stay on disk")
@@ -209,7 +221,10 @@ TRAINING = frozenset(
 )
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "std"])
 AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
-MIXTURE = frozenset(["base"])
+MIXTURE = frozenset(["base", "mix_at", "alphas"])
+HEAD = frozenset(["head"])
+L2SP = frozenset(["l2sp_weight", "l2sp_head"])
+TOWERS = TRAINING - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"}  # both towers together; contrastive batches do not split
 PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter", "lp_absent_bias"])
 
 
@@ -220,11 +235,12 @@ class Parent(Record):
     shared: bool = Field(False, description="True: seed 0 serves every child; False: child's own seed")
     field: str | None = Field(None, description="recipe field that names another method in its place")
     many: bool = Field(False, description="every setting and every seed at once, as roles <role>-000, <role>-001, …")
+    images: bool = Field(False, description="the child prepares images as this run does")
     start_of: str | None = Field(None, description="what the run in that role started from: of its head's run, else of `method`")
 
 
 class Method(Record):
-    """What a method's file declares; its functions `start`, `loss` and `finish` are found by name beside it.
+    """What a method's file declares; its functions `start`, `loss`, `judged` and `finish` are found by name beside it.
 
     `fields` are the recipe fields that mean something to it; `parents` map a role ("head", "backbone") to the run that plays it.
     """

@@ -259,7 +259,7 @@ def test_show_of_an_empty_store_says_so(call):
 
 def test_names_complete():
     assert context.complete_benchmark("dig") == ["digits"]
-    assert context.complete_method("lp") == ["lp", "lp-ft"]
+    assert context.complete_method("lp") == ["lp", "lp-ft", "lp-sgd"]
     assert context.complete_method("ft,zero") == ["ft,zero-shot"]
     assert context.complete_method("al") == ["all"]
     assert context.complete_backbone("ti") == ["timm:"] and "digits-clip" in context.complete_backbone("")
@@ -278,7 +278,7 @@ def _completed(words: str) -> list[str]:
 
 def test_the_shell_is_offered_names_and_keys(home_store):
     assert _completed("repro run di") == ["digits"]
-    assert _completed("repro run digits --method lp") == ["lp", "lp-ft"]
+    assert _completed("repro run digits --method lp") == ["lp", "lp-ft", "lp-sgd"]
     run = fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits())).run
     assert _completed("repro show ") == [run.key]
 

@@ -15,6 +15,9 @@ CELLS = {  # table,benchmark,split,metric,method,settings,backbone → state and
     "1,digits,id_test,accuracy,ft,,": ("runnable", ""),
     "1,digits,id_test+writers,accuracy,ft,optimizer=adamw,digits-clip": ("runnable", ""),
     "1,digits,id_test,accuracy,zero-shot,,": ("runnable", ""),
+    "1,digits,id_test,accuracy,wise-ft,base=ft;alphas=0.5,": ("runnable", ""),
+    "1,digits,id_test,accuracy,wise-ft,base=lp-ft,": ("no recipe", "lp-ft on digits: not written yet"),
+    "1,digits,id_test,accuracy,greedy-soup,,": ("runnable", ""),
     "third-party,digits,id_test,accuracy,ft,,": ("third-party", "measured by another paper"),
     "1,average-2,id,accuracy,ft,,": ("derived", "an average over benchmarks or splits"),
     "1,digits,id_test,delta,ft,against=best,": ("derived", "a difference"),
@@ -79,13 +82,13 @@ def test_the_state_of_a_cell_is_its_first_obstacle(made_up):
     judged = coverage.judge("made-up", Places.find())
     assert [(one.state, one.reason) for one in judged] == list(CELLS.values())
     assert coverage.counts(judged) == {
-        "runnable": 3,
+        "runnable": 5,
         "no benchmark": 1,
         "no split": 3,
         "no method": 2,
         "no setting": 2,
         "no backbone": 1,
-        "no recipe": 2,
+        "no recipe": 3,
         "derived": 2,
         "third-party": 1,
     }
@@ -96,7 +99,7 @@ def test_reasons_are_gathered_by_state_the_most_frequent_first(made_up):
     found = coverage.reasons(coverage.judge("made-up", Places.find()))
     assert found[0] == ("no benchmark", "no-such-benchmark", 1, ["1"])
     assert found[1:3] == [("no split", "digits has no sketch", 2, ["1"]), ("no split", "digits has no rmse of id_test", 1, ["1"])]
-    assert sum(number for *_, number, _ in found) == len(CELLS) - 3 and RUNNABLE not in {state for state, *_ in found}
+    assert sum(number for *_, number, _ in found) == len(CELLS) - 5 and RUNNABLE not in {state for state, *_ in found}
 
 
 @pytest.mark.parametrize("paper", reported.papers())
@@ -123,7 +126,7 @@ def test_the_counts_are_printed(made_up, call):
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         "         cells  runnable  no benchmark  no split  no method  no setting  no backbone  no recipe  derived  third-party",
-        "made-up     17         3             1         3          2           2            1          2        2            1",
+        "made-up     20         5             1         3          2           2            1          3        2            1",
     ]
     assert call("coverage", "made-up")[1] == out
 
@@ -144,7 +147,7 @@ def test_the_reasons_are_printed(made_up, call):
 
 def test_as_json(made_up, call):
     found = json.loads(call("coverage", "--json")[1])
-    assert found["made-up"]["cells"] == 17 and sum(found["made-up"]["states"].values()) == 17
+    assert found["made-up"]["cells"] == 20 and sum(found["made-up"]["states"].values()) == 20
     assert {"state": "no method", "reason": "no-such-method", "cells": 2, "tables": ["1"]} in found["made-up"]["reasons"]
 
 

@@ -43,6 +43,15 @@ def test_what_is_wrong_is_said(tmp_path, labels, groups, what, why):
     assert caught.value.cure == "repro data verify fmow --full"
 
 
+def test_each_class_that_occurs_must_have_as_many_examples_as_published(tmp_path):
+    split = Split(name="test", role="ood_test", per_class=2)
+    loading.check(toy(tmp_path), split, examples([4, 1, 4, 1]))
+    with pytest.raises(UserError) as caught:
+        loading.check(toy(tmp_path), split, examples([4, 1, 4, 1, 1, 7]))
+    assert caught.value.what == "test of digits has another number of examples of one (3), seven (1)"
+    assert caught.value.why == "the published split has 2 of each class"
+
+
 def test_no_examples_is_a_mistake_where_no_count_is_declared(tmp_path):
     with pytest.raises(UserError, match="test of digits has no examples"):
         loading.check(toy(tmp_path), Split(name="test", role="ood_test"), examples([]))

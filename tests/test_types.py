@@ -9,7 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from repro.types import IMAGES, MIXTURE, PROBE, TRAINING, BackboneRef, Benchmark, Parent, Recipe, Run, Split, canonical_json, digest
+from repro.types import (
+    HEAD,
+    IMAGES,
+    L2SP,
+    MIXTURE,
+    PROBE,
+    TOWERS,
+    TRAINING,
+    BackboneRef,
+    Benchmark,
+    Parent,
+    Recipe,
+    Run,
+    Split,
+    canonical_json,
+    digest,
+)
 
 # A field at the value written here is left out of keys: changing a value would silently give old results a new meaning. A new field
 # is added here with the value at which the program does what it did before; no line is ever edited.
@@ -51,8 +67,13 @@ NEUTRAL = {
     "lp_max_iter": 200,
     "lp_absent_bias": -1000.0,
     "base": None,
+    "mix_at": "last",
+    "alphas": (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
     "judge_every": 1,
     "keep_weights": "selected",
+    "head": "random",
+    "l2sp_weight": 0.0,
+    "l2sp_head": False,
 }
 
 BENCHMARK = Benchmark(
@@ -135,9 +156,9 @@ def test_a_value_that_is_not_neutral_enters_the_key():
 
 
 def test_every_field_means_something_to_some_kind_of_method():
-    sets = (TRAINING, IMAGES, PROBE, MIXTURE)
-    assert set(NEUTRAL) == frozenset().union(*sets)
-    assert sum(map(len, sets)) == len(NEUTRAL)
+    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE)
+    assert set(NEUTRAL) == frozenset().union(*kinds) and sum(map(len, kinds)) == len(NEUTRAL)
+    assert TOWERS < TRAINING
 
 
 @pytest.mark.parametrize(
@@ -150,7 +171,7 @@ def test_every_field_means_something_to_some_kind_of_method():
         (1e300, "1e+300"),
         ("é☃", '"\\u00e9\\u2603"'),
         ({1: "a"}, '{"1":"a"}'),
-        (Parent(method="x"), '{"field":null,"many":false,"method":"x","shared":false,"start_of":null}'),
+        (Parent(method="x"), '{"field":null,"images":false,"many":false,"method":"x","shared":false,"start_of":null}'),
     ],
 )
 def test_canonical_json_has_one_spelling(value, spelling):

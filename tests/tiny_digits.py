@@ -1,6 +1,7 @@
 """Runs of the digits benchmark's tiny subset for tests, which share one pretraining per process."""
 
 import atexit
+import contextlib
 import shutil
 import tempfile
 from functools import cache
@@ -11,7 +12,9 @@ import torch
 from repro import plan as planning
 from repro import plugins
 from repro.loading import load
-from repro.nn.job import Job, ParentRun
+from repro.nn.images import Images
+from repro.nn.job import Batch, Job, ParentRun
+from repro.nn.loop import Trainer
 from repro.paths import Places
 from repro.plan import Plan, Request
 from repro.run import execute
@@ -75,6 +78,36 @@ def job_of(made: Plan, method: str, places: Places) -> Job:
     run, store = next(run for run in made.runs if run.method == method), Store(places.runs)
     parents = {role: ParentRun(store.result(made.run(key)), store.folder(made.run(key))) for role, key in run.parents.items()}
     return Job(run=run, device=CPU, packs=places.packs, examples=load, parents=parents)
+
+
+def fit(job: Job, folder: Path, judge: bool = False, stop_at: int | None = None) -> tuple[Trainer, list[float]]:
+    """A method's own training in `folder`, and the loss of every step; with `stop_at` it breaks before that step, its state just saved."""
+    module = plugins.method(job.run.method)
+    seen: list[float] = []
+
+    def loss(model: torch.nn.Module, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+        if trainer.progress.step == stop_at:
+            trainer._save()
+            raise Stopped
+        terms = module.loss(model, batch, job)
+        seen.append(terms["loss"].item())
+        return terms
+
+    folder.mkdir(exist_ok=True)
+    model, train = module.start(job), job.images(job.split_with_role(module.METHOD.trains_on), augmented=True)
+    judged = judged_splits(job) if judge else {}
+    trainer = Trainer(job, model, loss, train, judged, folder, getattr(module, "judged", None))
+    with contextlib.suppress(Stopped):
+        trainer.fit()
+    return trainer, seen
+
+
+def judged_splits(job: Job) -> dict[str, Images]:
+    return {split.name: job.images(split.name) for split in job.benchmark.splits if split.role not in ("train", "pretrain")}
+
+
+class Stopped(Exception):
+    """In place of a kill."""
 
 
 def bytes_of(places: Places, run: Run) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.types import IMAGES, TRAINING, Method
+from repro.types import IMAGES, TOWERS, Method
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="clip-pretrain",
     version=1,
-    fields=(TRAINING | IMAGES) - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"},  # contrastive batches do not split
+    fields=TOWERS | IMAGES,
     defaults={"optimizer": "adamw", "schedule": "cosine_step", "keep_weights": "last"},
     tiny={"epochs": 12, "batch_size": 25, "warmup_steps": 4, "lr": 2e-3},  # until BatchNorm's statistics fit the images
     pretrained=False,

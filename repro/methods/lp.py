@@ -26,7 +26,7 @@ def start(job: Job) -> Classifier:
     model = job.classifier().freeze_backbone().eval()
     train = job.images(job.split_with_role("train"), augmented=job.recipe.lp_features == "train")
     val = job.images(job.split_with_role("id_val"))
-    uniforms = train.uniforms(job.run.seed, 0)
+    uniforms = train.uniforms("probe", job.run.seed)  # other crops than those of any epoch of the fine-tuning that starts from it
     features, features_val = (
         outputs(model.features, images, rows, lambda done, n=len(images): job.on_step(done, n, "features")).to(job.device)
         for images, rows in ((train, uniforms), (val, None))

@@ -19,12 +19,7 @@ METHOD = Method(name="zero-shot", version=1, fields=IMAGES, seeded=False, needs_
 
 def start(job: Job) -> Classifier:
     """The image tower with a head made from the text tower; the head's scale exp(logit_scale) is in its weights, the bias is 0."""
-    import torch
-
-    from repro.nn.model import Classifier, zero_shot_head
+    from repro.nn.model import zero_shot_classifier
 
     net = job.backbone()
-    weight = zero_shot_head(net, job.benchmark.classes, job.benchmark.templates)
-    model = Classifier(net.drop_text(), len(weight), normalize=True).to(job.device).freeze_backbone()
-    model.set_head(weight, torch.zeros(len(weight), device=job.device))
-    return model
+    return zero_shot_classifier(net, job.prompts(net)).freeze_backbone()

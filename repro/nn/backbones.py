@@ -38,10 +38,9 @@ class Backbone(nn.Module):
         self.text, self.tokenize = text, tokenize
         self.logit_scale = nn.Parameter(torch.tensor(1 / 0.07).log()) if text is not None else None
 
-    def drop_text(self) -> Backbone:
-        """Only the image tower, for methods that train a classifier on it."""
-        self.text, self.tokenize, self.logit_scale = None, None, None
-        return self
+    def image_tower(self) -> Backbone:
+        """The image tower alone, the very same weights, for methods that put a classifier on it."""
+        return Backbone(self.visual, self.dim, self.preprocess)
 
 
 def entry_of(reference: BackboneRef) -> backbones.Entry:

@@ -15,7 +15,7 @@ from repro.nn import backbones, packs
 from repro.nn.backbones import Backbone
 from repro.nn.broken_images import BrokenImages
 from repro.nn.images import Images, Preprocess
-from repro.nn.model import Classifier
+from repro.nn.model import Classifier, tokenise, zero_shot_classifier
 from repro.nn.seeding import seed_torch
 from repro.nn.weights import file_hash, load_weights, match
 from repro.types import Benchmark, Recipe, Result, Run, Split
@@ -64,8 +64,9 @@ class Job:
     on_step: Callable[[int, int, str], None] = lambda done, total, what: None
     extras: dict[str, Any] = field(default_factory=dict)
     preprocess: Preprocess | None = None
-    tokens: torch.Tensor | None = None  # (captions, T), where a method trains on texts
+    tokens: torch.Tensor | None = None  # (captions, L), or of prompts (K, T, L), where a method trains on texts
     caption_of: torch.Tensor | None = None  # (N, alternatives), into tokens
+    origin: dict[str, torch.Tensor] | None = None  # parameters by name as training found them, where a method stays near them
 
     @property
     def recipe(self) -> Recipe:
@@ -87,11 +88,20 @@ class Job:
         self.preprocess = net.preprocess.with_recipe(self.recipe)
         return net.to(self.device, memory_format=torch.channels_last)  # as images lie in memory
 
-    def classifier(self, pretrained: bool = True, normalize: bool = False) -> Classifier:
-        """Image tower and a fresh head (PyTorch's default initialisation, drawn from the run's seed)."""
-        net = self.backbone(pretrained).drop_text()
+    def classifier(self, pretrained: bool = True) -> Classifier:
+        """Image tower and the recipe's head: a fresh one (PyTorch's default, drawn from the run's seed) or the zero-shot one."""
+        net = self.backbone(pretrained)
+        if self.recipe.head == "zero_shot":
+            return zero_shot_classifier(net, self.prompts(net))
         seed_torch("head", self.run.seed)
-        return Classifier(net, len(self.benchmark.classes), normalize).to(self.device)
+        return Classifier(net.image_tower(), len(self.benchmark.classes)).to(self.device)
+
+    def prompts(self, net: Backbone) -> torch.Tensor:
+        """Tokens (K, T, L) of the benchmark's prompts; a `UserError` where there is no text tower or no prompt."""
+        if net.text is None or not self.benchmark.templates:
+            lacking = f"{self.run.backbone.name} has no text tower" if net.text is None else f"{self.benchmark.name} has no prompts"
+            raise UserError(f"{self.run.method}: no zero-shot head can be made", lacking, f"--set {self.run.method}.head=random")
+        return tokenise(net, self.benchmark.classes, self.benchmark.templates)
 
     def images(self, split: str, augmented: bool = False) -> Images:
         """A split as batches, packed first where it is not yet; the backbone must have been built, since it says how images are prepared."""

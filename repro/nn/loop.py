@@ -7,7 +7,7 @@ order, augmentation and dropout are functions of (seed, epoch, step) and of noth
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from torch import nn
 from repro import selection
 from repro.nn import saved
 from repro.nn.evaluate import judge
+from repro.nn.freezing import freeze
 from repro.nn.images import Images
 from repro.nn.interrupt import deferred
 from repro.nn.job import Batch, Job
@@ -27,6 +28,8 @@ from repro.nn.seeding import generator, seed_torch
 from repro.types import Checkpoint
 
 Loss = Callable[[nn.Module, Batch, Job], dict[str, torch.Tensor]]
+Judged = Callable[[nn.Module, Job], nn.Module]
+States = Callable[[nn.Module, Job], Iterator[str]]
 SAVE_SECONDS = 60.0
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -63,21 +66,36 @@ def _steps_per_epoch(job: Job, examples: int) -> int:
 def set_mode(model: nn.Module, job: Job) -> None:
     """Training mode, but for BatchNorm (and dropout with it) where the recipe says eval, as LP-FT's `use_net_val_mode` does."""
     model.train(job.recipe.batchnorm == "train")
-    if job.recipe.freeze == "backbone" and hasattr(model, "backbone"):
+    if job.recipe.freeze == "backbone":
         model.backbone.eval()
 
 
 class Trainer:
-    """One run's model, optimiser and progress."""
+    """One run's model, optimiser and progress.
 
-    def __init__(self, job: Job, model: nn.Module, loss: Loss | None, train: Images | None, judged: dict[str, Images], folder: Path):
+    `classifier` makes of the model what is judged and kept; None: the model itself. Where nothing is trained, `states` may put the model
+    into one state after another and yield the name of each.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        model: nn.Module,
+        loss: Loss | None,
+        train: Images | None,
+        judged: dict[str, Images],
+        folder: Path,
+        classifier: Judged | None = None,
+        states: States | None = None,
+    ):
+        self.states = states or (lambda model, job: iter(("final",)))
+        self.classifier = classifier or (lambda model, job: model)
         self.job, self.model, self.loss, self.train, self.judged, self.folder = job, model, loss, train, judged, folder
         self.recipe = job.recipe
         self.progress = Progress()
         self.steps_per_epoch = _steps_per_epoch(job, len(train)) if train else 0
         self.total_steps = self.recipe.epochs * self.steps_per_epoch
-        if self.recipe.freeze == "backbone" and hasattr(model, "freeze_backbone"):
-            model.freeze_backbone()
+        freeze(model, self.recipe)
         trainable = any(parameter.requires_grad for parameter in model.parameters())
         self.optimizer = make_optimizer(model, self.recipe) if self.total_steps and trainable else None
         self.scaler = torch.amp.GradScaler(job.device.type, enabled=self.recipe.precision == "fp16")
@@ -89,11 +107,17 @@ class Trainer:
         with deferred() as stop:
             while self.progress.step < self.total_steps:
                 self._epoch(self.progress.step // self.steps_per_epoch, stop)
-            if not self.progress.checkpoints:
-                self._judge("final", None)
-                if stop.asked:
-                    raise KeyboardInterrupt
+            if not self.total_steps:
+                self._judge_states(stop)
         return self.progress
+
+    def _judge_states(self, stop) -> None:
+        judged = {point.name for point in self.progress.checkpoints}
+        for name in self.states(self.model, self.job):
+            if name not in judged:
+                self._judge(name, None)
+            if stop.asked:
+                raise KeyboardInterrupt
 
     def _epoch(self, epoch: int, stop) -> None:
         batches = _order(self.job, len(self.train), epoch)
@@ -148,7 +172,8 @@ class Trainer:
     def _judge(self, name: str, epoch: int | None) -> None:
         """Evaluate, record, keep what some selection rule would report, and save."""
         began = time.monotonic()
-        logits, metrics = judge(self.model, self.judged, self.job.benchmark) if self.judged else ({}, {})
+        model = self.classifier(self.model, self.job)
+        logits, metrics = judge(model, self.judged, self.job.benchmark) if self.judged else ({}, {})
         broken = [split for split, values in logits.items() if not np.isfinite(values).all()]
         if broken:  # the last step may have ruined what no further loss will tell, and an argmax of NaN is a class like any other
             raise Diverged(f"the logits of {', '.join(broken)} are not finite at {name}, step {self.progress.step}")
@@ -160,7 +185,7 @@ class Trainer:
         )
         progress.checkpoints.append(point)
         progress.sums, progress.seen = {}, 0
-        saved.write_point(self, name, logits, kept_state(self.model))
+        saved.write_point(self, name, logits, kept_state(model))
         self._save()
         saved.prune(self)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from repro.nn.backbones import Backbone
 from repro.nn.job import Batch, Job
@@ -15,15 +16,26 @@ def cross_entropy(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.
     return {"loss": F.cross_entropy(model(batch.images), batch.labels, label_smoothing=job.recipe.label_smoothing)}
 
 
-def contrastive(backbone: Backbone, images: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """CLIP's symmetric loss of B image–text pairs: images (B, 3, S, S), tokens (B, T).
+def squared_distance(model: nn.Module, origin: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Σ‖θ − θ0‖² over the parameters that `origin` names: a sum, neither halved nor averaged."""
+    parameters = dict(model.named_parameters())
+    return torch.stack([(parameters[name] - start).square().sum() for name, start in origin.items()]).sum()
 
-    ½[CE(s·I·Tᵀ, arange) + CE(s·T·Iᵀ, arange)] with unit rows and s = exp(logit_scale); pairs with equal captions count as negatives,
-    as in open_clip.loss.ClipLoss. Equal captions are encoded once, which changes no value.
-    """
+
+def similarities(backbone: Backbone, images: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """s·cos (B, C) of images (B, 3, S, S) and captions (C, L), s = exp(logit_scale). Equal captions are encoded once."""
     image = F.normalize(backbone.visual(images), dim=-1)
     distinct, where = torch.unique(tokens, dim=0, return_inverse=True)
     text = F.normalize(backbone.text(distinct), dim=-1)[where]
-    logits = backbone.logit_scale.exp() * image @ text.T
+    return backbone.logit_scale.exp() * image @ text.T
+
+
+def contrastive(backbone: Backbone, images: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """CLIP's symmetric loss of B image–text pairs: images (B, 3, S, S), tokens (B, L).
+
+    ½[CE(s·I·Tᵀ, arange) + CE(s·T·Iᵀ, arange)] with unit rows and s = exp(logit_scale); pairs with equal captions count as negatives,
+    as in open_clip.loss.ClipLoss.
+    """
+    logits = similarities(backbone, images, tokens)
     target = torch.arange(len(images), device=images.device)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2

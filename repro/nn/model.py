@@ -44,16 +44,26 @@ def kept_state(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: tensor for name, tensor in model.state_dict().items() if not frozen or name.startswith("head.")}
 
 
+def tokenise(backbone: Backbone, classes: tuple[str, ...], templates: tuple[str, ...]) -> torch.Tensor:
+    """Tokens (K, T, L) of every class's prompts, on the backbone's device."""
+    device = next(backbone.parameters()).device
+    return torch.stack([backbone.tokenize([fill(template, name) for template in templates]) for name in classes]).to(device)
+
+
 @torch.no_grad()
-def zero_shot_head(backbone: Backbone, classes: tuple[str, ...], templates: tuple[str, ...]) -> torch.Tensor:
-    """Weight (K, dim): per class, prompts encoded, L2-normalised, averaged, normalised again, times exp(logit_scale).
+def zero_shot_head(backbone: Backbone, prompts: torch.Tensor) -> torch.Tensor:
+    """Weight (K, dim) from tokens (K, T, L): prompts encoded, L2-normalised, averaged, normalised again, times exp(logit_scale).
 
     wise-ft@58b7a4b src/models/zeroshot.py defines it so.
     """
     backbone.eval()
-    device = next(backbone.parameters()).device
-    rows = []
-    for name in classes:
-        tokens = backbone.tokenize([fill(template, name) for template in templates]).to(device)
-        rows.append(F.normalize(F.normalize(backbone.text(tokens), dim=-1).mean(dim=0), dim=0))
+    rows = [F.normalize(F.normalize(backbone.text(tokens), dim=-1).mean(dim=0), dim=0) for tokens in prompts]
     return torch.stack(rows) * backbone.logit_scale.exp()
+
+
+def zero_shot_classifier(backbone: Backbone, prompts: torch.Tensor) -> Classifier:
+    """The backbone's own image tower, its features scaled to length 1, with `zero_shot_head` and bias 0."""
+    weight = zero_shot_head(backbone, prompts)
+    model = Classifier(backbone.image_tower(), len(weight), normalize=True).to(weight.device)
+    model.set_head(weight, torch.zeros(len(weight), device=weight.device))
+    return model

@@ -19,7 +19,7 @@ def test_the_head_is_the_probe_of_the_frozen_features(tmp_path: Path, features: 
     assert not any(parameter.requires_grad for parameter in model.backbone.parameters()) and not model.training
     train, val = job.images("train", augmented=features == "train"), job.images("id_val")
     with torch.no_grad():
-        seen = model.features(train.batch(torch.arange(100), train.uniforms(0, 0)))
+        seen = model.features(train.batch(torch.arange(100), train.uniforms("probe", 0)))
         selected = model.features(val.batch(torch.arange(100), None))
     probe = logreg.fit((seen, train.labels), (selected, val.labels), 10, job.recipe, 0)
     assert torch.allclose(model.head.weight, probe.weight, rtol=1e-3, atol=1e-5)

@@ -152,7 +152,7 @@ def test_open_clip_preprocessing_is_its_own() -> None:
 
 
 def test_the_text_tower_is_dropped_on_request() -> None:
-    net = build("digits-clip")[0].drop_text()
+    net = build("digits-clip")[0].image_tower()
     assert {name.partition(".")[0] for name, _ in net.named_parameters()} == {"visual"}
 
 

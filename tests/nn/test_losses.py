@@ -9,7 +9,7 @@ from open_clip.loss import ClipLoss
 from torch import nn
 
 from repro.nn.job import Batch
-from repro.nn.losses import contrastive, cross_entropy
+from repro.nn.losses import contrastive, cross_entropy, similarities
 
 
 class Towers(nn.Module):
@@ -49,6 +49,13 @@ def test_contrastive_is_open_clips_value_and_gradient(captions: list[int]) -> No
     assert loss.item() == pytest.approx(expected.item(), rel=1e-12, abs=1e-14)
     for (name, got), want in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         assert torch.allclose(got.grad, want.grad, rtol=1e-10, atol=1e-13), name
+
+
+def test_similarities_are_scaled_cosines_of_every_image_and_caption() -> None:
+    towers, (images, _), (_, tokens) = Towers(), pairs([0, 1, 2]), pairs([4, 4, 7, 1, 0])
+    got = similarities(towers, images, tokens)
+    want = F.cosine_similarity(towers.visual(images)[:, None], towers.text(tokens)[None], dim=-1) * towers.logit_scale.exp()
+    assert got.shape == (3, 5) and torch.allclose(got, want, rtol=1e-12, atol=1e-13)
 
 
 def test_equal_captions_count_as_negatives_of_each_other() -> None:

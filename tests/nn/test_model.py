@@ -8,7 +8,7 @@ from torch import nn
 
 from repro.nn import backbones
 from repro.nn.images import Preprocess
-from repro.nn.model import Classifier, kept_state, zero_shot_head
+from repro.nn.model import Classifier, kept_state, tokenise, zero_shot_classifier, zero_shot_head
 from repro.types import BackboneRef
 
 CLASSES = ("zero", "one", "two", "three")
@@ -34,7 +34,7 @@ class AsOpenClip(nn.Module):
 
 
 def test_the_zero_shot_head_is_open_clips_times_the_scale(clip: backbones.Backbone) -> None:
-    ours = zero_shot_head(clip, CLASSES, TEMPLATES)
+    ours = zero_shot_head(clip, tokenise(clip, CLASSES, TEMPLATES))
     theirs = build_zero_shot_classifier(
         AsOpenClip(clip), clip.tokenize, CLASSES, [lambda name, t=template: t.format(name) for template in TEMPLATES]
     )
@@ -44,9 +44,10 @@ def test_the_zero_shot_head_is_open_clips_times_the_scale(clip: backbones.Backbo
 
 
 def test_logits_of_a_normalised_classifier_are_scaled_cosines(clip: backbones.Backbone) -> None:
-    model = Classifier(clip, 4, normalize=True).eval()
-    weight = zero_shot_head(clip, CLASSES, TEMPLATES)
-    model.set_head(weight, torch.zeros(4))
+    prompts = tokenise(clip, CLASSES, TEMPLATES)
+    model, weight = zero_shot_classifier(clip, prompts).eval(), zero_shot_head(clip, prompts)
+    assert model.normalize and torch.equal(model.head.weight, weight) and not model.head.bias.any()
+    assert model.backbone.visual is clip.visual and model.backbone.text is None and clip.text is not None
     images = torch.randn(5, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         cosines = F.cosine_similarity(clip.visual(images)[:, None], weight[None], dim=-1)

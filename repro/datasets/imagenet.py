@@ -1,0 +1,83 @@
+"""ImageNet (ILSVRC 2012): photographs in 1,000 classes, a folder each.
+
+train/<wnid>/<wnid>_<number>.JPEG, val/<wnid>/ILSVRC2012_val_<8 digits>.JPEG
+The tiny subset has the classes of Living-17 and Entity-30 (repro/breeds.py).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from repro import breeds
+from repro.metadata import few
+from repro.synthetic import paint
+
+VERSION = 1  # of the synthetic subset
+TINY = {"living17": {"train": 6, "val": 3}, "entity30": {"train": 2, "val": 1}}  # images of each class; of one in both, the former
+SIDES = (80, 121)  # of synthetic images, in pixels
+
+
+def images(root: Path, part: str, wnid: str) -> list[Path]:
+    """The images of one class in `part` (train, val), sorted by name; none where its folder is not there. Other files are passed over."""
+    folder = root / part / wnid
+    pattern = re.compile(rf"{wnid}_\d+\.JPEG" if part == "train" else r"ILSVRC2012_val_\d{8}\.JPEG")
+    try:
+        return [folder / name for name in sorted(os.listdir(folder)) if pattern.fullmatch(name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+class _Look(NamedTuple):
+    """How the synthetic images of a class look: its superclass is the kind, whether it is source or target the domain."""
+
+    kind: int
+    domain: int
+    counts: dict[str, int]
+
+
+def _looks() -> dict[str, _Look]:
+    """wnid → look. Entity-30's kinds come after Living-17's; a class of both looks as Living-17 has it."""
+    looks: dict[str, _Look] = {}
+    first = 0
+    for name, counts in TINY.items():
+        superclasses = breeds.superclasses(name)
+        for label, superclass in enumerate(superclasses):
+            for domain, side in ((0, "source"), (4, "target")):
+                for position, wnid in enumerate(superclass.wnids(side)):
+                    looks.setdefault(wnid, _Look(first + label, domain + position, counts))
+        first += len(superclasses)
+    return looks
+
+
+def write_tiny(root: Path) -> None:
+    """Synthetic photographs of different sizes; the same superclass looks alike but for the ground that its classes stand on."""
+    import numpy as np
+    from PIL import Image
+
+    rng, validation = np.random.default_rng(0), 0
+    for wnid, look in _looks().items():
+        for part, count in look.counts.items():
+            folder = root / part / wnid
+            folder.mkdir(parents=True)
+            for number in range(count):
+                size = tuple(rng.integers(*SIDES, size=2).tolist())
+                validation += part == "val"
+                name = f"{wnid}_{number + 1}" if part == "train" else f"ILSVRC2012_val_{validation:08}"
+                image = paint(look.kind, look.domain, size, int(wnid[1:]), number, part == "val")
+                Image.fromarray(image).save(folder / f"{name}.JPEG", quality=90)
+
+
+def take_tiny(source: Path, root: Path) -> None:
+    """A few images of each of the same classes."""
+    import pandas as pd
+
+    for wnid, look in _looks().items():
+        for part, count in look.counts.items():
+            found = pd.DataFrame({"path": images(source, part, wnid)})
+            for path in few(found.assign(part=part), ("part",), count)["path"]:
+                (root / part / wnid).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, root / part / wnid / path.name)

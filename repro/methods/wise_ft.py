@@ -1,0 +1,42 @@
+"""WiSE-FT: the line in weight space between where fine-tuning started and where it ended.
+
+θ_α = (1 − α)·θ_0 + α·θ_1 over the whole state, head, scale and buffers included, judged at every α of a grid; nothing is trained. θ_1 is
+the last checkpoint of a run of the method that `base` names (`mix_at` chooses another), θ_0 what that run started from: the linear probe
+for LP-FT, else the zero-shot classifier. Source: Wortsman et al. 2022, §3; mlfoundations/wise-ft@58b7a4b src/wise_ft.py:15-40, whose grid
+is 0, 0.1, …, 1 and whose default is 0.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from repro.types import MIXTURE, Method, Parent
+
+if TYPE_CHECKING:
+    from repro.nn.job import Job
+    from repro.nn.model import Classifier
+
+METHOD = Method(
+    name="wise-ft",
+    version=1,
+    fields=MIXTURE | {"keep_weights"},
+    parents={"end": Parent(method="ft", field="base", images=True), "start": Parent(method="zero-shot", start_of="end")},
+)
+
+
+def start(job: Job) -> Classifier:
+    """A classifier of the two runs' form; the states fill it."""
+    from repro.nn import mixing
+
+    return mixing.classifier_of(job, (job.parents["start"], job.parents["end"]))
+
+
+def states(model: Classifier, job: Job) -> Iterator[str]:
+    """Every mixture in turn, α ascending."""
+    from repro.nn import mixing
+
+    ends = [mixing.state_of(model, job.parents[role], rule) for role, rule in (("start", "last"), ("end", job.recipe.mix_at))]
+    for alpha in sorted(job.recipe.alphas):
+        model.load_state_dict(mixing.between(*ends, alpha))
+        yield f"alpha-{alpha:g}"

@@ -1,0 +1,107 @@
+"""Published data sets in small, laid out by hand from their descriptions: an oracle that shares no code with what writes tiny subsets."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+STL = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
+
+
+def noise(count: int, side: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images (count, side, side, 3) and labels that hold each of ten classes equally often, in no order."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (count, side, side, 3), np.uint8), rng.permutation(np.arange(count) % 10)
+
+
+def python2_text(text: str) -> bytes:
+    """A Python 2 string as cPickle writes it: one byte of length, up to 255 characters."""
+    return b"U" + bytes([len(text)]) + text.encode() if len(text) < 256 else b"T" + struct.pack("<i", len(text)) + text.encode()
+
+
+def python2_array(rows: np.ndarray) -> bytes:
+    """A uint8 matrix as cPickle and numpy 1 wrote it, opcode by opcode, with memo numbers."""
+    first = b"cnumpy.core.multiarray\n_reconstruct\nq\x10cnumpy\nndarray\nq\x11K\x00\x85U\x01b\x87Rq\x12"
+    shape = b"M" + struct.pack("<H", rows.shape[0]) + b"M" + struct.pack("<H", rows.shape[1]) + b"\x86"
+    kind = b"cnumpy\ndtype\nq\x13U\x02u1K\x00K\x01\x87Rq\x14(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    return first + b"(K\x01" + shape + kind + b"\x89T" + struct.pack("<i", rows.size) + rows.tobytes() + b"tb"
+
+
+def python2_batch(title: str, rows: np.ndarray, labels: list[int]) -> bytes:
+    """A batch of CIFAR-10 as cPickle's protocol 2 has it."""
+    numbers = b"](" + b"".join(b"K" + bytes([label]) for label in labels) + b"e"
+    names = b"](" + b"".join(python2_text(f"{CIFAR[label % 10]}_{index}.png") for index, label in enumerate(labels)) + b"e"
+    entries = (("batch_label", python2_text(title)), ("labels", numbers), ("data", python2_array(rows)), ("filenames", names))
+    return b"\x80\x02}q\x01(" + b"".join(python2_text(key) + value for key, value in entries) + b"u."
+
+
+def cifar10(root: Path, per_batch: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Five training batches and one of testing; returns part → what is in it."""
+    folder = root / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    names = b"](" + b"".join(map(python2_text, CIFAR)) + b"e"
+    (folder / "batches.meta").write_bytes(
+        b"\x80\x02}q\x01(" + python2_text("num_cases_per_batch") + b"M\x10'" + python2_text("label_names") + names + b"u."
+    )
+    parts = {"train": noise(5 * per_batch, 32, 1), "test": noise(per_batch, 32, 2)}
+    for number in range(5):
+        mine = slice(number * per_batch, (number + 1) * per_batch)
+        _cifar_batch(folder / f"data_batch_{number + 1}", *(array[mine] for array in parts["train"]))
+    _cifar_batch(folder / "test_batch", *parts["test"])
+    return parts
+
+
+def _cifar_batch(path: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    """Each row: 1,024 red values row by row, then green, then blue."""
+    rows = np.stack([np.concatenate([image[:, :, plane].ravel() for plane in range(3)]) for image in images])
+    path.write_bytes(python2_batch(f"batch of {len(labels)}", rows, labels.tolist()))
+
+
+def cifar10_1(root: Path, counts: dict[str, int]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    root.mkdir(parents=True)
+    parts = {part: noise(count, 32, count) for part, count in counts.items()}
+    for part, (images, labels) in parts.items():
+        np.save(root / f"cifar10.1_{part}_data.npy", images)
+        np.save(root / f"cifar10.1_{part}_labels.npy", labels.astype("int32"))
+    return parts
+
+
+def cifar10_2(root: Path, counts: dict[str, int]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    root.mkdir(parents=True)
+    parts = {part: noise(count, 32, count + 1) for part, count in counts.items()}
+    for part, (images, labels) in parts.items():
+        about = {"label_names": list(CIFAR), "ti_indices": np.zeros(len(labels), np.int64), "keywords": [CIFAR[label] for label in labels]}
+        np.savez(root / f"cifar102_{part}.npz", images=images, labels=labels, **about)
+    return parts
+
+
+def stl10(root: Path, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The test files: each image its three planes, each plane column after column; labels from 1."""
+    folder = root / "stl10_binary"
+    folder.mkdir(parents=True)
+    images, labels = noise(count, 96, 5)
+    with open(folder / "test_X.bin", "wb") as file:
+        for image in images:
+            for plane in range(3):
+                for column in range(96):
+                    file.write(image[:, column, plane].tobytes())
+    (folder / "test_y.bin").write_bytes(bytes(int(label) + 1 for label in labels))
+    (folder / "class_names.txt").write_text("\n".join(STL) + "\n")
+    return images, labels
+
+
+def imagenet(root: Path, train: list[str], val: list[str], per_train: int = 100, per_val: int = 50) -> None:
+    """Empty files under ImageNet's names: what only counts and names paths does not look into them."""
+    number = 0
+    for wnid in train:
+        (root / "train" / wnid).mkdir(parents=True)
+        for image in range(per_train):
+            (root / "train" / wnid / f"{wnid}_{image * 7}.JPEG").touch()
+    for wnid in val:
+        (root / "val" / wnid).mkdir(parents=True)
+        for _ in range(per_val):
+            number += 1
+            (root / "val" / wnid / f"ILSVRC2012_val_{number:08}.JPEG").touch()
