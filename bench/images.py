@@ -43,6 +43,7 @@ def lay_out(path: Path, wanted: dict[str, Wanted], names: tuple[str, ...] = ()) 
     with np.load(path) as pack:
         data, offsets, labels = pack["data"].tobytes(), pack["offsets"], pack["labels"]
         listed = next((pack[key] for key in ("classes", "wnids") if key in pack), names)
+    digits = len(str(len(labels) - 1))
     spelled = [name.decode() if isinstance(name, bytes) else str(name) for name in listed]
     for label, name in enumerate(spelled):
         if name not in wanted:
@@ -50,7 +51,7 @@ def lay_out(path: Path, wanted: dict[str, Wanted], names: tuple[str, ...] = ()) 
         folder, count = wanted[name]
         folder.mkdir(parents=True, exist_ok=True)
         for number in np.flatnonzero(labels == label)[:count]:
-            image = folder / f"{number:05d}.jpg"
+            image = folder / f"{number:0{digits}d}.jpg"
             if not image.exists():
                 image.write_bytes(data[offsets[number] : offsets[number + 1]])
 
