@@ -49,14 +49,14 @@ def lay_out(source: Path, root: Path) -> None:
         source / "cifar10_jpeg" / "cifar10_train_a_3000perclass.npz",
         {name: Wanted(after / "cifar10" / name, CIFAR_PER_CLASS) for name in seven},
     )
-    expected = {
-        before / "tiny_train": 500 * len(others),
-        before / "tiny_val": 50 * len(others),
-        after / "cifar10": CIFAR_PER_CLASS * len(seven),
-        after / "tiny_imagenet": OOD_PER_CLASS * len(seven),
-    }
-    found = {domain: images.count(domain) for domain in expected}
-    assert found == expected, (found, expected)
+    images.check_counts(
+        {
+            before / "tiny_train": 500 * len(others),
+            before / "tiny_val": 50 * len(others),
+            after / "cifar10": CIFAR_PER_CLASS * len(seven),
+            after / "tiny_imagenet": OOD_PER_CLASS * len(seven),
+        }
+    )
     assert not contents(before) & contents(after), "an image of pretraining is trained or tested on"
 
 
@@ -67,7 +67,7 @@ def contents(root: Path) -> set[bytes]:
 def pretrain(root: Path, tiny: bool) -> Result:
     """One network from random weights; its own benchmark's OOD domain is Tiny-ImageNet's validation part, looked at by nobody."""
     where = ("folder", "--root", str(root), "--id", "tiny_train", "--ood", "tiny_val", "--method", "scratch", "--seeds", "1")
-    (result,) = images.run([*where, "--backbone", BACKBONE, *images.settings(*COMMON, *PRETRAINING), *(["--tiny"] if tiny else [])])
+    (result,) = images.run([*where, "--backbone", BACKBONE, *images.settings(COMMON + PRETRAINING), *(["--tiny"] if tiny else [])])
     return result
 
 
@@ -83,13 +83,8 @@ def export(result: Result, path: Path) -> None:
 
 def compare(root: Path, weights: Path, tiny: bool) -> list[Result]:
     where = ("folder", "--root", str(root), "--id", "cifar10", "--ood", "tiny_imagenet", "--method", "lp,ft,lp-ft")
-    chosen = images.settings(
-        *COMMON,
-        *(f"{method}.{setting}" for method in GRIDS for setting in TRAINING),
-        *(f"{method}.lr={grid}" for method, grid in GRIDS.items()),
-    )
     seeds = ["--seeds", "1", "--tiny"] if tiny else ["--seeds", "3"]
-    return images.run([*where, *seeds, "--backbone", BACKBONE, "--weights", str(weights), *chosen])
+    return images.run([*where, *seeds, "--backbone", BACKBONE, "--weights", str(weights), *images.settings(COMMON, TRAINING, GRIDS)])
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """What the validations on real images share: packs of JPEG files written out as folders, `repro run folder` on them, its table as a file.
 
 The images (research use only) and weights are not part of this project: they are read from $REPRO_SHARED/data, or from ../shared/data
-beside the checkout. A pack is an .npz with `data` (JPEG files end to end), `offsets`, `labels` and, where there are any, names of the labels.
+beside the checkout. A pack is an .npz with `data` (JPEG files end to end), `offsets`, `labels` and
+the labels' names, `classes` or `wnids`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,14 +40,13 @@ def shared_data(*needed: str) -> Path:
     return root
 
 
-def lay_out(path: Path, wanted: dict[str, Wanted], names: tuple[str, ...] = ()) -> None:
-    """<folder>/<number in the pack>.jpg with the pack's own JPEG bytes, for each label that is wanted; `names` where the pack has none."""
+def lay_out(path: Path, wanted: dict[str, Wanted]) -> None:
+    """<folder>/<number in the pack>.jpg with the pack's own JPEG bytes, for each label that is wanted."""
     with np.load(path) as pack:
         data, offsets, labels = pack["data"].tobytes(), pack["offsets"], pack["labels"]
-        listed = next((pack[key] for key in ("classes", "wnids") if key in pack), names)
+        names = pack["wnids" if "wnids" in pack else "classes"].astype(str)
     digits = len(str(len(labels) - 1))
-    spelled = [name.decode() if isinstance(name, bytes) else str(name) for name in listed]
-    for label, name in enumerate(spelled):
+    for label, name in enumerate(names.tolist()):
         if name not in wanted:
             continue
         folder, count = wanted[name]
@@ -56,12 +57,17 @@ def lay_out(path: Path, wanted: dict[str, Wanted], names: tuple[str, ...] = ()) 
                 image.write_bytes(data[offsets[number] : offsets[number + 1]])
 
 
-def count(domain: Path) -> int:
-    return sum(1 for _ in domain.glob("*/*.jpg"))
+def check_counts(expected: dict[Path, int]) -> None:
+    """Each domain's folder holds as many images as it should, no more."""
+    for domain, count in expected.items():
+        if (found := sum(1 for _ in domain.glob("*/*.jpg"))) != count:
+            sys.exit(f"{domain} holds {found} images, not {count}: remove it, then run the same command again")
 
 
-def settings(*parts: str) -> list[str]:
-    return [word for part in parts for word in ("--set", part)]
+def settings(common: Iterable[str], training: Iterable[str] = (), grids: Mapping[str, str] | None = None) -> list[str]:
+    """`--set` for every method, then `training` and a sweep of the learning rate for each method of `grids`."""
+    own = (f"{method}.{setting}" for method, grid in (grids or {}).items() for setting in (*training, f"lr={grid}"))
+    return [word for setting in (*common, *own) for word in ("--set", setting)]
 
 
 def run(arguments: list[str]) -> list[Result]:
