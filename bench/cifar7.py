@@ -20,7 +20,7 @@ from repro.paths import Places
 from repro.store import Store
 from repro.types import Result
 
-CIFAR_PER_CLASS = 800  # the first of each class in the pack; 60/20/20 into train, validation and test
+CIFAR_PER_CLASS = 600  # the first of each class in the pack; 60/20/20 into train, validation and test
 OOD_PER_CLASS = 600  # the first of each subclass in the pack, as many of each
 BACKBONE = "timm:test_resnet"  # timm's smallest ResNet: 0.4 million weights, 96 features
 COMMON = ("image_size=64", "resize=squash")  # 32 px enlarged, since the stem alone divides by 4
@@ -28,8 +28,9 @@ PRETRAINING = (
     *("epochs=20", "judge_every=20", "batch_size=128", "lr=0.1", "nesterov=true", "weight_decay=5e-4", "schedule=cosine_step"),
     *("warmup_steps=100", "augment=shift_flip", "shift=8", "precision=bf16", "keep_weights=last"),
 )
-TRAINING = ("epochs=5", "judge_every=5", "precision=bf16", "keep_weights=none")
-GRIDS = {"ft": "1e-3,1e-2,1e-1", "lp-ft": "1e-4,1e-3,1e-2"}
+# as the paper: batches of 64, no augmentation, LP-FT's learning rates a tenth of FT's and its BatchNorm statistics frozen
+TRAINING = ("epochs=5", "judge_every=5", "augment=none", "precision=bf16", "keep_weights=none")
+GRIDS = {"ft": "3e-3,1e-2,3e-2,1e-1", "lp-ft": "3e-4,1e-3,3e-3,1e-2"}
 
 
 def lay_out(source: Path, root: Path) -> None:
