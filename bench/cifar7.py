@@ -30,7 +30,7 @@ PRETRAINING = (
 )
 # as the paper: batches of 64, no augmentation, LP-FT's learning rates a tenth of FT's and its BatchNorm statistics frozen
 TRAINING = ("epochs=5", "judge_every=5", "augment=none", "precision=bf16", "keep_weights=none")
-GRIDS = {"ft": "3e-3,1e-2,3e-2,1e-1", "lp-ft": "3e-4,1e-3,3e-3,1e-2"}
+GRIDS = {"ft": "3e-3,1e-2,3e-2,1e-1,3e-1", "lp-ft": "3e-4,1e-3,3e-3,1e-2,3e-2"}
 
 
 def lay_out(source: Path, root: Path) -> None:
@@ -83,9 +83,14 @@ def export(result: Result, path: Path) -> None:
 
 
 def compare(root: Path, weights: Path, tiny: bool) -> list[Result]:
-    where = ("folder", "--root", str(root), "--id", "cifar10", "--ood", "tiny_imagenet", "--method", "lp,ft,lp-ft")
-    seeds = ["--seeds", "1", "--tiny"] if tiny else ["--seeds", "3"]
-    return images.run([*where, *seeds, "--backbone", BACKBONE, "--weights", str(weights), *images.settings(COMMON, TRAINING, GRIDS)])
+    """The three methods, and besides FT with LP-FT's frozen statistics and learning rates, so that only the head's start differs."""
+    where = ("folder", "--root", str(root), "--id", "cifar10", "--ood", "tiny_imagenet", "--backbone", BACKBONE, "--weights", str(weights))
+    seeds = ("--seeds", "1", "--tiny") if tiny else ("--seeds", "3")
+    frozen = images.settings(COMMON, (*TRAINING, "batchnorm=eval"), {"ft": GRIDS["lp-ft"]})
+    return [
+        *images.run([*where, *seeds, "--method", "lp,ft,lp-ft", *images.settings(COMMON, TRAINING, GRIDS)]),
+        *images.run([*where, *seeds, "--method", "ft", *frozen]),
+    ]
 
 
 def main() -> None:

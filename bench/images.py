@@ -71,12 +71,13 @@ def settings(common: Iterable[str], training: Iterable[str] = (), grids: Mapping
 
 
 def run(arguments: list[str]) -> list[Result]:
-    """`repro run …`, shown as it goes; the results of the runs that were asked for."""
+    """`repro run …`, shown as it goes; the results of the runs that were asked for, without those that diverged (it then says 1)."""
     program = [sys.executable, "-m", "repro", "run", *arguments]
     plan = json.loads(subprocess.run([*program, "--dry-run", "--json"], check=True, capture_output=True, text=True).stdout)
-    subprocess.run(program, check=True)
+    if (code := subprocess.run(program).returncode) > 1:
+        sys.exit(code)
     stored = {result.key: result for result in Store(Places.find().runs).results(arguments[0])}
-    return [stored[entry["key"]] for entry in plan["runs"] if entry["asked"]]
+    return [stored[entry["key"]] for entry in plan["runs"] if entry["asked"] and entry["key"] in stored]
 
 
 def markdown(results: list[Result]) -> str:
