@@ -12,24 +12,32 @@ from repro.captions import caption
 from repro.plan import RANDOM
 from repro.quirks import Quirk
 from repro.recipe import resolve
-from repro.rows import layer, rows_of, table_of
-from repro.selection import headline, score, select
+from repro.rows import layer, paper_behind, paper_of, rows_of, table_of
+from repro.selection import PAPER, headline, score, select, splits_of
 from repro.stats import Estimate, t_interval
 from repro.types import Benchmark, Checkpoint, Result, Run, digest
 
 
 class Column(NamedTuple):
-    """`group` is ID or OOD; `splits` are averaged; `metric` is the headline metric of them all; what is not `headline` enters no average."""
+    """`group` is ID or OOD; `splits` are averaged; `metric` is the headline metric of them all; what is not `headline` enters no average.
+
+    `selected_on` names the rows of the table whose checkpoint, settings or probe were chosen by one of the splits.
+    """
 
     group: str
     name: str
     splits: tuple[str, ...]
     metric: str
     headline: bool = True
+    selected_on: tuple[str, ...] = ()
 
 
 class Row(NamedTuple):
-    """One method's line: `variant` names what differs from the default recipe, `cells` follow the columns, `keys` are the runs behind it."""
+    """One method's line: `variant` names what differs from the default recipe, `cells` follow the columns, `keys` are the runs behind it.
+
+    `rule` is the selection rule that it was reported by, `selected` whether there was more than one checkpoint or setting to select from,
+    `chosen_by` names the splits that a choice in it was made on, of a checkpoint, of settings or of a probe's C.
+    """
 
     method: str
     variant: tuple[str, ...]
@@ -37,6 +45,9 @@ class Row(NamedTuple):
     seeds: tuple[int, ...]
     seeded: bool
     keys: tuple[str, ...]
+    rule: str
+    selected: bool
+    chosen_by: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -86,6 +97,8 @@ class _Reader:
         self.by_key = {result.key: result for result in results}
         self.runs = [result.run for result in chosen]
         self.tuned = tuned
+        papers = {paper.name for run in self.runs if (paper := paper_behind(run.benchmark.name, run.provenance))}
+        self.paper = papers.pop() if len(papers) == 1 else None  # several papers' rows are told apart by what differs from the first's
 
     def configuration(self, result: Result, without: frozenset[str] = frozenset()) -> str:
         """Hash of the identity without seeds, parents replaced by their own configurations."""
@@ -100,7 +113,7 @@ class _Reader:
         if gone(result):  # a parent's method that was removed has no row to differ from
             return [f"{prefix}version={run.method_version}"]
         method = plugins.declared(run.method)
-        row = rows_of(run.benchmark.name).get(run.method)
+        row = rows_of(run.benchmark.name, self.paper).get(run.method)
         default = resolve(method, layer(run.benchmark.name, row), [], False, run.benchmark.tiny)[0].recipe
         differs = [f"{prefix}version={run.method_version}"] if run.method_version != method.version else []
         differs += [
@@ -124,6 +137,12 @@ class _Reader:
             several = len({other.backbone.weights for other in self.runs if plugins.declared(other.method).pretrained}) > 1
             differs += [] if own.weights and not several else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
         return differs
+
+    def fitted_on(self, result: Result) -> frozenset[str]:
+        """The splits that a probe's C was chosen by, the run's own or that of a run that it starts from."""
+        own = result.run.benchmark.with_role("id_val") if "lp_c_count" in plugins.declared(result.run.method).fields else ()
+        parents = [self.by_key[key] for key in result.run.parents.values() if key in self.by_key and not gone(self.by_key[key])]
+        return frozenset(split.name for split in own).union(*map(self.fitted_on, parents))
 
     def quirks(self, row: Row) -> tuple[Quirk, ...]:
         """The quirks of a row's runs, which differ in their seeds alone."""
@@ -151,7 +170,7 @@ def gone(result: Result) -> bool:
     return result.run.method not in plugins.names("methods")
 
 
-def build(results: Iterable[Result], rule: str = "id_val", only: frozenset[str] | None = None) -> list[Table]:
+def build(results: Iterable[Result], rule: str = PAPER, only: frozenset[str] | None = None) -> list[Table]:
     """One table per benchmark identity and backbone; `only` restricts the rows to those runs; those of a method that is gone are left out."""
     results = list(results)
     groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
@@ -171,20 +190,37 @@ def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
     tuned = tuned_fields(benchmark.name)
     reader = _Reader(everything, chosen, tuned)
     columns = columns_of(benchmark)
-    lines: dict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
+    lines: dict[tuple[str, str], dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in chosen:
-        lines[reader.configuration(result, tuned)][reader.configuration(result)].append(result)
+        lines[_rule_of(result.run, rule), reader.configuration(result, tuned)][reader.configuration(result)].append(result)
     rows, notes = [], []
-    for candidates in lines.values():
-        row, note = _row(list(candidates.values()), reader, rule, columns)
+    for (own, _), candidates in lines.items():
+        row, note = _row(list(candidates.values()), reader, own, columns)
         rows.append(row)
         notes += note
-    rows, shared = _shared_variant(rows)
+    rows, shared = _shared_variant(_told_rules(rows))
     order = {name: position for position, name in enumerate(dict.fromkeys([*benchmark.methods, *plugins.names("methods")]))}
     rows.sort(key=lambda row: (order.get(row.method, len(order)), row.variant))
     best = tuple(max(row.cells[index].mean for row in rows) for index in range(len(columns)))
-    sentences = caption(chosen, rule, columns, rows, shared, notes)
+    columns = tuple(
+        column._replace(selected_on=tuple(row.name for row in rows if not row.chosen_by.isdisjoint(column.splits))) for column in columns
+    )
+    sentences = caption(chosen, reader.paper, columns, rows, shared, notes)
     return Table(benchmark.title, benchmark, columns, tuple(rows), best, tuple(sentences), _footnotes(rows, reader))
+
+
+def _rule_of(run: Run, rule: str) -> str:
+    """The rule itself, or that of the paper whose row a run came from, or that of the benchmark's first paper."""
+    if rule != PAPER:
+        return rule
+    return (paper_behind(run.benchmark.name, run.provenance) or paper_of(run.benchmark.name, None)).select
+
+
+def _told_rules(rows: list[Row]) -> list[Row]:
+    """Each row says its rule where those of a table differ; one with nothing to select from has none to say."""
+    if len({row.rule for row in rows if row.selected}) < 2:
+        return rows
+    return [row._replace(variant=(*row.variant, f"select={row.rule}")) if row.selected else row for row in rows]
 
 
 def _footnotes(rows: list[Row], reader: _Reader) -> tuple[Footnote, ...]:
@@ -229,9 +265,11 @@ def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tu
     cells = tuple(t_interval([_value(point, column, benchmark) for _, point in winner]) for column in columns)
     seeds = tuple(sorted(run.run.seed for run, _ in winner))
     variant = tuple(dict.fromkeys([*reader.variant(first), *reader.network(first.run)]))
-    return Row(
-        first.run.method, variant, cells, seeds, plugins.declared(first.run.method).seeded, tuple(run.key for run, _ in winner)
-    ), notes
+    followed = ({rule} if len(first.checkpoints) > 1 else set()) | ({ranking} if len(picked) > 1 else set())
+    chosen_by = reader.fitted_on(first).union(split.name for own in followed - {"last"} for split in splits_of(own, benchmark))
+    keys = tuple(run.key for run, _ in winner)
+    seeded = plugins.declared(first.run.method).seeded
+    return Row(first.run.method, variant, cells, seeds, seeded, keys, rule, bool(followed), chosen_by), notes
 
 
 def _value(point: Checkpoint, column: Column, benchmark: Benchmark) -> float:

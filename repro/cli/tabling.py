@@ -10,7 +10,7 @@ import typer
 from repro import plugins, render, tables
 from repro.cli.context import complete_benchmark, places
 from repro.errors import UserError, unknown
-from repro.selection import RULES
+from repro.selection import CHOICES, PAPER
 from repro.store import Store
 
 
@@ -20,8 +20,13 @@ def table(
         str | None, typer.Argument(help="A benchmark; every one with results where left out.", autocompletion=complete_benchmark)
     ] = None,
     select: Annotated[
-        str, typer.Option("--select", help=f"Which checkpoint is reported: {', '.join(RULES)}.", autocompletion=lambda: list(RULES))
-    ] = "id_val",
+        str,
+        typer.Option(
+            "--select",
+            help=f"Which checkpoint and setting are reported: {', '.join(CHOICES)}. {PAPER}: {CHOICES[PAPER]}.",
+            autocompletion=lambda: list(CHOICES),
+        ),
+    ] = PAPER,
     form: Annotated[
         str, typer.Option("--format", help="terminal, markdown or json.", autocompletion=lambda: ["terminal", "markdown", "json"])
     ] = "terminal",
@@ -29,8 +34,8 @@ def table(
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of the screen.")] = None,
 ) -> None:
     """Render what has been run, without running anything."""
-    if select not in RULES:
-        raise unknown("selection rule", select, RULES, "repro table --help")
+    if select not in CHOICES:
+        raise unknown("selection rule", select, CHOICES, "repro table --help")
     if form not in ("terminal", "markdown", "json"):
         raise unknown("format", form, ["terminal", "markdown", "json"], "repro table --help")
     if name is not None and name not in plugins.names("benchmarks"):
