@@ -80,9 +80,7 @@ def as_in_paper(request: Request) -> Request:
     """The request with the paper's methods and number of seeds where it names none; a tiny subset has the benchmark's, and three."""
     benchmark = request.benchmark
     paper = rows.Paper(name="") if benchmark.tiny and request.paper is None else rows.paper_of(benchmark.name, request.paper)
-    return request._replace(
-        methods=request.methods or paper.methods or benchmark.methods, seeds=request.seeds or parse_seeds(f"{paper.seeds}")
-    )
+    return request._replace(methods=request.methods or paper.methods or benchmark.methods, seeds=request.seeds or tuple(range(paper.seeds)))
 
 
 class _Builder:
