@@ -101,6 +101,11 @@ def paper_of(benchmark: str, name: str | None) -> Paper:
     return found
 
 
+def papers_of(benchmark: str) -> list[str]:
+    """Those with recipes for a benchmark, the first being run where none is named."""
+    return [paper.name for paper in table_of(benchmark).paper]
+
+
 def rows_of(benchmark: str, paper: str | None = None) -> dict[str, Row]:
     """Method → its row in that paper, or in the first paper that has one."""
     rows: dict[str, Row] = {}

@@ -55,9 +55,9 @@ def test_version_and_help(call):
     assert call("--version") == (0, f"repro {repro.__version__}\n", "")
     code, out, _ = call("--help")
     assert code == 0
-    assert all(command in out for command in ("run", "table", "show", "list"))
+    assert all(command in out for command in ("run", "table", "show", "coverage", "list"))
     assert call("-h")[1] == out
-    for command in ("run", "table", "show", "list"):
+    for command in ("run", "table", "show", "coverage", "list"):
         code, out, _ = call(command, "--help")
         assert code == 0 and "Usage: repro" in out
 
@@ -76,7 +76,13 @@ def test_python_m_repro_is_the_same_program():
 def test_list_has_a_line_for_everything(call):
     code, out, _ = call("list")
     assert code == 0
-    for section, name in (("benchmarks", "digits"), ("methods", "lp-ft"), ("tables", "digits"), ("backbones", "timm:NAME")):
+    for section, name in (
+        ("benchmarks", "digits"),
+        ("methods", "lp-ft"),
+        ("tables", "digits"),
+        ("papers", "lp-ft"),
+        ("backbones", "timm:NAME"),
+    ):
         assert re.search(rf"^{section}$", out, re.M) and re.search(rf"^  {re.escape(name)} +\S", out, re.M), (section, name)
     assert "fields" not in out
 
@@ -89,7 +95,7 @@ def test_list_fields_has_every_field_of_a_recipe(call):
 
 def test_list_as_json(call):
     plain = json.loads(call("list", "--json")[1])
-    assert set(plain) == {"benchmarks", "methods", "tables", "backbones"}
+    assert set(plain) == {"benchmarks", "methods", "tables", "papers", "backbones"}
     assert "Linear probe" in plain["methods"]["lp"]
     assert set(json.loads(call("list", "tables", "--json")[1])) == {"tables"}
 
@@ -258,6 +264,8 @@ def test_names_complete():
     assert context.complete_method("al") == ["all"]
     assert context.complete_backbone("ti") == ["timm:"] and "digits-clip" in context.complete_backbone("")
     assert context.complete_field("lp_c_m") == ["lp_c_min=", "lp_c_max="]
+    assert context.complete_paper("w") == ["wilds", "wise-ft"]
+    assert context.complete_table("flyp/") == ["flyp/few-shot", "flyp/imagenet", "flyp/transfer", "flyp/wilds"]
 
 
 def _completed(words: str) -> list[str]:

@@ -177,6 +177,7 @@ COMMANDS = {
     "repro": (),
     "repro --help": ("--help",),
     "repro list": ("list",),
+    "repro coverage": ("coverage",),
     "repro table": ("table",),
     "repro show": ("show",),
     "repro run digits --dry-run": ("run", "digits", "--dry-run"),

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import typer
 
-from repro import arrangement, backbones, paths, plugins
+from repro import arrangement, backbones, paths, plugins, reported
 from repro.paths import Places
 
 
@@ -49,6 +49,10 @@ def complete_field(incomplete: str) -> list[str]:
 
 def complete_table(incomplete: str) -> list[str]:
     return [name for name in arrangement.names() if name.startswith(incomplete)]
+
+
+def complete_paper(incomplete: str) -> list[str]:
+    return [name for name in reported.papers() if name.startswith(incomplete)]
 
 
 def complete_manifest(incomplete: str) -> list[str]:

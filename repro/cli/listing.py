@@ -1,4 +1,4 @@
-"""`repro list`: benchmarks, methods, tables, backbones, recipe fields, one line each."""
+"""`repro list`: benchmarks, methods, tables, papers, backbones, recipe fields, one line each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from repro import arrangement, backbones, plugins
+from repro import arrangement, backbones, plugins, reported
 from repro.errors import unknown
 from repro.paths import tables_dir
 from repro.rows import read
@@ -26,6 +26,11 @@ def _tables() -> list[tuple[str, str]]:
     return of_benchmarks + [(name, arrangement.load(name).title) for name in arrangement.names()]
 
 
+def _papers() -> list[tuple[str, str]]:
+    found = {name: reported.publication(name) for name in reported.papers()}
+    return [(name, f"{paper.title} ({paper.venue})") for name, paper in found.items()]
+
+
 def _backbones() -> list[tuple[str, str]]:
     return [(entry.name, entry.caption) for entry in backbones.named().values()] + [
         (f"{family}:NAME", text) for family, text in backbones.FAMILIES.items()
@@ -40,7 +45,14 @@ def _fields() -> list[tuple[str, str]]:
     return rows
 
 
-SECTIONS = {"benchmarks": _benchmarks, "methods": _methods, "tables": _tables, "backbones": _backbones, "fields": _fields}
+SECTIONS = {
+    "benchmarks": _benchmarks,
+    "methods": _methods,
+    "tables": _tables,
+    "papers": _papers,
+    "backbones": _backbones,
+    "fields": _fields,
+}
 
 
 def list_(
@@ -50,7 +62,7 @@ def list_(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List benchmarks, methods, tables, backbones, and the recipe fields that --set takes."""
+    """List benchmarks, methods, tables, papers, backbones, and the recipe fields that --set takes."""
     if what is not None and what not in SECTIONS:
         raise unknown("list", what, SECTIONS, "repro list")
     sections = {name: make() for name, make in SECTIONS.items() if name == what or (what is None and name != "fields")}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from repro import arrangement, plugins, tables
+from repro import arrangement, plugins, rows, tables
 from repro import plan as planning
 from repro.cli.context import complete_backbone, complete_benchmark, complete_field, complete_method, complete_table, places
 from repro.cli.leaving import at_once
@@ -23,7 +23,7 @@ from repro.forecast import Forecast
 from repro.forecast import forecast as foresee
 from repro.paths import Places
 from repro.store import Store
-from repro.types import Failure
+from repro.types import Benchmark, Failure
 
 if TYPE_CHECKING:
     from repro.prepare import Need
@@ -140,12 +140,51 @@ def _requests(
         ]
     arranged = arrangement.load(table)
     if not arranged.benchmarks:
-        raise UserError(f"{table} has no benchmark that this program has", f"it needs {', '.join(arranged.unbuilt)}", "repro coverage")
-    found = []
-    for name in arranged.benchmarks:
-        described = plugins.benchmark(name).describe(options, where, tiny)
-        methods = planning.parse_methods(method or [",".join(arranged.methods)], described)
-        found.append(planning.as_in_paper(asked._replace(benchmark=described, methods=methods, paper=asked.paper or arranged.paper)))
+        raise UserError(
+            f"{table} has no benchmark that this program has", f"it needs {', '.join(arranged.unbuilt)}", f"repro coverage {arranged.paper}"
+        )
+    groups = arranged.groups()
+    if not groups:
+        lacks = ", ".join(dict.fromkeys(line.lacks for line in arranged.row))
+        raise UserError(f"{table} has no row that this program can run", f"it lacks {lacks}", f"repro coverage {arranged.paper} --reasons")
+    paper = asked.paper or arranged.paper
+    written = [name for name in arranged.benchmarks if paper in rows.papers_of(name)]
+    if not written:
+        why = f"of its benchmarks this program has {', '.join(arranged.benchmarks)}"
+        raise UserError(f"{table} has no benchmark with recipes of {paper}", why, f"repro coverage {arranged.paper} --reasons")
+    if absent := [column.benchmark for column in arranged.column if column.benchmark and column.benchmark not in written]:
+        typer.echo(f"left out: {', '.join(dict.fromkeys(absent))} (repro coverage {arranged.paper} --reasons)", err=True)
+    described = [plugins.benchmark(name).describe(options, where, tiny) for name in written]
+    return [request for one in described for request in _requests_of_rows(one, groups, arranged, method, asked._replace(paper=paper))]
+
+
+def _requests_of_rows(
+    described: Benchmark,
+    groups: list[tuple[dict[str, str], str | None, tuple[str, ...]]],
+    arranged: arrangement.PaperTable,
+    method: list[str],
+    asked: planning.Request,
+) -> list[planning.Request]:
+    """One request per group of rows with the same settings and network; the user's own options come after the table's."""
+    known = tuple(dict.fromkeys(name for *_, names in groups for name in names))
+    wanted = planning.parse_methods(method or [",".join(known)], described)
+    if not set(wanted) & set(known):
+        raise UserError(
+            f"{arranged.name} has no row of {wanted[0]}", f"those that can be run are {', '.join(known)}", f"repro run {described.name}"
+        )
+    found: list[planning.Request] = []
+    for settings, network, names in groups:
+        if not (methods := tuple(name for name in names if name in wanted)):
+            continue
+        sets = [f"{name}.{field}={value}" for name in methods for field, value in settings.items()]
+        for text in asked.sets:
+            named = text.partition("=")[0].rpartition(".")[0]
+            if named in methods or named not in known:  # one for a row of another group is not a mistake here
+                sets.append(text)
+        backbone = asked.backbone or (None if described.tiny else network)
+        request = planning.as_in_paper(asked._replace(benchmark=described, methods=methods, sets=tuple(sets), backbone=backbone))
+        if request not in found:
+            found.append(request)
     return found
 
 
