@@ -169,7 +169,9 @@ class Recipe(Record):
     l2sp_weight: float = Field(0.0, ge=0, description="of the squared distance to where training started")
     l2sp_head: bool = Field(False, description="whether that distance includes the head's")
     # images
-    augment: Literal["none", "flip", "shift", "shift_flip", "rrc", "rrc_flip"] = Field("none", description="of training images")
+    augment: Literal["none", "flip", "shift", "shift_flip", "crop", "crop_flip", "rrc", "rrc_flip"] = Field(
+        "none", description="of training images; crop: one of image_size, anywhere in the frame resized to image_size/crop_ratio"
+    )
     rrc_scale: Annotated[tuple[float, float], AfterValidator(_share_range)] = Field(
         (0.08, 1.0), description="area range of the random resized crop"
     )

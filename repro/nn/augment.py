@@ -91,6 +91,12 @@ def center_crop(images: torch.Tensor, sizes: torch.Tensor, size: int) -> torch.T
     return _windows(images, top, left, size)
 
 
+def random_crop(images: torch.Tensor, sizes: torch.Tensor, uniforms: torch.Tensor, size: int) -> torch.Tensor:
+    """torchvision's RandomCrop without padding, for (B, H, W, 3) images as `center_crop` takes them."""
+    top, left = ((uniforms[:, 2 * TRIES + axis].double() * (sizes[:, axis] - size + 1)).long() for axis in (0, 1))
+    return _windows(images, top, left, size)
+
+
 def shift(images: torch.Tensor, uniforms: torch.Tensor, pixels: int) -> torch.Tensor:
     """Move each image (B, S, S, 3) by up to `pixels` in both directions, edges repeated."""
     size = images.shape[1]

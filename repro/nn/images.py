@@ -35,11 +35,13 @@ class Preprocess(NamedTuple):
         """How packs are made: the evaluation transform's resize, from whose full, uncropped frame a random resized crop samples.
 
         With `pack_side` it samples from the original frame, or from one no smaller than that, as torchvision's RandomResizedCrop does.
+        Random crops of a squashed frame need one that is larger than the crop.
         """
         if augmented and recipe.augment.startswith("rrc") and recipe.pack_side is not None:
             limit = Resize(side=recipe.pack_side, mode="limit", interpolation=self.interpolation)
             return limit if limit.side else limit.model_copy(update={"interpolation": "bilinear"})  # nothing is resized
-        side = self.size if recipe.resize == "squash" else round(self.size / self.crop_ratio)
+        whole = recipe.resize == "squash" and not (augmented and recipe.augment.startswith("crop"))
+        side = self.size if whole else round(self.size / self.crop_ratio)
         return Resize(side=side, mode=recipe.resize, interpolation=self.interpolation)
 
 
@@ -78,7 +80,11 @@ class Images:
             raise ValueError("frames that were packed for random resized crops have no evaluation transform")
         else:
             frames, sizes = self.pack.gather(index)
-            pixels = augment.center_crop(frames.to(self.device, non_blocking=True), sizes, size)
+            frames = frames.to(self.device, non_blocking=True)
+            if self.augment.startswith("crop") and uniforms is not None:
+                pixels = augment.random_crop(frames, sizes, uniforms[index], size)
+            else:
+                pixels = augment.center_crop(frames, sizes, size)
         if self.augment.startswith("shift") and uniforms is not None:
             pixels = augment.shift(pixels, uniforms[index], self.recipe.shift)
         if self.augment.endswith("flip") and uniforms is not None:

@@ -72,7 +72,7 @@ def test_labels_and_pixels_follow_the_index(arrays: list, tmp_path: Path) -> Non
     assert torch.equal(ours.batch(index, None), whole[index])
 
 
-@pytest.mark.parametrize("augment", ["flip", "shift", "shift_flip", "rrc", "rrc_flip"])
+@pytest.mark.parametrize("augment", ["flip", "shift", "shift_flip", "crop", "crop_flip", "rrc", "rrc_flip"])
 def test_augmented_batches_do_not_depend_on_the_split(arrays: list, tmp_path: Path, augment: str) -> None:
     ours = images_of(arrays, tmp_path / "p", Preprocess(28, MEAN, STD), Recipe(augment=augment), augmented=True)
     uniforms = ours.uniforms(3, 1)
