@@ -54,3 +54,10 @@ def test_a_tiny_run_needs_nothing_and_is_marked(repro, tmp_path):
     assert "camelyon17-tiny" in repro("show")[1] and "runs of camelyon17-tiny: 2 done" in repro()[1]
     results = list(Path(tmp_path / "home" / "runs").rglob("result.json"))
     assert results and all(json.loads(path.read_text())["run"]["benchmark"]["tiny"] for path in results)
+
+
+def test_what_must_be_brought_by_hand_is_not_counted_as_to_fetch(repro):
+    """ImageNet's 155 GB are not the program's to fetch; the weights are, and of unknown size."""
+    _, out, _ = repro("run", "living17", "--dry-run")
+    (line,) = [line for line in out.splitlines() if line.startswith("missing: imagenet (by hand), ")]
+    assert "GB" not in line and line.count(" to fetch to ") == 1
