@@ -121,3 +121,18 @@ def test_a_table_that_was_changed_is_told_by_what_is_wrong(call, mistake, camely
     assert (what, why) == ("train of camelyon17 has 2 examples", "the published split has 3") and "repro data verify camelyon17" in cure
     table.write_text(whole)
     assert call("run", "camelyon17", *NETWORK, "--json")[0] == 0
+
+
+def test_one_command_verifies_every_data_set_of_a_benchmark(call, monkeypatch, tmp_path, small):
+    """The cure of a wrong count names them all."""
+    full = {"cifar10": tmp_path / "c10", "cifar10.1": tmp_path / "c101"}
+    hand_made.cifar10(full["cifar10"], 20)
+    hand_made.cifar10_1(full["cifar10.1"], {"v4": 21, "v6": 20})
+    small(full, {})
+    for name, folder in full.items():
+        assert call("data", "add", name, folder)[0] == 0
+    code, out, _ = call("data", "verify", *full)
+    assert code == 0 and "cifar10.1_v6_data.npy" in out
+    (full["cifar10"] / "cifar-10-batches-py/data_batch_3").unlink()
+    code, out, err = call("data", "verify", *full)
+    assert code == 1 and err.startswith("cifar10 is not as it should be\n  try: ") and "cifar10.1_v6_data.npy" in out
