@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from repro.metrics import title
 from repro.robustness import Nothing, said, tiny_option, tiny_said
-from repro.selection import RULES, select
+from repro.selection import RULES, headline, select
 from repro.stats import INTERVAL, Estimate, t_interval
 from repro.tables import Row, Table
 from repro.types import Benchmark, Result
@@ -20,22 +20,22 @@ MEASURES = {  # of the change of features
 
 
 class Series(NamedTuple):
-    """One line over epochs; `group` is ID, OOD or empty (selection splits, losses)."""
+    """One line over epochs: a term of the loss, or a split by name (`OOD: sketch`, where it is reported)."""
 
     name: str
-    group: str
     epochs: tuple[int, ...]
     values: tuple[float, ...]
 
 
 class Training(NamedTuple):
-    """One run: `losses` as trained on, `metrics` as fractions, `selected` the epoch that the rule reports."""
+    """One run: `losses` as trained on, `metrics` as fractions and `axis` what they are, `selected` the epoch that the rule reports."""
 
     title: str
-    benchmark: str
+    run: str
     tiny: bool
     losses: tuple[Series, ...]
     metrics: tuple[Series, ...]
+    axis: str
     selected: int
     caption: tuple[str, ...]
 
@@ -88,24 +88,27 @@ def training(result: Result, rule: str) -> Training:
         )
     epochs = tuple(point.epoch for point in points)
     names = dict.fromkeys(name for point in points for name in point.train)
-    losses = tuple(Series(name, "", epochs, tuple(point.train[name] for point in points)) for name in names)
+    losses = tuple(Series(name, epochs, tuple(point.train[name] for point in points)) for name in names)
     splits = [split for split in run.benchmark.splits if all(split.name in point.metrics for point in points)]
+    measured = {split.name: run.benchmark.metric_of(split) for split in splits}
+    several = len(set(measured.values())) > 1
     metrics = tuple(
         Series(
-            f"{split.name}, {title(run.benchmark.metric_of(split))}",
-            split.column or "",
+            f"{f'{split.column}: ' if split.column else ''}{split.name}{f', {title(measured[split.name])}' if several else ''}",
             epochs,
-            tuple(point.metrics[split.name][run.benchmark.metric_of(split)] for point in points),
+            tuple(headline(point, split, run.benchmark) for point in points),
         )
         for split in splits
     )
+    axis = "%" if several else f"{title(next(iter(measured.values())))} in %"
     caption = (
         "Loss: mean over the training examples since the epoch judged before, as trained on (augmented, dropout on).",
         f"Vertical line: the checkpoint selected by {rule}, {RULES[rule]}.",
         *tiny_said(run.benchmark),
     )
     chosen = select(points, rule, run.benchmark).epoch
-    return Training(f"{run.label} ({result.key[:8]})", run.benchmark.title, run.benchmark.tiny, losses, metrics, chosen, caption)
+    about = f"{run.label} ({result.key[:8]})"
+    return Training(run.benchmark.title, about, run.benchmark.tiny, losses, metrics, axis, chosen, caption)
 
 
 def trained(table: Table, results: Mapping[str, Result]) -> list[Result]:

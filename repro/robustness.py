@@ -140,7 +140,7 @@ def robustness(table: Table, results: Mapping[str, Result], rule: str) -> Robust
         effective = row.cells[below].mean - line.at(at) if line and 0 < at < 1 else None
         points.append(Point(row.name, row.cells[left], row.cells[below], effective))
     caption = [
-        f"Rows: mean with {INTERVAL} ({_seeds(table.rows)}). Dotted: y = x.",
+        f"Rows: mean with {INTERVAL} ({_seeds(table.rows)}). Dotted: y = x. Both axes are in logits; what lies beyond the frame, as 0 and 100 % do, is drawn on it.",
         *_about(line, len(cloud), len(trained)),
         *said(table, rule),
     ]
@@ -176,7 +176,7 @@ def curves(table: Table, results: Mapping[str, Result], rule: str) -> Curves:
         )
     lines = [row for row in table.rows if row.name in {curve.name for curve in found}]
     caption = [
-        f"Each curve: mean over {_seeds(lines)} of the mixtures (1 − α)·start + α·fine-tuned; square: α = 0, triangle: α = 1; "
+        f"Each curve: mean over {_seeds(lines)} of the mixtures (1 − α)·start + α·fine-tuned; square: α = 0, triangle: α = 1; "
         "ring: an α that was selected.",
         *said(table, rule),
     ]
