@@ -139,8 +139,10 @@ def groups(table: Table, results: Mapping[str, Result], rule: str) -> list[Group
             ignored = tuple(name for name in there if name in grouping.ignored)
             counted = [index for index, name in enumerate(there) if name not in ignored]
             bars = tuple(_bars(row, judged, [f"{grouping.name}={name}" for name in there], counted) for row in table.rows)
-            without = f"{', '.join(ignored)} {'are' if len(ignored) > 1 else 'is'} never taken for the worst. " if ignored else ""
-            caption = (f"Accuracy, mean with {INTERVAL}. ▼: each row's worst {grouping.name}. {without}".strip(), *said(table, rule))
+            caption = (
+                f"Accuracy, mean with {INTERVAL}. ▼: each row's worst group of those shown; (in brackets): never taken for the worst.",
+                *said(table, rule),
+            )
             made.append(Groups(table.title, benchmark.tiny, split.name, grouping.name, tuple(there), ignored, bars, caption))
     if not made:
         raise Nothing(

@@ -193,8 +193,9 @@ def groups(one: Groups, place: Sequence[Axes]) -> None:
 
 
 def _size_of_groups(shown: Sequence[Groups]) -> tuple[float, float]:
-    most = max(len(one.groups) * (len(one.bars) + 1) for one in shown)
-    return min(max(0.16 * most, 5.5), 14), 2.9
+    bars = max(len(one.groups) * (len(one.bars) + 1) for one in shown)
+    letters = max(sum(map(len, one.groups)) if len(one.groups) < 9 else 0 for one in shown)
+    return min(max(0.18 * bars, 0.11 * letters, 5.0) + 1.5, 14), 2.9
 
 
 def distortion(one: Distortion, place: Sequence[Axes]) -> None:

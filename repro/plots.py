@@ -67,6 +67,8 @@ def draw(shown: Sequence, out: Path) -> None:
         figure, places = _sheet(shown, min(panel.columns, len(shown)), panel.size(shown), panel.rows)
         for one, place in zip(shown, places, strict=True):
             panel.draw(one, place)
+            if len({other.title for other in shown}) > 1:
+                place[0].set_title("\n".join([_wrapped(one.title, 60), place[0].get_title()]).strip())
         try:
             figure.savefig(out, format=form, metadata=METADATA[form])
         except OSError as error:
@@ -95,9 +97,6 @@ def _sheet(shown: Sequence, columns: int, size: tuple[float, float], rows: int) 
     places = [[grid[line * rows + row][column] for row in range(rows)] for line in range(lines) for column in range(columns)]
     for axes in (axes for place in places[len(shown) :] for axes in place):
         axes.remove()
-    if len(titles) > 1:
-        for one, place in zip(shown, places, strict=False):
-            place[0].set_title(_wrapped(one.title, size[0] * 10))
     return figure, places[: len(shown)]
 
 
