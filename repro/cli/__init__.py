@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from repro.cli import coverage, data, doctor, home, listing, running, showing, tabling
+from repro.cli import coverage, data, doctor, home, listing, plotting, running, showing, tabling
 from repro.cli.context import GlobalOptions
 from repro.errors import UserError, nearest
 from repro.paths import PLACES
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.callback(invoke_without_command=True)(home.home)
 app.command("run")(running.run)
 app.command("table")(tabling.table)
+app.command("plot")(plotting.plot)
 app.command("show")(showing.show)
 app.command("coverage")(coverage.coverage)
 app.command("list")(listing.list_)
@@ -54,7 +55,9 @@ def _with_places(cure: str, arguments: list[str]) -> str:
                 options.append(f"--{place} {shlex.quote(arguments[position + 1])}")
             elif word.startswith(f"--{place}="):
                 options.append(f"--{place} {shlex.quote(word.partition('=')[2])}")
-    return re.sub(r"\brepro (?=(?:data|run|table|show|doctor|coverage)\b)", " ".join(["repro", *options, ""]), cure) if options else cure
+    return (
+        re.sub(r"\brepro (?=(?:data|run|table|plot|show|doctor|coverage)\b)", " ".join(["repro", *options, ""]), cure) if options else cure
+    )
 
 
 def _complain(error: UserError, arguments: list[str]) -> None:
