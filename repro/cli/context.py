@@ -8,6 +8,7 @@ import typer
 
 from repro import arrangement, backbones, paths, plugins, reported
 from repro.paths import Places
+from repro.store import Store
 
 
 class GlobalOptions(NamedTuple):
@@ -57,6 +58,11 @@ def complete_paper(incomplete: str) -> list[str]:
 
 def complete_manifest(incomplete: str) -> list[str]:
     return [path.stem for path in sorted(paths.manifests_dir().glob("*.toml")) if path.stem.startswith(incomplete)]
+
+
+def complete_key(context: typer.Context, incomplete: str) -> list[str]:
+    keys = [folder.name.rpartition("-")[2] for folder in Store(places(context).runs).folders()]
+    return [key for key in keys if key.startswith(incomplete)]
 
 
 def duration(seconds: float) -> str:

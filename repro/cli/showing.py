@@ -7,22 +7,17 @@ from typing import Annotated
 import typer
 
 from repro import metrics, quirks
-from repro.cli.context import duration, places
+from repro.cli.context import complete_key, duration, places
 from repro.errors import UserError
 from repro.store import Store
 from repro.types import Failure, Result, Run
-
-
-def _complete_key(context: typer.Context, incomplete: str) -> list[str]:
-    keys = [folder.name.rpartition("-")[2] for folder in Store(places(context).runs).folders()]
-    return [key for key in keys if key.startswith(incomplete)]
 
 
 def show(
     context: typer.Context,
     key: Annotated[
         str | None,
-        typer.Argument(help="A run's key or its first digits; all runs on a line each where left out.", autocompletion=_complete_key),
+        typer.Argument(help="A run's key or its first digits; all runs on a line each where left out.", autocompletion=complete_key),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the stored record.")] = False,
 ) -> None:
