@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from repro.cli import coverage, data, differing, doctor, home, listing, running, showing, tabling
+from repro.cli import coverage, data, differing, doctor, home, listing, repeating, running, showing, tabling
 from repro.cli.context import GlobalOptions
 from repro.errors import UserError, nearest
 from repro.paths import PLACES
@@ -26,6 +26,7 @@ app.command("run")(running.run)
 app.command("table")(tabling.table)
 app.command("show")(showing.show)
 app.command("diff")(differing.diff)
+app.command("rerun")(repeating.rerun)
 app.command("coverage")(coverage.coverage)
 app.command("list")(listing.list_)
 app.command("doctor")(doctor.doctor)
