@@ -65,6 +65,19 @@ def complete_key(context: typer.Context, incomplete: str) -> list[str]:
     return [key for key in keys if key.startswith(incomplete)]
 
 
+def complete_cell_or_key(context: typer.Context, incomplete: str) -> list[str]:
+    """Keys; from a table's name on, its cells, a part at a time."""
+    table, colon, _ = incomplete.partition(":")
+    if not colon:
+        return complete_key(context, incomplete) + ([f"{name}:" for name in complete_table(incomplete)] if incomplete else [])
+    if table not in arrangement.names():
+        return []
+    arranged = arrangement.load(table)
+    rows = [f"{table}:{line.title}:" for line in arranged.row]
+    cells = [f"{row}{column.title}" for row in rows for column in arranged.column if incomplete.startswith(row)]
+    return [name for name in cells or rows if name.startswith(incomplete)]
+
+
 def duration(seconds: float) -> str:
     """`45 s`, `12 min`, `3.4 h`."""
     if seconds < 90:

@@ -75,7 +75,15 @@ def _repeat(original: Finished, repeated: Repetition, where: Places, device: str
             show_changes(made.difference)
             show_numbers(made.difference)
         print(made.sentence)
+        _advise(made, original)
     return made
+
+
+def _advise(made: Rerun, original: Finished) -> None:
+    """Sums depend on the number of threads: where that is another, equal bits need the run's own."""
+    then = original.result.environment.get("threads")
+    if made.difference and not made.difference.exact and then and then != made.environment.get("threads"):
+        print(f"next: OMP_NUM_THREADS={then} repro rerun {original.result.key} --check, with as many threads as then")
 
 
 def _work(repeated: Repetition, scratch: Path, where: Places, device: str):
