@@ -12,7 +12,7 @@ from repro.errors import UserError, nearest, unknown
 from repro.paths import Places
 from repro.plan import Request
 from repro.reported import Reported
-from repro.rows import Row
+from repro.rows import Paper, Row
 
 
 class Cell(NamedTuple):
@@ -38,12 +38,16 @@ class Cell(NamedTuple):
         return {**self.column.settings, **self.line.settings}
 
     @property
+    def recipes(self) -> Paper:
+        """The paper's part of the benchmark's recipes; the first paper's where it has none, and the method has nothing to fit."""
+        name = self.table.paper if self.table.paper in rows.papers_of(self.column.benchmark) else None
+        return rows.paper_of(self.column.benchmark, name)
+
+    @property
     def row(self) -> Row | None:
         """The paper's recipe of the row's method on the column's benchmark; None where none is written."""
-        if not self.column.benchmark or self.table.paper not in rows.papers_of(self.column.benchmark):
-            return None
-        found = rows.rows_of(self.column.benchmark, self.table.paper).get(self.line.method)
-        return found if found and found.paper == self.table.paper else None
+        written = rows.table_of(self.column.benchmark).row if self.column.benchmark else ()
+        return next((row for row in written if (row.paper, row.method) == (self.table.paper, self.line.method)), None)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -55,13 +59,14 @@ class Cell(NamedTuple):
         """The command that runs what the cell lacks."""
         if self.column.average:
             return f"repro run --table {self.table.name} --method {self.line.method}"
-        options = ["--paper", self.table.paper, "--method", self.line.method]
+        paper = self.recipes
+        options = [*(["--paper", paper.name] if paper.name else []), "--method", self.line.method]
         for text in self.sets:
             options += ["--set", text]
         if self.backbone:
             options += ["--backbone", self.backbone]
-        if (seeds := rows.paper_of(self.column.benchmark, self.table.paper).seeds) != 3:
-            options += ["--seeds", str(seeds)]
+        if paper.seeds != 3:  # which is what a run without the option has
+            options += ["--seeds", str(paper.seeds)]
         return " ".join(["repro run", self.column.benchmark, *map(shlex.quote, options)])
 
     @property
@@ -70,7 +75,7 @@ class Cell(NamedTuple):
 
     def request(self, places: Places) -> Request:
         """What `command` asks for; only where nothing stands in the way."""
-        paper = rows.paper_of(self.column.benchmark, self.table.paper)
+        paper = self.recipes
         return Request(
             benchmark=plugins.benchmark(self.column.benchmark).describe({}, places),
             methods=(self.line.method,),
@@ -78,7 +83,7 @@ class Cell(NamedTuple):
             backbone=self.backbone,
             sets=self.sets,
             strict=True,
-            paper=self.table.paper,
+            paper=paper.name or None,
         )
 
     def obstacle(self, places: Places) -> str | None:

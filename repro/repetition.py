@@ -70,7 +70,7 @@ def _require_method(original: Finished) -> None:
     if version != run.method_version:
         why = f"the run is of version {run.method_version}, this program has version {version}: the numbers would be others"
         raise UserError(f"method {run.method} is not what it was when run {original.result.key} was made", why, _made_by(original))
-    now = getattr(plugins.benchmark(run.benchmark.name), "VERSION", run.benchmark.version)
+    now = plugins.benchmark(run.benchmark.name).VERSION
     if now != run.benchmark.version:
         why = f"the run is of version {run.benchmark.version}, this program has version {now}: its splits are made otherwise"
         raise UserError(

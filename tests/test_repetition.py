@@ -10,7 +10,7 @@ import fabricated
 import pytest
 from tiny_digits import places_at
 
-from repro import backbones, repetition
+from repro import backbones, plugins, repetition
 from repro.errors import UserError
 from repro.finished import Finished
 from repro.repetition import Repetition
@@ -81,6 +81,8 @@ def test_what_the_program_has_no_more_or_otherwise_is_said(places):
     for what, run in cases.items():
         error = refused(put(places, run, **environment), places)
         assert error.what.startswith(what) and error.cure == "run it with the program that made it: repro 0.0.9 abc"
+    names = plugins.names("benchmarks")
+    assert len(names) >= 9 and all(isinstance(plugins.benchmark(name).VERSION, int) for name in names)
     store, run = Store(places.runs), of("scratch", backbone=BackboneRef(name="digits-clip", definition="0" * 16))
     error = refused(Finished(fabricated.finish(store, run), store.folder(run)), places)
     assert error.what.startswith("backbone digits-clip is not what it was")

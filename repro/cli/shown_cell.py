@@ -13,7 +13,6 @@ from repro.cli.running import Planned, look_up
 from repro.paths import Places
 from repro.render import percent
 from repro.reported import Reported
-from repro.rows import paper_of
 from repro.stats import Estimate
 from repro.store import Store
 from repro.types import Run
@@ -55,7 +54,7 @@ def _standing(cell: Cell, where: Places, store: Store) -> Standing:
 
 def _measured(cell: Cell, planned: Planned, store: Store) -> Estimate | None:
     """What our table shows in the cell, by the paper's rule; None where nothing was run, or no column shows it."""
-    rule = paper_of(cell.column.benchmark, cell.table.paper).select
+    rule = cell.recipes.select
     made = tables.build(store.results(cell.column.benchmark), rule, only=frozenset(planned.plan.asked))
     metric = _metric(cell, planned)
     found = [
@@ -164,7 +163,7 @@ def _runs(standing: Standing, store: Store) -> None:
         if states[run.key] != "missing":
             _line("run", f"{run.key}  {run.label}  {states[run.key]}")
     if standing.measured:
-        rule = paper_of(cell.column.benchmark, cell.table.paper).select
+        rule = cell.recipes.select
         _line("measured", f"{percent(standing.measured)}, {standing.measured.n} seeds, selected by {rule}")
     todo = [run for run in planned.forecast.todo if run.key in states]
     before = len(planned.forecast.todo) - len(todo)
