@@ -96,7 +96,7 @@ class Cell(NamedTuple):
         if self.column.benchmark not in plugins.names("benchmarks"):
             return f"no benchmark: {self.column.benchmark}"
         if lack := arrangement.lacking(self.line.method, self.settings):
-            return f"no {lack}"
+            return "no {}: {}".format(*lack.split(" ", 1))
         if self.table.paper not in rows.papers_of(self.column.benchmark):
             return f"no recipe: {self.table.paper} has none on {self.column.benchmark}"
         return None

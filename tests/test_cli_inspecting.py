@@ -11,7 +11,7 @@ import pytest
 
 from repro import arrangement, reruns
 from repro import cell as cells
-from repro.cli import context
+from repro.cli import context, curves
 from repro.cli.running import look_up
 from repro.difference import compare
 from repro.finished import Finished
@@ -112,6 +112,13 @@ def test_show_has_a_line_per_checkpoint_with_the_selected_ones_marked_and_the_cu
     ]
     selected = json.loads(call("show", run.key, "--json")[1])["selected"]
     assert selected == {"id_val": "epoch-2", "oracle": "epoch-3", "last": "epoch-4"}
+
+
+def test_a_long_curve_keeps_its_ends_and_a_gap_is_a_space():
+    assert curves.spark([1.0, None, 2.0]) == "▁ █" and curves.spark([0.5] * 3) == "▁▁▁"
+    long = curves.spark([float(value) for value in range(1000)])
+    assert len(long) == curves.WIDEST and long[0] == "▁" and long[-1] == "█" and list(long) == sorted(long)
+    assert list(curves.curves({"few": [1.0, 2.0], "many": [3.0, 2.0, 1.0]})) == ["many █▅▁"]
 
 
 def test_show_names_the_other_seeds_of_a_configuration_and_no_other_runs(call, home_store):
@@ -220,8 +227,8 @@ def test_show_of_a_cell_has_the_quotes_the_recipe_and_what_is_missing(call):
         r"^reported    90\.7 \(0\.3\) ci90, 3 seeds, verified, table 2, cifar10\.1 stl10 accuracy\n  source .+\n  words .+STL-10", out, re.M
     )
     assert re.search(r"^recipe +tables/cifar10\.1\.toml, lp-ft lp-ft: .+transfer_learning@36fb2ef", out, re.M)
-    assert re.search(r"^  lr +3e-07, 1e-06, .+ tables/cifar10\.1\.toml: lp-ft lp-ft", out, re.M)
-    assert re.search(r"^missing     (\d+) of \1 runs, and 3 that they start from", out, re.M)
+    assert re.search(r"^  lr +\S+, .+ tables/cifar10\.1\.toml: lp-ft lp-ft", out, re.M)
+    assert re.search(r"^missing     (\d+) of \1 runs, and \d+ that they start from", out, re.M)
     assert lines[-1] == "next: repro run cifar10.1 --paper lp-ft --method lp-ft --fetch"
 
 
@@ -253,10 +260,13 @@ def test_the_runs_of_a_cell_are_found_and_measured(call, home_store, tmp_path):
     assert found["measured"]["n"] == 2 and [run["key"] for run in found["runs"] if run["state"] == "done"] == [run.key for run in first]
 
 
-def test_a_cell_that_cannot_be_run_says_why(call):
-    out = call("show", "lp-ft/2:ft:DomainNet")[1]
-    assert out.splitlines()[-2:] == ["not run     no benchmark: domainnet", "next: repro coverage lp-ft --reasons"]
-    assert json.loads(call("show", "lp-ft/2:ft:DomainNet", "--json")[1])["command"] is None
+def test_a_cell_that_cannot_be_run_says_why(call, monkeypatch):
+    monkeypatch.setattr(cells.Cell, "obstacle", lambda cell, where: "no benchmark: made-up")
+    out = call("show", "lp-ft/2:ft:STL")[1]
+    assert re.search(r"^  lr +\S+, ", out, re.M), "the recipe is shown as it is written"
+    assert out.splitlines()[-2:] == ["not run     no benchmark: made-up", "next: repro coverage lp-ft --reasons"]
+    found = json.loads(call("show", "lp-ft/2:ft:STL", "--json")[1])
+    assert found["command"] is None and found["runs"] == [] and found["obstacle"] == "no benchmark: made-up"
 
 
 def test_an_average_names_the_cells_that_it_is_of(call):

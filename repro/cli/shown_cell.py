@@ -133,7 +133,7 @@ def _recipe(standing: Standing) -> None:
     if row:
         _line("recipe", f"tables/{standing.cell.column.benchmark}.toml, {row.paper} {row.method}: {row.source}")
     elif runs:
-        _line("recipe", f"the paper has no row for {standing.cell.line.method}: the method's own settings")
+        _line("recipe", f"the paper has no row for {standing.cell.line.method}, which has nothing to fit")
     fields = dict.fromkeys(field for run in runs for field in run.recipe.changed())
     for field in fields:
         values = dict.fromkeys(str(run.recipe.changed().get(field, "–")) for run in runs)
