@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Literal
 
 from repro.errors import UserError, unknown
@@ -25,6 +25,12 @@ _ROLE: dict[str, Role] = {"id_val": "id_val", "ood_val": "ood_val", "oracle": "o
 def _looked_at(rule: str, benchmark: Benchmark) -> tuple[Split, ...]:
     """The splits of the rule's role; the oracle looks at headline splits alone, validation splits may be shown beside them."""
     return tuple(split for split in benchmark.with_role(_ROLE[rule]) if split.headline or rule != "oracle")
+
+
+def possible(rule: str, benchmark: Benchmark, judged: Container[str]) -> bool:
+    """Whether a rule has splits to look at, and all of them are among those judged."""
+    splits = _looked_at(rule, benchmark)
+    return bool(splits) and all(split.name in judged for split in splits)
 
 
 def splits_of(rule: str, benchmark: Benchmark) -> tuple[Split, ...]:

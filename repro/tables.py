@@ -99,6 +99,15 @@ def build(results: Iterable[Result], rule: str = PAPER, only: frozenset[str] | N
     return [_table(chosen, results, rule) for chosen in groups.values()]
 
 
+def siblings(result: Result, results: Iterable[Result]) -> list[Result]:
+    """Those of the same configuration on the same data, which differ from `result` in their seeds alone; itself included, by seed."""
+    results = list(results)
+    reader, identity = _Reader(results, [], frozenset()), result.run.benchmark.identity()
+    own = reader.configuration(result)
+    alike = [other for other in results if other.run.method == result.run.method and other.run.benchmark.identity() == identity]
+    return sorted((other for other in alike if reader.configuration(other) == own), key=lambda other: other.run.seed)
+
+
 def tuned_fields(benchmark: str) -> frozenset[str]:
     """The recipe fields that the table's selection rule chooses among what was run."""
     return frozenset(table_of(benchmark).tuned)

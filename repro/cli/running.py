@@ -95,7 +95,7 @@ def run(
     )
     requests = _requests(benchmark, table, options, where, tiny, method or [], asked)
     store = Store(where.runs)
-    planned = [_look_up(request, where, store, fetch and not dry_run, dry_run) for request in requests]
+    planned = [look_up(request, where, store, fetch and not dry_run, dry_run) for request in requests]
     if as_json and dry_run:
         plans = [planning_json(one.plan, one.forecast, one.absent) for one in planned]
         print(json.dumps(plans if table else plans[0], indent=1))
@@ -188,7 +188,7 @@ def _requests_of_rows(
     return found
 
 
-def _look_up(request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool) -> Planned:
+def look_up(request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool) -> Planned:
     """The plan with the backbone's standard weights where the user names none, and what it needs on disk."""
     from repro import prepare
 
