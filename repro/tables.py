@@ -210,9 +210,9 @@ def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tu
     complete = [runs for runs in candidates if len(runs) == most]
     benchmark = complete[0][0].run.benchmark
     ranking = "id_val" if rule == "last" else rule
-    picked = [[(run, select(run.checkpoints, rule, benchmark)) for run in runs] for runs in complete]
+    picked = [[(run, select(run.checkpoints, rule, benchmark, run.run.recipe.select_by)) for run in runs] for runs in complete]
     winner = (
-        max(picked, key=lambda pairs: statistics.fmean(score(point, ranking, benchmark) for _, point in pairs))
+        max(picked, key=lambda pairs: statistics.fmean(score(point, ranking, benchmark, run.run.recipe.select_by) for run, point in pairs))
         if len(picked) > 1
         else picked[0]
     )

@@ -101,7 +101,9 @@ def _outcome(result: Result) -> None:
     judged = [split for split in headlines if any(split in point.metrics for point in result.checkpoints)]
     print(f"checkpoints ({metrics.spell((split, headlines[split]) for split in judged)}, in %)" if judged else "checkpoints")
     for point in result.checkpoints:
-        shown = "  ".join(f"{split} {_percent(values.get(headlines[split]))}" for split, values in point.metrics.items())
+        shown = "  ".join(
+            f"{split} {metrics.shown(headlines[split], values.get(headlines[split]))}" for split, values in point.metrics.items()
+        )
         train = "  ".join(f"{name} {value:.4g}" for name, value in point.train.items())
         print(f"  {point.name:<12} {shown}  {train}".rstrip())
         for split, values in point.metrics.items():
@@ -120,10 +122,6 @@ def _beside(split: str, values: dict[str, float]) -> None:
     lines: dict[str, list[str]] = {}
     for metric, value in values.items():
         grouping, _, group = metric.partition("=") if "=" in metric else ("", "", metrics.title(metric))
-        lines.setdefault(grouping, []).append(f"{group} {_percent(value)}")
+        lines.setdefault(grouping, []).append(f"{group} {metrics.shown(metric, value)}")
     for grouping, entries in lines.items():
         print(f"    {split}{f' by {grouping}' if grouping else ''}: {', '.join(entries)}")
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
