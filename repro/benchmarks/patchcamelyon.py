@@ -1,7 +1,6 @@
 """Tumour in patches of tissue from a few images per class: PatchCamelyon, FLYP's and AutoFT's few-shot set.
 
-All three splits are of the same slides' hospitals and there is no other domain, so that its one column is ID. Prompts:
-locuslab/FLYP@215d5bb src/templates/patchcamelyon.py.
+No paper tests it on another domain, so that its one column is ID. Prompts: locuslab/FLYP@215d5bb src/templates/patchcamelyon_template.py.
 """
 
 from __future__ import annotations

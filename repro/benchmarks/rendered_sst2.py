@@ -1,6 +1,6 @@
 """The sentiment of film reviews drawn as images: Rendered SST2, FLYP's and AutoFT's few-shot set.
 
-There is no other domain, so that its one column is ID. Prompts: locuslab/FLYP@215d5bb src/templates/sst2.py.
+No paper tests it on another domain, so that its one column is ID. Prompts: locuslab/FLYP@215d5bb src/templates/sst2_template.py.
 """
 
 from __future__ import annotations
