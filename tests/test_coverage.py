@@ -139,7 +139,7 @@ def test_the_counts_are_printed(made_up, call):
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         "         cells  runnable  no benchmark  no split  no method  no setting  no backbone  no recipe  derived  third-party",
-        "made-up     20         5             1         3          2           2            1          3        2            1",
+        "made-up     24         8             1         3          2           1            1          5        2            1",
     ]
     assert call("coverage", "made-up")[1] == out
 
@@ -155,12 +155,12 @@ def test_the_reasons_are_printed(made_up, call):
         "       2  digits has no sketch  [1]",
         "       1  digits has no rmse of id_test  [1]",
     ]
-    assert len(lines) == 1 + 8 + 12
+    assert len(lines) == 1 + 8 + 13
 
 
 def test_as_json(made_up, call):
     found = json.loads(call("coverage", "--json")[1])
-    assert found["made-up"]["cells"] == 20 and sum(found["made-up"]["states"].values()) == 20
+    assert found["made-up"]["cells"] == 24 and sum(found["made-up"]["states"].values()) == 24
     assert {"state": "no method", "reason": "no-such-method", "cells": 2, "tables": ["1"]} in found["made-up"]["reasons"]
 
 

@@ -21,10 +21,10 @@ SIDE = 112  # of synthetic images
 
 
 def images(root: Path, part: str, name: str) -> list[Path]:
-    """The images of one class in `part` (train, valid, test), sorted by name; none where its folder is not there."""
+    """The images of one class in `part` (train, valid, test), sorted by name; none where its folder is not there. Others are passed over."""
     folder = root / FOLDER / part / name
     try:
-        return [folder / file for file in sorted(os.listdir(folder)) if file.endswith(".png")]
+        return [folder / file for file in sorted(os.listdir(folder)) if file.endswith(".png") and not file.startswith(".")]
     except (FileNotFoundError, NotADirectoryError):
         return []
 
