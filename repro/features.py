@@ -12,7 +12,7 @@ from repro.nn.distortion import Measured
 from repro.nn.job import Job, ParentRun
 from repro.paths import Places
 from repro.run import find_device
-from repro.selection import select
+from repro.selection import reported
 from repro.store import Store
 from repro.types import Result, Run
 
@@ -23,7 +23,7 @@ def distortion(results: Sequence[Result], rule: str, splits: Sequence[str], plac
     found = {}
     for result in results:
         own = ParentRun(result, store.folder(result.run))
-        point = select(result.checkpoints, rule, result.run.benchmark)
+        point = reported(result, rule)
         known = measuring.cached(result, own.folder, point, splits)
         if known is None:
             parents = {role: _parent(store, key, result.run) for role, key in result.run.parents.items()}

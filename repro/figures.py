@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from repro.metrics import title
 from repro.robustness import Nothing, said, tiny_option, tiny_said
-from repro.selection import RULES, headline, select
+from repro.selection import RULES, headline, reported
 from repro.stats import INTERVAL, Estimate, t_interval
 from repro.tables import Row, Table
 from repro.types import Benchmark, Result
@@ -106,7 +106,7 @@ def training(result: Result, rule: str) -> Training:
         f"Vertical line: the checkpoint selected by {rule}, {RULES[rule]}.",
         *tiny_said(run.benchmark),
     )
-    chosen = select(points, rule, run.benchmark).epoch
+    chosen = reported(result, rule).epoch
     about = f"{run.label} ({result.key[:8]})"
     return Training(run.benchmark.title, about, run.benchmark.tiny, losses, metrics, axis, chosen, caption)
 
@@ -128,7 +128,7 @@ def trained(table: Table, results: Mapping[str, Result]) -> list[Result]:
 def groups(table: Table, results: Mapping[str, Result], rule: str) -> list[Groups]:
     """One figure per reported split and grouping of which the split has several groups. A benchmark without groups is a `Nothing`."""
     benchmark = table.benchmark
-    points = {key: select(results[key].checkpoints, rule, benchmark).metrics for row in table.rows for key in row.keys}
+    points = {key: reported(results[key], rule).metrics for row in table.rows for key in row.keys}
     made = []
     for split in (split for split in benchmark.splits if split.column):
         for grouping in benchmark.groupings:
@@ -177,7 +177,7 @@ def tuned(table: Table, results: Mapping[str, Result]) -> list[Result]:
 
 def distortion(table: Table, measured: Mapping[str, Mapping[str, Mapping[str, float]]], rule: str) -> Distortion:
     """Means over the splits of a group, then intervals over seeds, for the rows whose runs are in `measured`: key → split → measure → value."""
-    groups = reported(table.benchmark)
+    groups = headline_splits(table.benchmark)
     changes = [
         Change(row.name, {measure: {group: _moved(row, measured, measure, groups[group]) for group in groups} for measure in MEASURES})
         for row in table.rows
@@ -196,7 +196,7 @@ def _moved(row: Row, measured: Mapping[str, Mapping[str, Mapping[str, float]]], 
     return t_interval([statistics.fmean(measured[key][split][measure] for split in splits) for key in row.keys])
 
 
-def reported(benchmark: Benchmark) -> dict[str, tuple[str, ...]]:
+def headline_splits(benchmark: Benchmark) -> dict[str, tuple[str, ...]]:
     """ID and OOD → their headline splits."""
     return {
         group: names

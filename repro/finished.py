@@ -35,8 +35,7 @@ class Finished(NamedTuple):
 
     def reported(self, rule: str = "id_val") -> Checkpoint:
         """The checkpoint that `rule` selects; the last where its benchmark has no split for that, or nothing was judged."""
-        points, benchmark = self.result.checkpoints, self.result.run.benchmark
-        return selection.select(points, rule if rule in applicable(self.result) else "last", benchmark)
+        return selection.reported(self.result, rule if rule in applicable(self.result) else "last")
 
 
 def find(store: Store, named: str) -> Finished:

@@ -89,11 +89,12 @@ def _uneven(classes: Sequence[str], labels: Sequence[int], expected: int) -> str
 
 
 def _absent(examples: Examples) -> list[str]:
-    """Image files that are named and not there: one look per folder instead of one per file."""
+    """Image files that are named and not there: one look per folder instead of one per file. Arrays are not looked at, nor read for it."""
+    if not len(examples.sources) or not isinstance(examples.sources[0], Path):
+        return []
     folders: dict[str, list[str]] = defaultdict(list)
     for source in examples.sources:
-        if isinstance(source, Path):
-            folders[os.path.dirname(source)].append(source.name)
+        folders[os.path.dirname(source)].append(source.name)
     absent = []
     for folder, names in folders.items():
         try:

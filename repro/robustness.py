@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from repro.errors import UserError
 from repro.metrics import title
-from repro.selection import RULES, headline, select
+from repro.selection import RULES, headline, reported
 from repro.stats import INTERVAL, Estimate, t_interval
 from repro.tables import Column, Row, Table
 from repro.types import Benchmark, Checkpoint, Result
@@ -193,5 +193,5 @@ def _curve(row: Row, table: Table, results: Mapping[str, Result], rule: str, acr
         tuple(t_interval([value(points[alpha], column, table.benchmark) for points in along]) for alpha in alphas)
         for column in (across, up)
     ]
-    chosen = {float(select(run.checkpoints, rule, table.benchmark).name.removeprefix(ALPHA)) for run in runs}
+    chosen = {float(reported(run, rule).name.removeprefix(ALPHA)) for run in runs}
     return Curve(row.name, alphas, *pair, tuple(sorted(chosen)))

@@ -12,7 +12,7 @@ from repro.captions import caption
 from repro.configurations import Reader, gone, short
 from repro.quirks import Quirk
 from repro.rows import paper_behind, paper_of, table_of
-from repro.selection import PAPER, headline, score, select, splits_of
+from repro.selection import PAPER, headline, reported, score, splits_of
 from repro.stats import Estimate, t_interval
 from repro.types import Benchmark, Checkpoint, Result, Run, digest
 
@@ -102,7 +102,7 @@ def build(results: Iterable[Result], rule: str = PAPER, only: frozenset[str] | N
 def siblings(result: Result, results: Iterable[Result]) -> list[Result]:
     """Those of the same configuration on the same data, which differ from `result` in their seeds alone; itself included, by seed."""
     results = list(results)
-    reader, identity = _Reader(results, [], frozenset()), result.run.benchmark.identity()
+    reader, identity = Reader(results, [], frozenset()), result.run.benchmark.identity()
     own = reader.configuration(result)
     alike = [other for other in results if other.run.method == result.run.method and other.run.benchmark.identity() == identity]
     return sorted((other for other in alike if reader.configuration(other) == own), key=lambda other: other.run.seed)
@@ -174,9 +174,9 @@ def _row(candidates: list[list[Result]], reader: Reader, rule: str, columns: tup
     complete = [runs for runs in candidates if len(runs) == most]
     benchmark = complete[0][0].run.benchmark
     ranking = "id_val" if rule == "last" else rule
-    picked = [[(run, select(run.checkpoints, rule, benchmark)) for run in runs] for runs in complete]
+    picked = [[(run, reported(run, rule)) for run in runs] for runs in complete]
     winner = (
-        max(picked, key=lambda pairs: statistics.fmean(score(point, ranking, benchmark) for _, point in pairs))
+        max(picked, key=lambda pairs: statistics.fmean(score(point, ranking, benchmark, run.run.recipe.select_by) for run, point in pairs))
         if len(picked) > 1
         else picked[0]
     )

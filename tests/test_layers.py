@@ -16,7 +16,7 @@ from repro import plugins
 MODULES = modules()
 HEAVY = {"torch", "torchvision", "open_clip", "timm", "wilds", "safetensors", "transformers"}
 SCREEN = {"rich", "typer", "click"}
-SLOW = {"pandas", "scipy", "sklearn", "matplotlib", "PIL", "pyarrow"}  # inside functions only, where no network is needed
+SLOW = {"pandas", "scipy", "sklearn", "matplotlib", "PIL", "pyarrow", "h5py"}  # inside functions only, where no network is needed
 PYDANTIC = {"pydantic", "pydantic_core", "annotated_types"}
 
 

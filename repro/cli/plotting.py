@@ -139,5 +139,5 @@ def _of_table(kind: str, table: Table, results: dict[str, Result], rule: str, wh
     from repro.features import distortion
 
     typer.echo(f"features of {len(tuned)} runs, unless they are known from before", err=True)
-    splits = [split for names in figures.reported(table.benchmark).values() for split in names]
+    splits = [split for names in figures.headline_splits(table.benchmark).values() for split in names]
     return [figures.distortion(table, distortion(tuned, rule, splits, where, device), rule)]

@@ -11,7 +11,7 @@ from repro.cli.curves import curves
 from repro.errors import UserError
 from repro.finished import Finished, applicable
 from repro.quirks import Quirk
-from repro.selection import select
+from repro.selection import reported
 from repro.store import Store
 from repro.types import Checkpoint, Failure, Result, Run
 
@@ -24,7 +24,7 @@ def as_json(record: Result | Failure, folder: Path, store: Store) -> dict[str, A
     found |= {"folder": str(folder), "quirks": [quirk.model_dump(mode="json") for quirk in _quirks(record.run, store)]}
     if isinstance(record, Result):
         found |= {
-            "selected": {rule: select(record.checkpoints, rule, record.run.benchmark).name for rule in applicable(record)},
+            "selected": {rule: reported(record, rule).name for rule in applicable(record)},
             "seeds": {str(other.run.seed): other.key for other in _siblings(record, store)},
             "reruns": [one.model_dump(mode="json") for one in reruns.recorded(folder)],
         }
@@ -111,10 +111,10 @@ def _checkpoints(run: Finished) -> None:
     losses = list(dict.fromkeys(name for point in points for name in point.train))
     columns = {split: [point.metrics.get(split, {}).get(headlines[split]) for point in points] for split in judged}
     columns |= {name: [point.train.get(name) for point in points] for name in losses}
-    cells = {name: [_cell(value, name in judged) for value in values] for name, values in columns.items()}
+    cells = {name: [_cell(value, headlines.get(name)) for value in values] for name, values in columns.items()}
     widths = {name: max(len(name), *map(len, texts)) for name, texts in cells.items()}
     print(f"  {'':<12} {'  '.join(f'{name:>{width}}' for name, width in widths.items())}".rstrip())
-    rules = {rule: select(points, rule, benchmark).name for rule in applicable(run.result)}
+    rules = {rule: reported(run.result, rule).name for rule in applicable(run.result)}
     for index, point in enumerate(points):
         row = "  ".join(f"{cells[name][index]:>{width}}" for name, width in widths.items())
         marks = [rule for rule, name in rules.items() if name == point.name]
@@ -124,8 +124,9 @@ def _checkpoints(run: Finished) -> None:
     _beside(run.reported(), headlines)
 
 
-def _cell(value: float | None, percent: bool) -> str:
-    return _percent(value) if percent or value is None else f"{value:.4g}"
+def _cell(value: float | None, metric: str | None) -> str:
+    """A value of a split's headline metric, or of a loss where `metric` is None."""
+    return metrics.shown(metric, value) if metric or value is None else f"{value:.4g}"
 
 
 def _beside(point: Checkpoint, headlines: dict[str, str]) -> None:
@@ -135,15 +136,11 @@ def _beside(point: Checkpoint, headlines: dict[str, str]) -> None:
         for metric, value in values.items():
             if metric != headlines[split]:
                 grouping, _, group = metric.partition("=") if "=" in metric else ("", "", metrics.title(metric))
-                lines.setdefault(f"{split}{f' by {grouping}' if grouping else ''}", []).append(f"{group} {_percent(value)}")
+                lines.setdefault(f"{split}{f' by {grouping}' if grouping else ''}", []).append(f"{group} {metrics.shown(metric, value)}")
     if lines:
         print(f"beside them, at {point.name}")
     for title, entries in lines.items():
         print(f"  {title}: {', '.join(entries)}")
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
 
 
 def _left(result: Result, folder: Path) -> None:
