@@ -5,21 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro import difference, finished, repetition, reruns
+from repro import difference, finished, reruns
 from repro.cli.context import complete_key, duration, places
 from repro.cli.differing import show_changes, show_numbers
 from repro.cli.leaving import at_once
 from repro.finished import Finished
 from repro.forecast import Forecast
 from repro.paths import Places, make_writable
-from repro.repetition import Repetition
 from repro.reruns import Rerun
 from repro.store import Store
 from repro.types import Failure
+
+if TYPE_CHECKING:
+    from repro.repetition import Repetition
 
 
 def rerun(
@@ -34,6 +36,8 @@ def rerun(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Repeat a finished run beside the store and compare: metrics, losses, predictions, bit for bit. The original stays as it is."""
+    from repro import repetition
+
     where = places(context)
     original = finished.find(Store(where.runs), key)
     repeated = repetition.of(original, where, weights)
