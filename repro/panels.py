@@ -22,6 +22,7 @@ DASHES = ("-", "--", "-.", ":")
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "++", "oo", "--")
 GREY = "#8C8C8C"
 EDGED = {"markeredgecolor": "white", "markeredgewidth": 0.6}
+HOLLOW = {"markerfacecolor": "none", "markeredgewidth": 1.6}  # so that rows that coincide are seen
 TICKS = (0.1, 1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99, 99.5, 99.9)  # percent, on logit axes
 
 
@@ -97,7 +98,7 @@ def robustness(one: Robustness, place: Sequence[Axes]) -> None:
             elinewidth=1,
             zorder=3,
             label=f"{point.name}{effective}",
-            **EDGED,
+            **HOLLOW,
             **_look(index),
         )
     axes.axline((0, 0), slope=1, color=GREY, linestyle=":", linewidth=1, label="y = x")

@@ -135,7 +135,7 @@ MAY = {
     "methods": {"ground"},
     "run": {"ground", "records", "nn"},
     "launch": {"ground", "records", "run"},
-    "screen": {"ground", "records"},
+    "screen": {"ground", "records", "screen"},
     "cli": {"ground", "data", "records", "screen", "cli"},
 }
 MAY_INSIDE_FUNCTIONS = {"benchmarks": {"nn"}, "methods": {"nn", "records"}, "cli": {"run", "launch"}}
