@@ -21,7 +21,7 @@ def distortion(reported: Sequence[tuple[Result, Checkpoint]], splits: Sequence[s
     store, there = Store(places.runs), find_device(device)
     found = {}
     for result, point in reported:
-        own = ParentRun(result, store.folder(result.run))
+        own = ParentRun(result, store.find(result.key))  # wherever it lies
         known = measuring.cached(result, own.folder, point, splits)
         if known is None:
             parents = {role: _parent(store, key, result.run) for role, key in result.run.parents.items()}

@@ -65,11 +65,12 @@ def draw(shown: Sequence, out: Path) -> None:
     form = form_of(out)
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE}):
         panel = PANELS[type(shown[0])]
-        figure, places = _sheet(shown, min(panel.columns, len(shown)), panel.size(shown), panel.rows)
+        size = panel.size(shown)
+        figure, places = _sheet(shown, min(panel.columns, len(shown)), size, panel.rows)
         for one, place in zip(shown, places, strict=True):
             panel.draw(one, place)
             if len({other.title for other in shown}) > 1:
-                place[0].set_title("\n".join([_wrapped(one.title, 60), place[0].get_title()]).strip())
+                place[0].set_title("\n".join([_wrapped(one.title, size[0] * 6), place[0].get_title()]).strip())
         try:
             figure.savefig(out, format=form, metadata=METADATA[form])
         except OSError as error:

@@ -136,7 +136,8 @@ def robustness(table: Table, results: Mapping[str, Result]) -> Robustness:
         effective = row.cells[below].mean - line.at(at) if line and 0 < at < 1 else None
         points.append(Point(row.name, row.cells[left], row.cells[below], effective))
     caption = [
-        f"Rows: mean with {INTERVAL} ({_seeds(table.rows)}). Dotted: y = x. Both axes are in logits; what lies beyond the frame, as 0 and 100 % do, is drawn on it.",
+        f"Rows: mean with {INTERVAL} ({_seeds(table.rows)}).",
+        "Dotted: y = x. Both axes are in logits; what lies beyond the frame, as 0 and 100 % do, is drawn on it.",
         *_about(line, len(cloud), len(trained)),
         *said(table),
     ]
@@ -155,8 +156,9 @@ def _about(line: Line | None, count: int, runs: int) -> list[str]:
     without = f"; {line.left_out} at 0 or 100 % left out" if line.left_out else ""
     return [
         f"Dashed: least squares of logit(OOD) on logit(ID), {line.slope:.2f}·x {sign} {abs(line.intercept):.2f}, over the {line.count} judged epochs "
-        f"(grey) of {runs} trainings{without}. Signed numbers: effective robustness, OOD above that line in points (Taori et al. 2020, "
-        "whose line is of many independent models; this one is of these runs alone)."
+        f"(grey) of {runs} trainings{without}.",
+        "Signed numbers: effective robustness, OOD above the dashed line in points (Taori et al. 2020, whose line is of many independent "
+        "models; this one is of these runs alone).",
     ]
 
 
