@@ -12,18 +12,16 @@ from repro.nn.distortion import Measured
 from repro.nn.job import Job, ParentRun
 from repro.paths import Places
 from repro.run import find_device
-from repro.selection import reported
 from repro.store import Store
-from repro.types import Result, Run
+from repro.types import Checkpoint, Result, Run
 
 
-def distortion(results: Sequence[Result], rule: str, splits: Sequence[str], places: Places, device: str) -> dict[str, Measured]:
-    """Key → split → measure → value, of the checkpoint that `rule` reports; what an earlier call found is read, the rest is kept."""
+def distortion(reported: Sequence[tuple[Result, Checkpoint]], splits: Sequence[str], places: Places, device: str) -> dict[str, Measured]:
+    """Key → split → measure → value, of each run's reported checkpoint; what an earlier call found is read, the rest is kept."""
     store, there = Store(places.runs), find_device(device)
     found = {}
-    for result in results:
-        own = ParentRun(result, store.folder(result.run))
-        point = reported(result, rule)
+    for result, point in reported:
+        own = ParentRun(result, store.find(result.key))  # wherever it lies
         known = measuring.cached(result, own.folder, point, splits)
         if known is None:
             parents = {role: _parent(store, key, result.run) for role, key in result.run.parents.items()}

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from repro.metrics import title
-from repro.robustness import Nothing, said, tiny_option, tiny_said
+from repro.robustness import Nothing, said, tiny_option
 from repro.selection import RULES, headline, reported
 from repro.stats import INTERVAL, Estimate, t_interval
 from repro.tables import Row, Table
-from repro.types import Benchmark, Result
+from repro.types import Benchmark, Checkpoint, Result
 
 MEASURES = {  # of the change of features
     "mean_squared_difference": "mean squared difference per entry (the authors' code)",
@@ -104,17 +104,17 @@ def training(result: Result, rule: str) -> Training:
     caption = (
         "Loss: mean over the training examples since the epoch judged before, as trained on (augmented, dropout on).",
         f"Vertical line: the checkpoint selected by {rule}, {RULES[rule]}.",
-        *tiny_said(run.benchmark),
+        *(["TINY subset: a check that the program works, comparable with nothing."] if run.benchmark.tiny else []),
     )
     chosen = reported(result, rule).epoch
     about = f"{run.label} ({result.key[:8]})"
     return Training(run.benchmark.title, about, run.benchmark.tiny, losses, metrics, axis, chosen, caption)
 
 
-def trained(table: Table, results: Mapping[str, Result]) -> list[Result]:
+def trainings(table: Table, results: Mapping[str, Result]) -> list[Training]:
     """The first seed's run of each row that was trained in epochs. A table without any is a `Nothing`."""
-    first = [min((results[key] for key in row.keys), key=lambda result: result.run.seed) for row in table.rows]
-    found = [result for result in first if any(point.epoch is not None for point in result.checkpoints)]
+    first = [(row.rule, min((results[key] for key in row.keys), key=lambda result: result.run.seed)) for row in table.rows]
+    found = [training(result, rule) for rule, result in first if any(point.epoch is not None for point in result.checkpoints)]
     if not found:
         name = table.benchmark.name
         raise Nothing(
@@ -125,10 +125,10 @@ def trained(table: Table, results: Mapping[str, Result]) -> list[Result]:
     return found
 
 
-def groups(table: Table, results: Mapping[str, Result], rule: str) -> list[Groups]:
+def groups(table: Table, results: Mapping[str, Result]) -> list[Groups]:
     """One figure per reported split and grouping of which the split has several groups. A benchmark without groups is a `Nothing`."""
     benchmark = table.benchmark
-    points = {key: reported(results[key], rule).metrics for row in table.rows for key in row.keys}
+    points = {key: reported(results[key], row.rule).metrics for row in table.rows for key in row.keys}
     made = []
     for split in (split for split in benchmark.splits if split.column):
         for grouping in benchmark.groupings:
@@ -141,7 +141,7 @@ def groups(table: Table, results: Mapping[str, Result], rule: str) -> list[Group
             bars = tuple(_bars(row, judged, [f"{grouping.name}={name}" for name in there], counted) for row in table.rows)
             caption = (
                 f"Accuracy, mean with {INTERVAL}. ▼: each row's worst group of those shown; (in brackets): never taken for the worst.",
-                *said(table, rule),
+                *said(table),
             )
             made.append(Groups(table.title, benchmark.tiny, split.name, grouping.name, tuple(there), ignored, bars, caption))
     if not made:
@@ -161,10 +161,14 @@ def _bars(row: Row, judged: Mapping[str, Mapping[str, float]], metrics: Sequence
     return Bars(row.name, values, min((index for index in counted if values[index]), key=lambda index: values[index].mean))
 
 
-def tuned(table: Table, results: Mapping[str, Result]) -> list[Result]:
-    """The rows' runs that trained their backbone and kept weights. A table without any is a `Nothing`."""
-    runs = [results[key] for row in table.rows for key in row.keys]
-    found = [one for one in runs if one.run.recipe.epochs and one.run.recipe.freeze != "backbone" and one.kept.get("weights")]
+def tuned(table: Table, results: Mapping[str, Result]) -> list[tuple[Result, Checkpoint]]:
+    """The rows' runs that trained their backbone and kept weights, each with the reported checkpoint. A table without any is a `Nothing`."""
+    found = [
+        (result, reported(result, row.rule))
+        for row in table.rows
+        for result in (results[key] for key in row.keys)
+        if result.run.recipe.epochs and result.run.recipe.freeze != "backbone" and result.kept.get("weights")
+    ]
     if not found:
         name = table.benchmark.name
         raise Nothing(
@@ -175,7 +179,7 @@ def tuned(table: Table, results: Mapping[str, Result]) -> list[Result]:
     return found
 
 
-def distortion(table: Table, measured: Mapping[str, Mapping[str, Mapping[str, float]]], rule: str) -> Distortion:
+def distortion(table: Table, measured: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Distortion:
     """Means over the splits of a group, then intervals over seeds, for the rows whose runs are in `measured`: key → split → measure → value."""
     groups = headline_splits(table.benchmark)
     changes = [
@@ -187,7 +191,7 @@ def distortion(table: Table, measured: Mapping[str, Mapping[str, Mapping[str, fl
     caption = (
         f"Features of the image tower, not scaled to length 1, in evaluation mode, before fine-tuning against after, on {where}; "
         f"mean with {INTERVAL}. Rows that train no backbone and mixtures are left out.",
-        *said(table, rule),
+        *said(table),
     )
     return Distortion(table.title, table.benchmark.tiny, tuple(changes), caption)
 

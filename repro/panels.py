@@ -6,6 +6,7 @@ apart.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,6 +23,7 @@ DASHES = ("-", "--", "-.", ":")
 HATCHES = ("", "///", "...", "\\\\\\", "xxx", "++", "oo", "--")
 GREY = "#8C8C8C"
 EDGED = {"markeredgecolor": "white", "markeredgewidth": 0.6}
+HOLLOW = {"markerfacecolor": "none", "markeredgewidth": 1.6}  # so that rows that coincide are seen
 TICKS = (0.1, 1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99, 99.5, 99.9)  # percent, on logit axes
 
 
@@ -41,6 +43,11 @@ def _look(index: int) -> dict:
 def _beside(axes: Axes) -> None:
     """The legend right of the data, never over them."""
     axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1), borderaxespad=0)
+
+
+def _name(name: str) -> str:
+    """A row's name in lines short enough to leave room for the data."""
+    return "\n".join(textwrap.wrap(name, 30))
 
 
 def _percent(values: Iterable[float]) -> list[float]:
@@ -96,8 +103,8 @@ def robustness(one: Robustness, place: Sequence[Axes]) -> None:
             markersize=7,
             elinewidth=1,
             zorder=3,
-            label=f"{point.name}{effective}",
-            **EDGED,
+            label=_name(f"{point.name}{effective}"),
+            **HOLLOW,
             **_look(index),
         )
     axes.axline((0, 0), slope=1, color=GREY, linestyle=":", linewidth=1, label="y = x")
@@ -115,7 +122,7 @@ def curves(one: Curves, place: Sequence[Axes]) -> None:
     for index, curve in enumerate(one.curves):
         colour = COLOURS[index % len(COLOURS)]
         xs, ys = (_percent(cell.mean for cell in cells) for cells in (curve.id, curve.ood))
-        axes.plot(xs, ys, color=colour, linestyle=DASHES[index % len(DASHES)], marker=".", markersize=6, label=curve.name)
+        axes.plot(xs, ys, color=colour, linestyle=DASHES[index % len(DASHES)], marker=".", markersize=6, label=_name(curve.name))
         for position, marker in ((0, "s"), (-1, "^")):
             said = f"α = {curve.alphas[position]:g}"
             axes.plot(xs[position], ys[position], color=colour, marker=marker, markersize=8, linestyle="none", label=said, **EDGED)
@@ -161,7 +168,7 @@ def training(one: Training, place: Sequence[Axes]) -> None:
     below.set(xlabel=f"epoch (selected: {one.selected})", ylabel=one.axis)
     if len(one.losses) > 1:
         above.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
-    below.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=2)
+    below.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=1 if max(len(line.name) for line in one.metrics) > 16 else 2)
 
 
 def groups(one: Groups, place: Sequence[Axes]) -> None:
@@ -183,7 +190,7 @@ def groups(one: Groups, place: Sequence[Axes]) -> None:
             hatch=HATCHES[index % len(HATCHES)],
             edgecolor="white",
             linewidth=0,
-            label=row.name,
+            label=_name(row.name),
         )
     axes.set_xticks(range(len(one.groups)), [f"({name})" if name in one.ignored else name for name in one.groups])
     axes.tick_params(axis="x", length=0, rotation=0 if len(one.groups) < 9 else 45)
@@ -213,7 +220,7 @@ def distortion(one: Distortion, place: Sequence[Axes]) -> None:
                 label=group,
                 **_look(index),
             )
-        axes.set_yticks(range(len(one.changes)), [change.name for change in one.changes])
+        axes.set_yticks(range(len(one.changes)), [_name(change.name) for change in one.changes])
         axes.set(xlabel=MEASURES[measure], ylim=(len(one.changes) - 0.5, -0.5))
         axes.set_xlim(left=0)
         axes.grid(visible=False, axis="y")

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("svg", "pdf", "png")
 STYLE = {
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib, so every machine has it
+    "font.family": "sans-serif",  # where an SVG is looked at without the font below
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so it is there whenever something is drawn
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.spines.top": False,
@@ -64,11 +65,12 @@ def draw(shown: Sequence, out: Path) -> None:
     form = form_of(out)
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE}):
         panel = PANELS[type(shown[0])]
-        figure, places = _sheet(shown, min(panel.columns, len(shown)), panel.size(shown), panel.rows)
+        size = panel.size(shown)
+        figure, places = _sheet(shown, min(panel.columns, len(shown)), size, panel.rows)
         for one, place in zip(shown, places, strict=True):
             panel.draw(one, place)
             if len({other.title for other in shown}) > 1:
-                place[0].set_title("\n".join([_wrapped(one.title, 60), place[0].get_title()]).strip())
+                place[0].set_title("\n".join([_wrapped(one.title, size[0] * 6), place[0].get_title()]).strip())
         try:
             figure.savefig(out, format=form, metadata=METADATA[form])
         except OSError as error:
@@ -84,7 +86,7 @@ def _sheet(shown: Sequence, columns: int, size: tuple[float, float], rows: int) 
 
     lines = -(-len(shown) // columns)
     width = max(size[0] * columns, 5.5)
-    caption = _wrapped(" ".join(dict.fromkeys(sentence for one in shown for sentence in one.caption)), width * 19)
+    caption = _wrapped(caption_of(shown), width * 19)
     figure = Figure(figsize=(width, size[1] * lines + 0.16 * caption.count("\n") + 0.7), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08, wspace=0.03)
     titles = list(dict.fromkeys(one.title for one in shown))
@@ -98,6 +100,13 @@ def _sheet(shown: Sequence, columns: int, size: tuple[float, float], rows: int) 
     for axes in (axes for place in places[len(shown) :] for axes in place):
         axes.remove()
     return figure, places[: len(shown)]
+
+
+def caption_of(shown: Sequence) -> str:
+    """What all panels say once, then what only some say behind their titles."""
+    shared = [sentence for sentence in shown[0].caption if all(sentence in one.caption for one in shown)]
+    own = {one.title: [sentence for sentence in one.caption if sentence not in shared] for one in shown}
+    return " ".join([*shared, *(f"{title}: {' '.join(sentences)}" for title, sentences in own.items() if sentences)])
 
 
 def _wrapped(text: str, letters: float) -> str:

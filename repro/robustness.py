@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from repro.errors import UserError
 from repro.metrics import title
-from repro.selection import RULES, headline, reported
+from repro.selection import headline, reported
 from repro.stats import INTERVAL, Estimate, t_interval
 from repro.tables import Column, Row, Table
 from repro.types import Benchmark, Checkpoint, Result
@@ -56,7 +56,7 @@ class Robustness(NamedTuple):
 
 
 class Curve(NamedTuple):
-    """One row's mixtures, α ascending; `selected` is the α that the rule reports for each seed."""
+    """One row's mixtures, α ascending; `selected` are the α that the row's rule reports, one per seed but for equals."""
 
     name: str
     alphas: tuple[float, ...]
@@ -109,20 +109,16 @@ def value(point: Checkpoint, column: Column, benchmark: Benchmark) -> float:
     return statistics.fmean(headline(point, benchmark.split(split), benchmark) for split in column.splits)
 
 
-def said(table: Table, rule: str) -> list[str]:
-    """What every figure of a table says: how checkpoints were selected, and that a tiny subset is one."""
-    return [f"Checkpoint selected by {rule}: {RULES[rule]}.", *tiny_said(table.benchmark)]
-
-
-def tiny_said(benchmark: Benchmark) -> list[str]:
-    return ["TINY subset: a check that the program works, comparable with nothing."] if benchmark.tiny else []
+def said(table: Table) -> tuple[str, ...]:
+    """What a figure says as its table does: backbone, rules, recipes, tuning, TINY. A table's first sentence is of its cells alone."""
+    return table.caption[1:]
 
 
 def tiny_option(benchmark: Benchmark) -> str:
     return " --tiny" if benchmark.tiny else ""
 
 
-def robustness(table: Table, results: Mapping[str, Result], rule: str) -> Robustness:
+def robustness(table: Table, results: Mapping[str, Result]) -> Robustness:
     """All rows of a table; the line goes through every checkpoint of the rows' trainings. `results`: key → result."""
     across, up = axis(table, "ID"), axis(table, "OOD")
     trained = [key for row in table.rows for key in row.keys if any(point.epoch is not None for point in results[key].checkpoints)]
@@ -140,9 +136,10 @@ def robustness(table: Table, results: Mapping[str, Result], rule: str) -> Robust
         effective = row.cells[below].mean - line.at(at) if line and 0 < at < 1 else None
         points.append(Point(row.name, row.cells[left], row.cells[below], effective))
     caption = [
-        f"Rows: mean with {INTERVAL} ({_seeds(table.rows)}). Dotted: y = x. Both axes are in logits; what lies beyond the frame, as 0 and 100 % do, is drawn on it.",
+        f"Rows: mean with {INTERVAL} ({_seeds(table.rows)}).",
+        "Dotted: y = x. Both axes are in logits; what lies beyond the frame, as 0 and 100 % do, is drawn on it.",
         *_about(line, len(cloud), len(trained)),
-        *said(table, rule),
+        *said(table),
     ]
     return Robustness(table.title, table.benchmark.tiny, (named(across), named(up)), tuple(points), tuple(cloud), line, tuple(caption))
 
@@ -155,18 +152,20 @@ def _seeds(rows: Sequence[Row]) -> str:
 def _about(line: Line | None, count: int, runs: int) -> list[str]:
     if line is None:
         return [f"No line of effective robustness: {count} checkpoints of trainings do not determine one."]
+    sign = "−" if line.intercept < 0 else "+"
     without = f"; {line.left_out} at 0 or 100 % left out" if line.left_out else ""
     return [
-        f"Dashed: least squares of logit(OOD) on logit(ID), {line.slope:.2f}·x {line.intercept:+.2f}, over the {line.count} judged epochs "
-        f"(grey) of {runs} trainings{without}. Signed numbers: effective robustness, OOD above that line in points (Taori et al. 2020, "
-        "whose line is of many independent models; this one is of these runs alone)."
+        f"Dashed: least squares of logit(OOD) on logit(ID), {line.slope:.2f}·x {sign} {abs(line.intercept):.2f}, over the {line.count} judged epochs "
+        f"(grey) of {runs} trainings{without}.",
+        "Signed numbers: effective robustness, OOD above the dashed line in points (Taori et al. 2020, whose line is of many independent "
+        "models; this one is of these runs alone).",
     ]
 
 
-def curves(table: Table, results: Mapping[str, Result], rule: str) -> Curves:
+def curves(table: Table, results: Mapping[str, Result]) -> Curves:
     """Every row whose runs are lines in weight space, averaged over seeds at each α. A table without one is a `UserError`."""
     across, up = axis(table, "ID"), axis(table, "OOD")
-    found = [curve for row in table.rows if (curve := _curve(row, table, results, rule, across, up))]
+    found = [curve for row in table.rows if (curve := _curve(row, table, results, across, up))]
     if not found:
         name = table.benchmark.name
         raise Nothing(
@@ -178,12 +177,12 @@ def curves(table: Table, results: Mapping[str, Result], rule: str) -> Curves:
     caption = [
         f"Each curve: mean over {_seeds(lines)} of the mixtures (1 − α)·start + α·fine-tuned; square: α = 0, triangle: α = 1; "
         "ring: an α that was selected.",
-        *said(table, rule),
+        *said(table),
     ]
     return Curves(table.title, table.benchmark.tiny, (named(across), named(up)), tuple(found), tuple(caption))
 
 
-def _curve(row: Row, table: Table, results: Mapping[str, Result], rule: str, across: Column, up: Column) -> Curve | None:
+def _curve(row: Row, table: Table, results: Mapping[str, Result], across: Column, up: Column) -> Curve | None:
     runs = [results[key] for key in row.keys]
     along = [{float(point.name.removeprefix(ALPHA)): point for point in run.checkpoints if point.name.startswith(ALPHA)} for run in runs]
     if not along[0]:
@@ -193,5 +192,5 @@ def _curve(row: Row, table: Table, results: Mapping[str, Result], rule: str, acr
         tuple(t_interval([value(points[alpha], column, table.benchmark) for points in along]) for alpha in alphas)
         for column in (across, up)
     ]
-    chosen = {float(reported(run, rule).name.removeprefix(ALPHA)) for run in runs}
+    chosen = {float(reported(run, row.rule).name.removeprefix(ALPHA)) for run in runs}
     return Curve(row.name, alphas, *pair, tuple(sorted(chosen)))

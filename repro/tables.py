@@ -120,7 +120,7 @@ def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
     columns = columns_of(benchmark)
     lines: dict[tuple[str, str], dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in chosen:
-        lines[_rule_of(result.run, rule), reader.configuration(result, tuned)][reader.configuration(result)].append(result)
+        lines[rule_of(result.run, rule), reader.configuration(result, tuned)][reader.configuration(result)].append(result)
     rows, notes = [], []
     for (own, _), candidates in lines.items():
         row, note = _row(list(candidates.values()), reader, own, columns)
@@ -137,7 +137,7 @@ def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
     return Table(benchmark.title, benchmark, columns, tuple(rows), best, tuple(sentences), _footnotes(rows, reader))
 
 
-def _rule_of(run: Run, rule: str) -> str:
+def rule_of(run: Run, rule: str) -> str:
     """The rule itself, or that of the paper whose row a run came from, or that of the benchmark's first paper."""
     if rule != PAPER:
         return rule

@@ -45,12 +45,12 @@ def test_a_run_without_epochs_is_no_training():
         figures.training(probe, "id_val")
     assert error.value.cure == "repro run made-up -m ft"
     with pytest.raises(Nothing):
-        figures.trained(*table_of(probe))
+        figures.trainings(*table_of(probe))
 
 
 def test_the_first_seed_of_each_training_row_is_shown():
     runs = [trained("ft", 1), trained("ft", 0), trained("l2-sp", 2)]
-    assert sorted(result.run.label for result in figures.trained(*table_of(*runs))) == ["ft seed 0", "l2-sp seed 2"]
+    assert [one.run.partition(" (")[0] for one in figures.trainings(*table_of(*runs))] == ["ft seed 0", "l2-sp seed 2"]
 
 
 def grouped(seed: int, asia: float, africa: float, other: float):
@@ -62,7 +62,7 @@ def grouped(seed: int, asia: float, africa: float, other: float):
 
 
 def test_bars_are_means_over_seeds_and_the_worst_is_never_an_ignored_group():
-    (one,) = figures.groups(*table_of(grouped(0, 0.8, 0.6, 0.1), grouped(1, 0.6, 0.7, 0.2)), "id_val")
+    (one,) = figures.groups(*table_of(grouped(0, 0.8, 0.6, 0.1), grouped(1, 0.6, 0.7, 0.2)))
     assert (one.split, one.grouping, one.groups, one.ignored) == ("sketch", "region", ("Asia", "Africa", "Other"), ("Other",))
     (row,) = one.bars
     assert row.values == (t_interval([0.8, 0.6]), t_interval([0.6, 0.7]), t_interval([0.1, 0.2]))
@@ -71,14 +71,14 @@ def test_bars_are_means_over_seeds_and_the_worst_is_never_an_ignored_group():
 
 def test_a_benchmark_without_groups_is_told():
     with pytest.raises(Nothing, match="made-up has no groups"):
-        figures.groups(*table_of(trained()), "id_val")
+        figures.groups(*table_of(trained()))
 
 
 def test_distortion_averages_splits_first_and_seeds_then():
     runs = [trained(seed=seed, kept={"weights": ("epoch-2",)}) for seed in (0, 1)]
     probe = fabricated.result(fabricated.run("lp"), kept={"weights": ("final",)})
     table, results = table_of(*runs, probe)
-    assert {result.key for result in figures.tuned(table, results)} == {run.key for run in runs}
+    assert {(result.key, point.name) for result, point in figures.tuned(table, results)} == {(run.key, "epoch-2") for run in runs}
     measured = {
         run.key: {
             split: {"mean_squared_difference": value + seed, "euclidean_distance": 10 * value}
@@ -86,7 +86,7 @@ def test_distortion_averages_splits_first_and_seeds_then():
         }
         for seed, run in enumerate(runs)
     }
-    one = figures.distortion(table, measured, "id_val")
+    one = figures.distortion(table, measured)
     (change,) = one.changes
     assert change.name == "ft (epochs=4)"
     squared, euclidean = (change.measures[name] for name in ("mean_squared_difference", "euclidean_distance"))

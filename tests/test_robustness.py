@@ -42,8 +42,8 @@ def epoch(number: int, **shares: float) -> Checkpoint:
     return fabricated.checkpoint(f"epoch-{number}", **shares).model_copy(update={"epoch": number})
 
 
-def made(*results):
-    (table,) = tables.build(results)
+def made(*results, rule: str = "id_val"):
+    (table,) = tables.build(results, rule)
     return table, {result.key: result for result in results}
 
 
@@ -62,7 +62,7 @@ def test_rows_stand_where_the_table_has_them_and_the_line_goes_through_all_epoch
     lp = fabricated.result(
         fabricated.run("lp"), [fabricated.checkpoint("final", id_test=0.7, sketch=0.6, clipart=0.6).model_copy(update={"epoch": None})]
     )
-    one = robustness.robustness(*made(*ft, lp), "id_val")
+    one = robustness.robustness(*made(*ft, lp))
     assert one.axes == ("ID: accuracy in % (id_test)", "OOD: accuracy in % (mean of sketch, clipart)")
     points = {point.name: point for point in one.points}
     assert points["ft"].id == t_interval([0.8, 0.8])
@@ -79,7 +79,7 @@ def test_rows_stand_where_the_table_has_them_and_the_line_goes_through_all_epoch
 
 def test_without_a_training_there_is_no_line():
     point = fabricated.checkpoint("final").model_copy(update={"epoch": None})
-    one = robustness.robustness(*made(fabricated.result(fabricated.run("lp"), [point])), "id_val")
+    one = robustness.robustness(*made(fabricated.result(fabricated.run("lp"), [point])))
     assert one.line is None and one.points[0].effective is None
     assert any("No line" in sentence for sentence in one.caption)
 
@@ -103,7 +103,7 @@ def mixtures(seed: int):
 
 
 def test_a_curve_is_the_mean_over_seeds_at_each_alpha():
-    shown = curves(*made(mixtures(0), mixtures(1)), "id_val")
+    shown = curves(*made(mixtures(0), mixtures(1)))
     (curve,) = shown.curves
     assert curve.alphas == (0.0, 0.5, 1.0)
     assert [cell.mean for cell in curve.id] == pytest.approx([0.65, 0.75, 0.85])
@@ -115,11 +115,11 @@ def test_a_curve_is_the_mean_over_seeds_at_each_alpha():
 def test_no_mixtures_is_told_with_the_command_that_makes_some():
     tiny = fabricated.benchmark(tiny=True)
     with pytest.raises(Nothing) as error:
-        curves(*made(fabricated.result(fabricated.run("ft", of=tiny))), "id_val")
+        curves(*made(fabricated.result(fabricated.run("ft", of=tiny))))
     assert error.value.cure == "repro run made-up -m wise-ft --tiny"
 
 
 def test_a_tiny_subset_says_so():
     tiny = fabricated.benchmark(tiny=True)
-    one = robustness.robustness(*made(fabricated.result(fabricated.run("ft", of=tiny))), "id_val")
+    one = robustness.robustness(*made(fabricated.result(fabricated.run("ft", of=tiny))))
     assert one.tiny and any("TINY" in sentence for sentence in one.caption)

@@ -11,9 +11,10 @@ import typer
 
 from repro import figures, plots, plugins, robustness, tables
 from repro.cli.context import complete_benchmark, places
+from repro.cli.tabling import nothing_yet
 from repro.errors import UserError, unknown
 from repro.paths import Places
-from repro.selection import RULES
+from repro.selection import CHOICES, PAPER
 from repro.store import Store
 from repro.tables import Table
 from repro.types import Result
@@ -40,7 +41,7 @@ def plot(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[BENCHMARK|KEY]...",
+            metavar="BENCHMARK|KEY",
             help="A benchmark or runs' keys; every benchmark with results where left out.",
             autocompletion=complete_benchmark,
         ),
@@ -48,15 +49,18 @@ def plot(
     out: Annotated[Path | None, typer.Option("--out", help="FILE.svg, FILE.pdf or FILE.png; default: KIND-BENCHMARK.svg, here.")] = None,
     tiny: Annotated[bool, typer.Option("--tiny", help="Figures of tiny subsets, which are comparable with nothing.")] = False,
     rule: Annotated[
-        str, typer.Option("--select", help=f"Which checkpoint is shown: {', '.join(RULES)}.", autocompletion=lambda: list(RULES))
-    ] = "id_val",
+        str,
+        typer.Option(
+            "--select", help=f"Which checkpoint is shown: {', '.join(CHOICES)}; as in tables.", autocompletion=lambda: list(CHOICES)
+        ),
+    ] = PAPER,
     device: Annotated[str, typer.Option("--device", help="Where distortion computes features: auto, cpu, cuda or cuda:1.")] = "auto",
 ) -> None:
     """Draw what has been run; distortion computes features of kept weights, nothing is trained."""
     if kind not in KINDS:
         raise unknown("kind of figure", kind, KINDS, "repro plot --help")
-    if rule not in RULES:
-        raise unknown("selection rule", rule, RULES, "repro plot --help")
+    if rule not in CHOICES:
+        raise unknown("selection rule", rule, CHOICES, "repro plot --help")
     plots.require()
     if out:
         plots.form_of(out)
@@ -66,17 +70,16 @@ def plot(
     if not made:
         raise UserError("those runs are no rows of a table", "they are stages of other runs", "repro show")
     if kind == "training" and named:
-        shown = [figures.training(result, rule) for result in named]
+        shown = [figures.training(result, tables.rule_of(result.run, rule)) for result in named]
     else:
-        shown = _compute(kind, made, {result.key: result for result in stored}, rule, where, device)
+        shown = _compute(kind, made, {result.key: result for result in stored}, where, device)
     if len(shown) > MOST:
         raise UserError(f"that would be {len(shown)} panels", f"one page holds {MOST}", f"name a benchmark or keys: repro plot {kind} NAME")
     subjects = dict.fromkeys(table.benchmark.name for table in made)
     target = out or Path(f"{kind}-{'-'.join(subjects)}{'-tiny' if made[0].benchmark.tiny else ''}.svg")
     plots.draw(shown, target)
     print(target)
-    for sentence in dict.fromkeys(sentence for one in shown for sentence in one.caption):
-        print(sentence)
+    print(plots.caption_of(shown))
 
 
 def _wanted(store: Store, names: Sequence[str], tiny: bool) -> tuple[list[Result], frozenset[str], list[Result]]:
@@ -90,15 +93,11 @@ def _wanted(store: Store, names: Sequence[str], tiny: bool) -> tuple[list[Result
     tiny = named[0].run.benchmark.tiny if named else tiny
     stored = [result for result in store.results() if result.run.benchmark.tiny == tiny]
     keys = {result.key for result in named}
-    keys |= {result.key for result in stored if not names or result.run.benchmark.name in benchmarks}
-    if not keys:
-        of = f" of {benchmarks[0]}" if benchmarks else ""
-        subset = " --tiny" if tiny else ""
-        raise UserError(
-            f"there are no results{of}{' on tiny subsets' if tiny else ''} yet",
-            f"looked in {store.root}",
-            f"repro run {benchmarks[0] if benchmarks else 'digits'}{subset}",
-        )
+    for benchmark in benchmarks or ([] if named else [None]):
+        found = {result.key for result in stored if benchmark in (None, result.run.benchmark.name)}
+        if not found:
+            raise nothing_yet(store, benchmark, tiny)
+        keys |= found
     return stored, frozenset(keys), named
 
 
@@ -113,12 +112,12 @@ def _finished(store: Store, name: str) -> Result:
     return result
 
 
-def _compute(kind: str, made: list[Table], results: dict[str, Result], rule: str, where: Places, device: str) -> list:
+def _compute(kind: str, made: list[Table], results: dict[str, Result], where: Places, device: str) -> list:
     """The numbers of the panels. Tables that have nothing for the kind are passed over where others have."""
     found, lacking = [], []
     for table in made:
         try:
-            found += _of_table(kind, table, results, rule, where, device)
+            found += _of_table(kind, table, results, where, device)
         except figures.Nothing as error:
             lacking.append(error)
     if not found:
@@ -126,18 +125,18 @@ def _compute(kind: str, made: list[Table], results: dict[str, Result], rule: str
     return found
 
 
-def _of_table(kind: str, table: Table, results: dict[str, Result], rule: str, where: Places, device: str) -> list:
+def _of_table(kind: str, table: Table, results: dict[str, Result], where: Places, device: str) -> list:
     if kind == "robustness":
-        return [robustness.robustness(table, results, rule)]
+        return [robustness.robustness(table, results)]
     if kind == "wise-ft":
-        return [robustness.curves(table, results, rule)]
+        return [robustness.curves(table, results)]
     if kind == "training":
-        return [figures.training(result, rule) for result in figures.trained(table, results)]
+        return figures.trainings(table, results)
     if kind == "groups":
-        return figures.groups(table, results, rule)
+        return figures.groups(table, results)
     tuned = figures.tuned(table, results)
     from repro.features import distortion
 
     typer.echo(f"features of {len(tuned)} runs, unless they are known from before", err=True)
     splits = [split for names in figures.headline_splits(table.benchmark).values() for split in names]
-    return [figures.distortion(table, distortion(tuned, rule, splits, where, device), rule)]
+    return [figures.distortion(table, distortion(tuned, splits, where, device))]

@@ -38,11 +38,11 @@ def tower(reference, weights: dict[str, torch.Tensor], prefix: str) -> torch.nn.
 def test_it_is_what_the_two_files_of_weights_give(ran, method, rule):
     places, made, results = ran
     store, result = Store(places.runs), results[method]
-    found = features.distortion([result], rule, SPLITS, places, "cpu")[result.key]
-    parent = store.result(made.run(result.run.parents["backbone"]))
-    first = load_file(store.folder(parent.run) / f"weights-{parent.checkpoints[-1].name}.safetensors")
     points = result.checkpoints
     point = points[-1] if rule == "last" else max(points, key=lambda one: one.metrics["id_val"]["accuracy"])
+    found = features.distortion([(result, point)], SPLITS, places, "cpu")[result.key]
+    parent = store.result(made.run(result.run.parents["backbone"]))
+    first = load_file(store.folder(parent.run) / f"weights-{parent.checkpoints[-1].name}.safetensors")
     last = load_file(store.folder(result.run) / f"weights-{point.name}.safetensors")
     before, after = tower(result.run.backbone, first, "visual."), tower(result.run.backbone, last, "backbone.visual.")
     job = job_of(made, method, places)
@@ -59,8 +59,9 @@ def test_it_is_what_the_two_files_of_weights_give(ran, method, rule):
 
 def test_scratch_starts_from_the_seeds_own_random_weights(ran):
     places, _, results = ran
-    found = features.distortion([results["scratch"]], "last", SPLITS, places, "cpu")
-    assert all(value > 0 for value in found[results["scratch"].key]["id_test"].values())
+    result = results["scratch"]
+    found = features.distortion([(result, result.checkpoints[-1])], SPLITS, places, "cpu")[result.key]
+    assert all(value > 0 for value in found["id_test"].values())
 
 
 def test_both_measures_of_features_worked_by_hand():
@@ -73,15 +74,17 @@ def test_what_was_found_is_read_again_and_is_no_part_of_the_result(ran):
     result = results["ft"]
     folder = Store(places.runs).folder(result.run)
     record = (folder / "result.json").read_bytes()
-    found = features.distortion([result], "last", SPLITS, places, "cpu")[result.key]
+    found = features.distortion([(result, result.checkpoints[-1])], SPLITS, places, "cpu")[result.key]
     content = json.loads((folder / FILE).read_text())
     weights = result.files[f"weights-{result.checkpoints[-1].name}.safetensors"]
     assert content["checkpoints"][weights] == found
     content["checkpoints"][weights]["photos"]["euclidean_distance"] = 123.0
     (folder / FILE).write_text(json.dumps(content))
-    assert features.distortion([result], "last", SPLITS, places, "cpu")[result.key]["photos"]["euclidean_distance"] == 123.0
+    assert (
+        features.distortion([(result, result.checkpoints[-1])], SPLITS, places, "cpu")[result.key]["photos"]["euclidean_distance"] == 123.0
+    )
     (folder / FILE).write_text("{ damaged")
-    assert features.distortion([result], "last", SPLITS, places, "cpu")[result.key] == found
+    assert features.distortion([(result, result.checkpoints[-1])], SPLITS, places, "cpu")[result.key] == found
     assert FILE not in result.files and (folder / "result.json").read_bytes() == record
 
 
@@ -94,6 +97,6 @@ def test_weights_that_were_removed_are_named(ran, tmp_path):
     aside = path.rename(tmp_path / path.name)
     try:
         with pytest.raises(UserError, match=f"has no intact {path.name}"):
-            features.distortion([result], "last", SPLITS, places, "cpu")
+            features.distortion([(result, result.checkpoints[-1])], SPLITS, places, "cpu")
     finally:
         aside.rename(path)
