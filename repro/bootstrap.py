@@ -131,12 +131,10 @@ def _resample(
     if metric.startswith(WORST) and groups is None:
         raise ValueError(f"{metric} needs the examples' groups")
     runs = np.stack([np.asarray(run, dtype=np.int64) for run in predicted])
-    counted = np.asarray(groups) >= 0 if metric.startswith(WORST) else np.ones(len(labels), dtype=bool)
+    groups = groups if metric.startswith(WORST) else None
+    counted = np.ones(len(labels), dtype=bool) if groups is None else np.asarray(groups) >= 0
     labels, runs = np.asarray(labels)[counted], runs[:, counted]
-    if metric.startswith(WORST):
-        strata = np.asarray(groups)[counted]
-    else:
-        strata = np.zeros_like(labels) if metric == "accuracy" else labels
+    strata = labels if metric.startswith("macro_") else np.asarray(groups)[counted] if groups is not None else np.zeros_like(labels)
     columns = np.concatenate([strata[None], runs == labels, *([runs] if metric == "macro_f1" else [])])
     if clusters is None:
         columns, counts = np.unique(columns, axis=1, return_counts=True)

@@ -86,10 +86,8 @@ def _beta_share(a: float, b: float, x: float, rest: float) -> float:
     ratio_above, ratio_below, fraction = 1.0, 0.0, 1.0  # Lentz's method: ratios of successive numerators and denominators
     for term in range(1, 1000):
         m, odd = divmod(term, 2)
-        if odd:
-            part = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        else:
-            part = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        near = a + 2 * m
+        part = -(a + m) * (a + b + m) / (near * (near + 1)) * x if odd else m * (b - m) / ((near - 1) * near) * x
         ratio_below = 1.0 / (1.0 + part * ratio_below)
         ratio_above = 1.0 + part / ratio_above
         fraction *= ratio_above * ratio_below

@@ -139,9 +139,7 @@ def _unit(printed: Decimal) -> Decimal:
     return Decimal(1).scaleb(int(printed.as_tuple().exponent))
 
 
-def _uncertainty(
-    reported: Reported, measured: Sequence[float], examples: int | None, rule: Interval | None
-) -> tuple[float, float, str]:
+def _uncertainty(reported: Reported, measured: Sequence[float], examples: int | None, rule: Interval | None) -> tuple[float, float, str]:
     """Standard error of Δ in points, its degrees of freedom, and what it rests on."""
     n = len(measured)
     variance = statistics.variance(measured) if n > 1 else 0.0

@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from repro.cli import coverage, data, doctor, home, listing, running, showing, tabling
+from repro.cli import comparing, coverage, data, doctor, home, listing, running, showing, tabling
 from repro.cli.context import GlobalOptions
 from repro.errors import UserError, nearest
 from repro.paths import PLACES
@@ -25,6 +25,7 @@ app.callback(invoke_without_command=True)(home.home)
 app.command("run")(running.run)
 app.command("table")(tabling.table)
 app.command("show")(showing.show)
+app.command("compare")(comparing.compare)
 app.command("coverage")(coverage.coverage)
 app.command("list")(listing.list_)
 app.command("doctor")(doctor.doctor)
@@ -54,7 +55,11 @@ def _with_places(cure: str, arguments: list[str]) -> str:
                 options.append(f"--{place} {shlex.quote(arguments[position + 1])}")
             elif word.startswith(f"--{place}="):
                 options.append(f"--{place} {shlex.quote(word.partition('=')[2])}")
-    return re.sub(r"\brepro (?=(?:data|run|table|show|doctor|coverage)\b)", " ".join(["repro", *options, ""]), cure) if options else cure
+    return (
+        re.sub(r"\brepro (?=(?:data|run|table|show|compare|doctor|coverage)\b)", " ".join(["repro", *options, ""]), cure)
+        if options
+        else cure
+    )
 
 
 def _complain(error: UserError, arguments: list[str]) -> None:
