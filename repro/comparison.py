@@ -124,7 +124,7 @@ class _Kept:
                 f"they would be in {self.path}",
                 f"rm -r {self.path.parent}, then run the same command again",
             ) from None
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
             raise UserError(f"{self.path} is damaged", str(error), f"rm -r {self.path.parent}, then run the same command again") from None
 
     def require_examples_of(self, other: _Kept) -> None:

@@ -113,7 +113,7 @@ def _row(own: list[Result], results: list[Result], word: str, rule: str) -> list
             f"there are {known}" if known else f"{_method(word)} has not been run on it, or is a stage and no row",
             "repro compare A B, with rows' names in quotes or with keys" if known else "repro table",
         )
-    return [result for result in results if result.key in rows[0].keys]
+    return sorted((result for result in results if result.key in rows[0].keys), key=lambda result: result.run.seed)
 
 
 def _require_same_benchmark(a: Result, b: Result) -> None:
