@@ -14,8 +14,9 @@ from repro.bootstrap import Difference, paired_bootstrap_runs
 from repro.errors import UserError, unknown
 from repro.metrics import WORST
 from repro.pairing import Pairs
-from repro.selection import headline, select
+from repro.selection import PAPER, headline, select
 from repro.stats import Estimate, t_interval
+from repro.tables import rule_of
 from repro.types import Checkpoint, Result, Split
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ class Compared(NamedTuple):
     sentence: str
 
 
-def compare(store: Store, pairs: Pairs, rule: str = "id_val", split: str | None = None, draws: int = 1000) -> list[Compared]:
-    """Every reported split that was judged, or the one named, by its headline metric at the checkpoints that `rule` selects."""
+def compare(store: Store, pairs: Pairs, rule: str = PAPER, split: str | None = None, draws: int = 1000) -> list[Compared]:
+    """Every reported split that was judged, or the one named, by its headline metric at the checkpoints that `rule` selects, as in a table."""
     return [_split(store, pairs, rule, one, draws) for one in _splits(pairs, split)]
 
 
@@ -63,7 +64,7 @@ def _splits(pairs: Pairs, asked: str | None) -> list[Split]:
 def _split(store: Store, pairs: Pairs, rule: str, split: Split, draws: int) -> Compared:
     benchmark = pairs.benchmark
     metric = benchmark.metric_of(split)
-    points = {run.key: select(run.checkpoints, rule, benchmark) for run in pairs.runs}
+    points = {run.key: select(run.checkpoints, rule_of(run.run, rule), benchmark) for run in pairs.runs}
     values = {run.key: headline(points[run.key], split, benchmark) for run in pairs.runs}
     kept = {run.key: _Kept(store, run, points[run.key], split.name) for run in pairs.runs}
     first = kept[pairs.pairs[0][0].key]

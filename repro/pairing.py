@@ -8,7 +8,9 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from repro import plugins, tables
+from repro.configurations import gone
 from repro.errors import UserError, nearest, unknown
+from repro.selection import PAPER
 from repro.store import Store
 from repro.types import Benchmark, Result, digest
 
@@ -30,7 +32,7 @@ class Pairs(NamedTuple):
         return tuple({run.key: run for pair in self.pairs for run in pair}.values())
 
 
-def find(store: Store, a: str, b: str, rule: str = "id_val", benchmark: str | None = None) -> Pairs:
+def find(store: Store, a: str, b: str, rule: str = PAPER, benchmark: str | None = None) -> Pairs:
     """The runs that two words name: a key or its first digits is one run; a method, or a row as `repro table` names it, is all its seeds.
 
     `rule` chooses among a row's tuned settings, as in the table; `benchmark`, its name or a part of its title, where two methods were run
@@ -152,4 +154,4 @@ def _pair(names: list[str], sides: list[list[Result]], both_keys: bool) -> tuple
 
 def _fixed(side: list[Result]) -> bool:
     """Whether the side is the one run of a method in which nothing is random."""
-    return len(side) == 1 and not tables.gone(side[0]) and not plugins.declared(side[0].run.method).seeded
+    return len(side) == 1 and not gone(side[0]) and not plugins.declared(side[0].run.method).seeded

@@ -17,6 +17,8 @@ RULES: dict[str, str] = {
     "last": "the last checkpoint",
     "oracle": "best on the reported OOD splits: not a fair choice, shown as such",
 }
+PAPER = "paper"
+CHOICES: dict[str, str] = {PAPER: "as the paper does whose recipe a row has; id_val where no paper says", **RULES}  # for a whole table
 _ROLE: dict[str, Role] = {"id_val": "id_val", "ood_val": "ood_val", "oracle": "ood_test"}
 
 

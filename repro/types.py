@@ -206,6 +206,10 @@ class Recipe(Record):
     alphas: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
         (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), description="shares of the fine-tuned model in WiSE-FT's mixtures"
     )
+    # few-shot
+    shots: int | None = Field(None, ge=1, description="images per class of train, and of ID validation, drawn by the run's seed; None: all")
+    fixed_crops: bool = Field(False, description="augmentation is drawn once and is the same in every epoch")
+    judge_start: bool = Field(False, description="evaluate before the first step, too, as epoch 0")
     # what is judged and kept
     judge_every: int = Field(1, ge=1, description="epochs between evaluations of all splits; the last epoch is always judged")
     keep_weights: Literal["selected", "last", "none"] = Field("selected", description="checkpoints whose weights stay on disk")
@@ -224,6 +228,7 @@ AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
 MIXTURE = frozenset(["base", "mix_at", "alphas"])
 HEAD = frozenset(["head"])
 L2SP = frozenset(["l2sp_weight", "l2sp_head"])
+FEW_SHOT = frozenset(["shots", "fixed_crops", "judge_start"])
 TOWERS = TRAINING - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"}  # both towers together; contrastive batches do not split
 PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter", "lp_absent_bias"])
 

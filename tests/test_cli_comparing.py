@@ -28,17 +28,17 @@ def test_the_two_uncertainties_stand_apart(call):
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "made-up: numbers fabricated for a test"
-    assert lines[1] == "checkpoints selected by id_val: best on the ID validation split"
-    assert lines[2].startswith("  lp-ft: ") and lines[2].count("(seed ") == 2
-    assert lines[5].startswith("sketch, accuracy in %: 9") or lines[5].startswith("sketch, accuracy in %: 8")
-    assert "paired bootstrap, 1,000 draws of examples, these trainings" in lines[6] and "seeds" not in lines[6]
-    assert "95 % t interval of 2 pairs of seeds, these examples" in lines[7] and "bootstrap" not in lines[7]
-    assert lines[8].startswith("  lp-ft is ") and lines[8].endswith(".") and len(lines) == 9
+    assert lines[1].startswith("  lp-ft, checkpoints by id_val: ") and lines[1].count("(seed ") == 2
+    assert lines[2].startswith("  ft, checkpoints by id_val: ") and lines[3] == ""
+    assert lines[4].startswith("sketch, accuracy in %: 9") or lines[4].startswith("sketch, accuracy in %: 8")
+    assert "paired bootstrap, 1,000 draws of examples, these trainings" in lines[5] and "seeds" not in lines[5]
+    assert "95 % t interval of 2 pairs of seeds, these examples" in lines[6] and "bootstrap" not in lines[6]
+    assert lines[7].startswith("  lp-ft is ") and lines[7].endswith(".") and len(lines) == 8
 
 
 def test_json_has_the_same_as_fractions(call):
     made = json.loads(call("compare", "lp-ft", "ft", "--json")[1])
-    assert (made["a"], made["b"], made["select"], made["tiny"]) == ("lp-ft", "ft", "id_val", False)
+    assert (made["a"], made["b"], made["select"], made["tiny"]) == ("lp-ft", "ft", ["id_val", "id_val"], False)
     assert made["pairs"] == [[fabricated.run("lp-ft", seed).key, fabricated.run("ft", seed).key] for seed in (0, 1)]
     assert [one["split"] for one in made["splits"]] == ["id_test", "sketch", "clipart"]
     for one in made["splits"]:

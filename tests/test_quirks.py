@@ -23,6 +23,7 @@ NAMES = [
     "duplicate-names",
     "worst-region-without-other",
     "id-val-reported",
+    "wise-ft-of-flyp",
 ]
 
 
@@ -69,6 +70,7 @@ def test_conditions_name_methods_and_fields_that_exist():
         ({"method": "zero-shot", "benchmark": "iwildcam"}, {"benchmark": "iwildcam"}, "duplicate-names"),
         ({"benchmark": "fmow"}, {"benchmark": "fmow-geo"}, "worst-region-without-other"),
         ({"benchmark": "camelyon17"}, {}, "id-val-reported"),
+        ({"method": "wise-ft", "base": "flyp"}, {"method": "wise-ft"}, "wise-ft-of-flyp"),
     ],
 )
 def test_another_setting_makes_a_quirk_vanish(run, without, name):

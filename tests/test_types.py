@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from repro.types import (
+    FEW_SHOT,
     HEAD,
     IMAGES,
     L2SP,
@@ -74,6 +75,9 @@ NEUTRAL = {
     "head": "random",
     "l2sp_weight": 0.0,
     "l2sp_head": False,
+    "shots": None,
+    "fixed_crops": False,
+    "judge_start": False,
 }
 
 BENCHMARK = Benchmark(
@@ -156,7 +160,7 @@ def test_a_value_that_is_not_neutral_enters_the_key():
 
 
 def test_every_field_means_something_to_some_kind_of_method():
-    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE)
+    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE, FEW_SHOT)
     assert set(NEUTRAL) == frozenset().union(*kinds) and sum(map(len, kinds)) == len(NEUTRAL)
     assert TOWERS < TRAINING
 

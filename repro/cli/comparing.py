@@ -12,8 +12,9 @@ from repro.cli.context import complete_benchmark, places
 from repro.comparison import Compared
 from repro.errors import unknown
 from repro.pairing import Pairs
-from repro.selection import RULES
+from repro.selection import CHOICES, PAPER
 from repro.store import Store
+from repro.tables import rule_of
 
 
 def _complete(context: typer.Context, incomplete: str) -> list[str]:
@@ -27,8 +28,8 @@ def compare(
     b: Annotated[str, typer.Argument(help="What it is compared with.", autocompletion=_complete)],
     split: Annotated[str | None, typer.Option("--split", help="One split; every reported one where left out.")] = None,
     select: Annotated[
-        str, typer.Option("--select", help=f"Which checkpoint is compared: {', '.join(RULES)}.", autocompletion=lambda: list(RULES))
-    ] = "id_val",
+        str, typer.Option("--select", help=f"Which checkpoint is compared: {', '.join(CHOICES)}.", autocompletion=lambda: list(CHOICES))
+    ] = PAPER,
     benchmark: Annotated[
         str | None,
         typer.Option(
@@ -40,21 +41,27 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare two runs or methods on the same examples, with test-set and seed uncertainty apart."""
-    if select not in RULES:
-        raise unknown("selection rule", select, RULES, "repro compare --help")
+    if select not in CHOICES:
+        raise unknown("selection rule", select, CHOICES, "repro compare --help")
     store = Store(places(context).runs)
     pairs = pairing.find(store, a, b, select, benchmark)
     made = comparison.compare(store, pairs, select, split)
     if as_json:
         print(json.dumps(_as_json(pairs, select, made), indent=1))
         return
-    print(f"{pairs.benchmark.title}\ncheckpoints selected by {select}: {RULES[select]}")
-    for name, side in ((pairs.a, 0), (pairs.b, 1)):
-        print(f"  {name}: {', '.join(dict.fromkeys(f'{pair[side].key[:8]} (seed {pair[side].run.seed})' for pair in pairs.pairs))}")
+    print(pairs.benchmark.title)
+    for name, rule, side in zip((pairs.a, pairs.b), _rules(pairs, select), zip(*pairs.pairs, strict=True), strict=True):
+        keys = dict.fromkeys(f"{run.key[:8]} (seed {run.run.seed})" for run in side)
+        print(f"  {name}, checkpoints by {rule}: {', '.join(keys)}")
     if pairs.benchmark.tiny:
         print("TINY subset: a check that the program works, comparable with nothing.")
     for one in made:
         _print(one)
+
+
+def _rules(pairs: Pairs, select: str) -> list[str]:
+    """By which rule the checkpoints of each side are selected."""
+    return [rule_of(run.run, select) for run in pairs.pairs[0]]
 
 
 def _print(one: Compared) -> None:
@@ -95,7 +102,7 @@ def _as_json(pairs: Pairs, rule: str, made: list[Compared]) -> dict[str, Any]:
     return {
         "benchmark": pairs.benchmark.title,
         "tiny": pairs.benchmark.tiny,
-        "select": rule,
+        "select": _rules(pairs, rule),
         "a": pairs.a,
         "b": pairs.b,
         "pairs": keys,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.types import IMAGES, TOWERS, Method
+from repro.types import FEW_SHOT, IMAGES, TOWERS, Method
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="flyp-ce",
     version=1,
-    fields=TOWERS | IMAGES,
+    fields=TOWERS | IMAGES | FEW_SHOT,
     defaults={"optimizer": "adamw", "schedule": "cosine_step", "epochs": 20, "lr": 1e-5},
     tiny={"epochs": 2, "batch_size": 25, "lr": 1e-4},
     needs_text=True,

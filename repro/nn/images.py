@@ -51,7 +51,7 @@ class Images:
         self.augment = recipe.augment if augmented else "none"
         self.labels = pack.labels.to(device)
         if pack.uniform and device.type == "cuda" and pack.images.numel() < 0.5 * torch.cuda.mem_get_info(device)[0]:
-            self.pack = pack._replace(images=pack.images.to(device))
+            self.pack = pack.on(device)
         scale = [1 / (255 * std) for std in preprocess.std]
         offset = [-mean / std for mean, std in zip(preprocess.mean, preprocess.std, strict=True)]
         self._scale = torch.tensor(scale, device=device)

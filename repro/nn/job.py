@@ -11,7 +11,7 @@ import torch
 
 from repro.errors import UserError
 from repro.examples import Examples
-from repro.nn import backbones, packs
+from repro.nn import backbones, few_shot, packs
 from repro.nn.backbones import Backbone
 from repro.nn.broken_images import BrokenImages
 from repro.nn.images import Images, Preprocess
@@ -111,6 +111,8 @@ class Job:
         pack = packs.open_pack(folder)
         name = f"{split}, pack_side {resize.side}" if resize.mode == "limit" else split
         self.extras.setdefault("packs", {})[name] = pack.content[:16]
+        if self.recipe.shots is not None and self.benchmark.split(split).role in few_shot.ROLES:
+            pack = pack.only(few_shot.draw(pack.labels, self.recipe.shots, self.benchmark, split, self.run.seed))
         return Images(pack, self.preprocess, self.device, self.recipe, augmented)
 
     def pack_all(self, uses: Iterable[tuple[str, bool]]) -> None:

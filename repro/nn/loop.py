@@ -105,6 +105,8 @@ class Trainer:
         """Train from wherever the folder's checkpoint stands to the end; judge after every epoch, or once where nothing is trained."""
         saved.resume(self)
         with deferred() as stop:
+            if self.recipe.judge_start and not self.progress.step and not self.progress.checkpoints:
+                self._judge("epoch-0", 0)
             while self.progress.step < self.total_steps:
                 self._epoch(self.progress.step // self.steps_per_epoch, stop)
             if not self.total_steps:
@@ -121,7 +123,7 @@ class Trainer:
 
     def _epoch(self, epoch: int, stop) -> None:
         batches = _order(self.job, len(self.train), epoch)
-        uniforms = self.train.uniforms(self.job.run.seed, epoch)
+        uniforms = self.train.uniforms(self.job.run.seed, 0 if self.recipe.fixed_crops else epoch)
         for index in batches[self.progress.step - epoch * self.steps_per_epoch :]:
             began = time.monotonic()
             self._step(index, uniforms)

@@ -12,8 +12,9 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +32,8 @@ FORMAT = 2  # raised when the bytes of a pack would change
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class Pack(NamedTuple):
+@dataclass(frozen=True)
+class Pack:
     """One packed split. `images`: uint8, (N, H, W, 3) where all sizes agree, else flat with `shapes` (N, 2) and `starts` (N,).
 
     `content` is a sha256 of all that the pack holds: packs that have it in common are the same images with the same labels.
@@ -52,6 +54,23 @@ class Pack(NamedTuple):
     @property
     def uniform(self) -> bool:
         return self.images.ndim == 4
+
+    def only(self, rows: torch.Tensor) -> Pack:
+        """The examples of `rows` (M,), in that order; `content` still names the whole pack."""
+        picked = rows.numpy()
+        return replace(
+            self,
+            images=self.images[rows] if self.uniform else self.images,
+            shapes=self.shapes[picked],
+            starts=self.starts[picked],
+            labels=self.labels[rows],
+            caption_of=None if self.caption_of is None else self.caption_of[rows],
+            groups={name: values[picked] for name, values in self.groups.items()},
+        )
+
+    def on(self, device: torch.device) -> Pack:
+        """With its images in that device's memory."""
+        return replace(self, images=self.images.to(device))
 
     def sizes(self, index: torch.Tensor) -> torch.Tensor:
         """(B, 2): height and width of each image."""

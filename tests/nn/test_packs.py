@@ -165,3 +165,14 @@ def test_images_without_labels_are_a_programming_error(tmp_path: Path) -> None:
         packs.build(
             tmp_path / "p", Examples([noise(8, 8)] * 2, np.arange(3)), packs.Resize(side=8, mode="crop"), lambda done: None, "train"
         )
+
+
+@pytest.mark.parametrize("shapes", [[(8, 8)] * 4, [(8, 8), (8, 11), (12, 8), (8, 9)]])
+def test_a_pack_is_narrowed_to_some_rows_and_moved_to_a_device(tmp_path: Path, shapes: list[tuple[int, int]]) -> None:
+    made = examples([noise(*shape) for shape in shapes])._replace(labels=np.arange(4), groups={"writer": np.array([7, 8, 9, 6])})
+    packs.build(tmp_path / "pack", made, packs.Resize(side=8, mode="crop"), lambda done: None)
+    whole = packs.open_pack(tmp_path / "pack")
+    few, rows = whole.only(torch.tensor([3, 1])).on(torch.device("cpu")), torch.tensor([3, 1])
+    assert len(few) == 2 and few.labels.tolist() == [3, 1] and few.groups["writer"].tolist() == [6, 8]
+    for got, want in zip(few.gather(torch.arange(2)), whole.gather(rows), strict=True):
+        assert torch.equal(got, want)
