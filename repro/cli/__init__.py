@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from repro.cli import coverage, data, differing, doctor, home, listing, plotting, repeating, running, showing, tabling
+from repro.cli import comparing, coverage, data, differing, doctor, home, listing, plotting, repeating, running, showing, tabling
 from repro.cli.context import GlobalOptions
 from repro.errors import UserError, nearest
 from repro.paths import PLACES
@@ -28,12 +28,13 @@ app.command("plot")(plotting.plot)
 app.command("show")(showing.show)
 app.command("diff")(differing.diff)
 app.command("rerun")(repeating.rerun)
+app.command("compare")(comparing.compare)
 app.command("coverage")(coverage.coverage)
 app.command("list")(listing.list_)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 
-_CALL = re.compile(r"\brepro (?=(?:data|run|table|show|diff|rerun|doctor|coverage)\b)")
+_CALL = re.compile(r"\brepro (?=(?:data|run|table|plot|compare|show|diff|rerun|doctor|coverage)\b)")
 _CLICK_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
