@@ -112,6 +112,13 @@ def test_a_curve_is_the_mean_over_seeds_at_each_alpha():
     assert curve.selected == (0.5, 1.0)
 
 
+def test_an_epoch_that_was_not_judged_on_all_splits_is_no_point():
+    whole = epoch(2, id_val=0.9, id_test=0.8, sketch=0.4, clipart=0.6)
+    partly = epoch(1).model_copy(update={"metrics": {"id_val": {"accuracy": 0.5}}})
+    one = robustness.robustness(*made(fabricated.result(fabricated.run("ft"), [partly, whole])))
+    assert [pair == pytest.approx((0.8, 0.5)) for pair in one.cloud] == [True]
+
+
 def test_no_mixtures_is_told_with_the_command_that_makes_some():
     tiny = fabricated.benchmark(tiny=True)
     with pytest.raises(Nothing) as error:
