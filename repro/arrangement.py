@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import Field, ValidationError
 
-from repro import plugins, reported
+from repro import plugins, reported, rows
 from repro.errors import UserError, unknown
 from repro.paths import tables_dir
 from repro.recipe import parse_set
@@ -23,6 +23,11 @@ class Column(Record):
     metric: str | None = Field(default=None, description="None: the split's headline metric")
     settings: dict[str, str] = Field(default={}, description="what all its cells have beside the rows': shots = 4")
     average: tuple[str, ...] = ()
+
+    @property
+    def lacks(self) -> bool:
+        """Whether it has settings that this program does not have."""
+        return bool(set(self.settings) - set(Recipe.model_fields))
 
 
 class Line(Record):
@@ -59,7 +64,7 @@ class PaperTable(Record):
     def benchmarks(self) -> tuple[str, ...]:
         """Those of its columns that this program has, in order; a column with settings that it lacks does not count."""
         known = plugins.names("benchmarks")
-        whole = [column for column in self.column if not set(column.settings) - set(Recipe.model_fields)]
+        whole = [column for column in self.column if not column.lacks]
         return tuple(dict.fromkeys(column.benchmark for column in whole if column.benchmark in known))
 
     @property
@@ -69,13 +74,28 @@ class PaperTable(Record):
             dict.fromkeys(column.benchmark for column in self.column if column.benchmark and column.benchmark not in self.benchmarks)
         )
 
-    def groups(self) -> list[tuple[dict[str, str], str | None, tuple[str, ...]]]:
-        """Rows that this program can run, gathered so that each group is one request: settings, backbone, methods."""
-        found: dict[tuple, list[str]] = {}
-        for line in self.row:
-            if line.lacks is None:
-                found.setdefault((tuple(line.settings.items()), line.backbone or self.backbone), []).append(line.method)
+    def groups(self, benchmark: str | None = None, paper: str = "") -> list[tuple[dict[str, str], str | None, tuple[str, ...]]]:
+        """Rows that this program can run, gathered so that each group is one request: settings, backbone, methods.
+
+        With a benchmark, the settings of its columns are among them, and rows without a recipe of `paper` there are left out.
+        """
+        found: dict[tuple, dict[str, None]] = {}
+        for settings, line in self._cells(benchmark):
+            if line.lacks is None and not (benchmark and rows.without_recipe(paper, benchmark, line.method, settings)):
+                fields = plugins.declared(line.method).fields  # for what is not trained, nothing is drawn
+                own = {field: value for field, value in settings.items() if field in line.settings or field in fields}
+                found.setdefault((tuple(own.items()), line.backbone or self.backbone), {})[line.method] = None
         return [(dict(settings), backbone, tuple(methods)) for (settings, backbone), methods in found.items()]
+
+    def without_recipe(self, benchmark: str, paper: str) -> tuple[str, ...]:
+        """Methods of rows that this program has and that cannot be run on a benchmark for want of that paper's recipe."""
+        cells = [(settings, line) for settings, line in self._cells(benchmark) if line.lacks is None]
+        return tuple(dict.fromkeys(line.method for settings, line in cells if rows.without_recipe(paper, benchmark, line.method, settings)))
+
+    def _cells(self, benchmark: str | None) -> list[tuple[dict[str, str], Line]]:
+        """Each row with its settings in every kind of column that a benchmark has: those of the column, then the row's own."""
+        kinds = [column.settings for column in self.column if column.benchmark == benchmark and not column.lacks] if benchmark else [{}]
+        return [({**kind, **line.settings}, line) for number, kind in enumerate(kinds) if kind not in kinds[:number] for line in self.row]
 
     def numbers(self, line: Line, column: Column) -> tuple[reported.Reported, ...]:
         """What the paper reports in a cell, by every source of it; nothing where no number is known."""

@@ -10,10 +10,9 @@ from repro.arrangement import lacking
 from repro.errors import UserError
 from repro.paths import Places
 from repro.reported import Reported
-from repro.types import PROBE, Benchmark
+from repro.types import Benchmark
 
 RUNNABLE = "runnable"
-FITTED = PROBE | {"lr"}  # a method with one of these fields has something to fit, and so needs a recipe
 STATES = (RUNNABLE, "no benchmark", "no split", "no method", "no setting", "no backbone", "no recipe", "derived", "third-party")
 
 
@@ -38,6 +37,12 @@ def judge(paper: str, places: Places) -> list[Judged]:
             known[entry.benchmark] = plugins.benchmark(entry.benchmark).describe({}, places)
         judged.append(Judged(entry, *_state(paper, entry, known.get(entry.benchmark), gaps)))
     return judged
+
+
+def judge_one(paper: str, entry: Reported, places: Places) -> Judged:
+    """One cell alone."""
+    benchmark = plugins.benchmark(entry.benchmark).describe({}, places) if entry.benchmark in plugins.names("benchmarks") else None
+    return Judged(entry, *_state(paper, entry, benchmark, reported.publication(paper).unknown))
 
 
 def counts(judged: list[Judged]) -> dict[str, int]:
@@ -71,7 +76,7 @@ def _state(paper: str, entry: Reported, benchmark: Benchmark | None, gaps: tuple
         return f"no {kind}", what
     if entry.backbone and not _buildable(entry.backbone):
         return "no backbone", entry.backbone
-    if method := _without_recipe(paper, entry):
+    if method := rows.without_recipe(paper, entry.benchmark, entry.method, entry.settings):
         missing = [gap for gap in gaps if gap.covers(entry.benchmark, method)]
         stated = "; ".join(f"{', '.join(gap.fields)} unknown ({gap.why})" for gap in missing)
         return "no recipe", f"{method} on {entry.benchmark}: {stated or 'not written yet'}"
@@ -97,14 +102,3 @@ def _buildable(backbone: str) -> bool:
     except UserError:
         return False
     return True
-
-
-def _without_recipe(paper: str, entry: Reported) -> str | None:
-    """The method that trains and for which the paper has no row on this benchmark: the cell's own, or the one that it mixes."""
-    written = {row.method for row in rows.table_of(entry.benchmark).row if row.paper == paper}
-    declared = plugins.declared(entry.method)
-    mixed = [entry.settings.get("base", parent.method) for parent in declared.parents.values() if parent.field == "base"]
-    for name in (entry.method, *mixed):
-        if name not in written and plugins.declared(name).fields & FITTED:
-            return name
-    return None

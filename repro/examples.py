@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Examples(NamedTuple):
-    """`sources`: N image files or uint8 arrays (H, W, 3); `labels`: int64 (N,), −1 where there is none.
+    """`sources`: N image files, or N uint8 arrays (H, W, 3), which a sequence may read as they are asked for; `labels`: int64 (N,), −1 where there is none.
 
     `captions`: the texts that `caption_of` (int64, (N, T)) points into, T alternatives per image; empty where there are none.
     `groups`: name → int64 (N,), for metrics per group.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from repro.errors import UserError, unknown
 from repro.types import Benchmark, Grouping
@@ -11,7 +11,6 @@ from repro.types import Benchmark, Grouping
 if TYPE_CHECKING:
     import numpy as np
 
-TITLES = {"accuracy": "accuracy", "macro_f1": "macro F1", "macro_recall": "macro recall"}
 WORST = "worst_"
 
 
@@ -20,7 +19,24 @@ def title(metric: str) -> str:
     if metric.startswith(WORST):
         return f"worst-{metric.removeprefix(WORST)} accuracy"
     grouping, _, value = metric.partition("=")
-    return TITLES.get(metric) or f"accuracy of {grouping} {value}"
+    return BY_NAME[metric].title if metric in BY_NAME else f"accuracy of {grouping} {value}"
+
+
+def shown(metric: str, value: float | None) -> str:
+    """A value as text: fractions in percent, a cross-entropy as it is, – for none."""
+    if value is None:
+        return "–"
+    return f"{value:.4f}" if metric in BY_NAME and BY_NAME[metric].of_logits else f"{100 * value:.1f}"
+
+
+def rank(metric: str, value: float) -> float:
+    """What selection maximises: the value, or its negative where lower is better."""
+    return -value if metric in BY_NAME and BY_NAME[metric].lower_is_better else value
+
+
+def later_of_equals(metric: str) -> bool:
+    """Whether selection by this metric takes the later of equal checkpoints."""
+    return metric in BY_NAME and BY_NAME[metric].later_of_equals
 
 
 def accuracy(labels: np.ndarray, predicted: np.ndarray) -> float:
@@ -44,10 +60,34 @@ def macro_recall(labels: np.ndarray, predicted: np.ndarray) -> float:
     return float((hits / present).mean())
 
 
-BY_NAME: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
-    "accuracy": accuracy,
-    "macro_f1": macro_f1,
-    "macro_recall": macro_recall,
+def cross_entropy(labels: np.ndarray, logits: np.ndarray) -> float:
+    """Mean of −log softmax(logits)[label] in nats, in double precision. `labels` (N,), `logits` (N, K)."""
+    import numpy as np
+
+    exact = logits.astype(np.float64)
+    exact -= exact.max(axis=1, keepdims=True)
+    return float((np.log(np.exp(exact).sum(axis=1)) - exact[np.arange(len(labels)), labels]).mean())
+
+
+class Metric(NamedTuple):
+    """`of(labels, predicted)`, or `of(labels, logits)`; how selection ranks by it.
+
+    Of equals the earlier is selected, as by pandas' idxmax in LP-FT's scripts/summarize_results.py; by cross-entropy the later, as by the
+    `<=` of FLYP's few-shot loop (locuslab/FLYP@61275a4 src/models/flyp_loss_few_shot.py).
+    """
+
+    title: str
+    of: Callable[[np.ndarray, np.ndarray], float]
+    of_logits: bool = False
+    lower_is_better: bool = False
+    later_of_equals: bool = False
+
+
+BY_NAME: dict[str, Metric] = {
+    "accuracy": Metric("accuracy", accuracy),
+    "macro_f1": Metric("macro F1", macro_f1),
+    "macro_recall": Metric("macro recall", macro_recall),
+    "cross_entropy": Metric("cross-entropy", cross_entropy, of_logits=True, lower_is_better=True, later_of_equals=True),
 }
 
 
@@ -77,10 +117,12 @@ def group_accuracies(grouping: Grouping, correct: np.ndarray, group: np.ndarray)
     return {value: float(hit / count) for value, hit, count in zip(grouping.values, hits, present, strict=True) if count}
 
 
-def evaluate(benchmark: Benchmark, logits: np.ndarray, labels: np.ndarray, groups: dict[str, np.ndarray]) -> dict[str, float]:
+def evaluate(
+    benchmark: Benchmark, logits: np.ndarray, labels: np.ndarray, groups: dict[str, np.ndarray], also: str | None = None
+) -> dict[str, float]:
     """All metrics of one split that can be had: those named by the benchmark or one of its splits, then each grouping's, as fractions.
 
-    `logits` (N, K), `labels` int64 (N,), `groups`: grouping → int64 (N,). The class of the largest logit is predicted, the lower of
+    `logits` (N, K), `labels` int64 (N,), `groups`: grouping → int64 (N,), `also`: another metric that is wanted. The class of the largest logit is predicted, the lower of
     equals. A grouping gives `worst_<name>`, the lowest accuracy over groups that have examples and are not ignored, and `<name>=<value>`
     for each group that has examples. Absent are: everything where there is no example, a grouping that the split's examples do not
     have, the worst of nothing (wilds calls that 0).
@@ -96,8 +138,9 @@ def evaluate(benchmark: Benchmark, logits: np.ndarray, labels: np.ndarray, group
             counted = [value for name, value in found.items() if name not in grouping.ignored]
             worst |= {f"{WORST}{grouping.name}": min(counted)} if counted else {}
             single |= {f"{grouping.name}={name}": value for name, value in found.items()}
-    named = [name for name in _named(benchmark) if not name.startswith(WORST)]
-    return {**{name: _by_name(name)(labels, predicted) for name in named}, **worst, **single}
+    named = [name for name in dict.fromkeys([*_named(benchmark), *([also] if also else [])]) if not name.startswith(WORST)]
+    found = {name: _by_name(name).of(labels, logits if _by_name(name).of_logits else predicted) for name in named}
+    return {**found, **worst, **single}
 
 
 def _named(benchmark: Benchmark) -> Iterable[str]:
@@ -105,7 +148,7 @@ def _named(benchmark: Benchmark) -> Iterable[str]:
     return dict.fromkeys([benchmark.metric, *(benchmark.metric_of(split) for split in benchmark.splits), *benchmark.metrics])
 
 
-def _by_name(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
+def _by_name(name: str) -> Metric:
     if name not in BY_NAME:
         raise unknown("metric", name, BY_NAME, "mend the benchmark's file, which names it")
     return BY_NAME[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from pydantic import Field, ValidationError
 from repro import plugins
 from repro.errors import UserError, nearest, unknown
 from repro.paths import tables_dir
-from repro.types import Record
+from repro.types import PROBE, Record
 
+FITTED = PROBE | {"lr"}  # a method with one of these fields has something to fit, and so needs a recipe
 Layer = dict[str, tuple[Any, str]]  # recipe field → value (a list is a sweep) and where it comes from
 
 
@@ -125,6 +127,24 @@ def paper_behind(benchmark: str, provenance: dict[str, str]) -> Paper | None:
     table = table_of(benchmark)
     names = {row.paper for row in table.row if row.paper and _origin(benchmark, row) in told}
     return next((paper for paper in table.paper if paper.name in names), None)
+
+
+def without_recipe(paper: str, benchmark: str, method: str, settings: Mapping[str, str]) -> str | None:
+    """The method that has something to fit and no row in that paper: the cell's own, or the one that it mixes; None where all have.
+
+    A row for a few images per class says nothing of a cell that does not name how many (`shots` among its settings), and of a cell that
+    does, a method that cannot draw them.
+    """
+    written = {row.method: row for row in table_of(benchmark).row if row.paper == paper}
+    declared = plugins.declared(method)
+    mixed = [settings.get("base", parent.method) for parent in declared.parents.values() if parent.field == "base"]
+    if "shots" in settings and "shots" not in declared.fields and (declared.parents or declared.fields & FITTED):
+        return method
+    for name in (method, *mixed):
+        few = name in written and "shots" in written[name].recipe and "shots" not in settings
+        if (name not in written or few) and plugins.declared(name).fields & FITTED:
+            return name
+    return None
 
 
 def layer(benchmark: str, row: Row | None, quick: bool = False, released: bool = False) -> Layer:

@@ -12,7 +12,7 @@ from repro.captions import caption
 from repro.configurations import Reader, gone, short
 from repro.quirks import Quirk
 from repro.rows import paper_behind, paper_of, table_of
-from repro.selection import PAPER, headline, score, select, splits_of
+from repro.selection import PAPER, headline, reported, score, splits_of
 from repro.stats import Estimate, t_interval
 from repro.types import Benchmark, Checkpoint, Result, Run, digest
 
@@ -99,6 +99,15 @@ def build(results: Iterable[Result], rule: str = PAPER, only: frozenset[str] | N
     return [_table(chosen, results, rule) for chosen in groups.values()]
 
 
+def siblings(result: Result, results: Iterable[Result]) -> list[Result]:
+    """Those of the same configuration on the same data, which differ from `result` in their seeds alone; itself included, by seed."""
+    results = list(results)
+    reader, identity = Reader(results, [], frozenset()), result.run.benchmark.identity()
+    own = reader.configuration(result)
+    alike = [other for other in results if other.run.method == result.run.method and other.run.benchmark.identity() == identity]
+    return sorted((other for other in alike if reader.configuration(other) == own), key=lambda other: other.run.seed)
+
+
 def tuned_fields(benchmark: str) -> frozenset[str]:
     """The recipe fields that the table's selection rule chooses among what was run."""
     return frozenset(table_of(benchmark).tuned)
@@ -111,7 +120,7 @@ def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
     columns = columns_of(benchmark)
     lines: dict[tuple[str, str], dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in chosen:
-        lines[_rule_of(result.run, rule), reader.configuration(result, tuned)][reader.configuration(result)].append(result)
+        lines[rule_of(result.run, rule), reader.configuration(result, tuned)][reader.configuration(result)].append(result)
     rows, notes = [], []
     for (own, _), candidates in lines.items():
         row, note = _row(list(candidates.values()), reader, own, columns)
@@ -128,7 +137,7 @@ def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
     return Table(benchmark.title, benchmark, columns, tuple(rows), best, tuple(sentences), _footnotes(rows, reader))
 
 
-def _rule_of(run: Run, rule: str) -> str:
+def rule_of(run: Run, rule: str) -> str:
     """The rule itself, or that of the paper whose row a run came from, or that of the benchmark's first paper."""
     if rule != PAPER:
         return rule
@@ -165,9 +174,9 @@ def _row(candidates: list[list[Result]], reader: Reader, rule: str, columns: tup
     complete = [runs for runs in candidates if len(runs) == most]
     benchmark = complete[0][0].run.benchmark
     ranking = "id_val" if rule == "last" else rule
-    picked = [[(run, select(run.checkpoints, rule, benchmark)) for run in runs] for runs in complete]
+    picked = [[(run, reported(run, rule)) for run in runs] for runs in complete]
     winner = (
-        max(picked, key=lambda pairs: statistics.fmean(score(point, ranking, benchmark) for _, point in pairs))
+        max(picked, key=lambda pairs: statistics.fmean(score(point, ranking, benchmark, run.run.recipe.select_by) for run, point in pairs))
         if len(picked) > 1
         else picked[0]
     )

@@ -105,6 +105,11 @@ class Benchmark(Record):
         spoken = {"classes": self.classes, "templates": self.templates}  # zero-shot heads are made of these words
         return {"name": self.name, "version": self.version, "data": self.data, "options": self.options, "tiny": self.tiny, **spoken}
 
+    @property
+    def folder(self) -> str:
+        """What its runs and packs are kept under: those of a tiny subset apart."""
+        return f"{self.name}-tiny" if self.tiny else self.name
+
     def metric_of(self, split: Split) -> str:
         """The headline metric of a split."""
         return split.metric or self.metric
@@ -214,6 +219,12 @@ class Recipe(Record):
     judge_start: bool = Field(False, description="evaluate before the first step, too, as epoch 0")
     # what is judged and kept
     judge_every: int = Field(1, ge=1, description="epochs between evaluations of all splits; the last epoch is always judged")
+    judge: Literal["all", "selected"] = Field(
+        "all", description="selected: epochs are judged on ID validation alone, the other splits once, at the checkpoint that it selects"
+    )
+    select_by: Literal["accuracy", "macro_f1", "macro_recall", "cross_entropy"] | None = Field(
+        None, description="metric of ID validation by which it selects a checkpoint; None: its headline metric"
+    )
     keep_weights: Literal["selected", "last", "none"] = Field("selected", description="checkpoints whose weights stay on disk")
 
     def changed(self) -> dict[str, Any]:
@@ -230,7 +241,7 @@ AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
 MIXTURE = frozenset(["base", "mix_at", "alphas"])
 HEAD = frozenset(["head"])
 L2SP = frozenset(["l2sp_weight", "l2sp_head"])
-FEW_SHOT = frozenset(["shots", "fixed_crops", "judge_start"])
+FEW_SHOT = frozenset(["shots", "fixed_crops", "judge_start", "judge", "select_by"])
 TOWERS = TRAINING - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"}  # both towers together; contrastive batches do not split
 PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter", "lp_absent_bias"])
 
@@ -314,7 +325,7 @@ class Run(Record):
 
 
 class Checkpoint(Record):
-    """One state of a run that was evaluated. `metrics[split][metric]` are fractions in [0, 1] unless the metric says otherwise."""
+    """One state of a run that was evaluated. `metrics[split][metric]` are fractions in [0, 1], cross-entropies in nats."""
 
     name: str
     epoch: int | None = None

@@ -105,3 +105,31 @@ def imagenet(root: Path, train: list[str], val: list[str], per_train: int = 100,
         for _ in range(per_val):
             number += 1
             (root / "val" / wnid / f"ILSVRC2012_val_{number:08}.JPEG").touch()
+
+
+def patchcamelyon(root: Path, counts: dict[str, int]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Two HDF5 files per part, in compressed chunks; returns part → what is in them."""
+    import h5py
+
+    root.mkdir(parents=True)
+    parts = {part: noise(count, 96, count) for part, count in counts.items()}
+    parts = {part: (images, labels % 2) for part, (images, labels) in parts.items()}
+    for part, (images, labels) in parts.items():
+        with h5py.File(root / f"camelyonpatch_level_2_split_{part}_x.h5", "w") as file:
+            file.create_dataset("x", data=images, chunks=(4, 96, 96, 3), compression="gzip", compression_opts=1)
+        with h5py.File(root / f"camelyonpatch_level_2_split_{part}_y.h5", "w") as file:
+            file.create_dataset("y", data=labels[:, None, None, None].astype("uint8"))
+    return parts
+
+
+def rendered_sst2(root: Path, counts: dict[str, tuple[int, int]]) -> None:
+    """Part → negative and positive images, whose names are in no order."""
+    from PIL import Image
+
+    rng = np.random.default_rng(3)
+    for part, numbers in counts.items():
+        for name, count in zip(("negative", "positive"), numbers, strict=True):
+            folder = root / "rendered-sst2" / part / name
+            folder.mkdir(parents=True)
+            for number in rng.permutation(count).tolist():
+                Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8)).save(folder / f"{number:04}.png")

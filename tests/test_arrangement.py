@@ -63,6 +63,7 @@ split = "id_test"
 title = "Average"
 average = ["ID", "Elsewhere"]
 """
+GROUPS = [({}, None, ("ft", "lp")), ({"optimizer": "adamw"}, None, ("ft",)), ({}, "timm:resnet18", ("lp",))]
 
 
 @pytest.fixture
@@ -172,11 +173,26 @@ def test_rows_are_gathered_by_what_they_set_and_those_that_cannot_be_run_are_lef
     table = arrangement.load("made-up/main")
     assert table.methods == ("ft", "lp", "no-such-method") and table.name == "made-up/main"
     assert table.benchmarks == ("digits",) and table.unbuilt == ("no-such-benchmark",)
-    assert table.groups() == [({}, None, ("ft", "lp")), ({"optimizer": "adamw"}, None, ("ft",)), ({}, "timm:resnet18", ("lp",))]
+    assert table.groups() == [*GROUPS, ({"shots": "4"}, None, ("ft",))]
     lacks = {line.title: line.lacks for line in table.row if line.lacks}
-    assert lacks == {"Ours": "method no-such-method", "Few": "setting shots=4", "Odd": "setting optimizer=lamb"}
+    assert lacks == {"Ours": "method no-such-method", "Odd": "setting optimizer=lamb"}
     assert arrangement.lacking("ft", {"base": "no-such-method"}) == "method no-such-method"
     assert table.numbers(table.row[0], table.column[0]) == ()
+
+
+def test_the_settings_of_a_benchmarks_columns_are_among_those_of_its_rows(recipes):
+    """lp-ft cannot draw a few images, and what is not trained needs none: it is one request, whatever the column."""
+    more = '{ title = "0", method = "zero-shot" },\n  { title = "LP-FT", method = "lp-ft" },\n]'
+    recipes.write_text(TABLE.replace("]\n[[column", f"  {more}\n[[column", 1))
+    table = arrangement.load("made-up/main")
+    found = table.groups("digits", "made-up")
+    assert found == [
+        ({}, None, ("ft", "lp", "zero-shot")), *GROUPS[1:],
+        ({"shots": "4"}, None, ("ft", "lp")), ({"shots": "4", "optimizer": "adamw"}, None, ("ft",)), ({"shots": "4"}, "timm:resnet18", ("lp",)),
+    ]  # fmt: skip
+    assert table.without_recipe("digits", "made-up") == ("lp-ft",)
+    assert table.groups("digits", "other") == [({}, None, ("zero-shot",))]
+    assert table.without_recipe("digits", "other") == ("ft", "lp", "lp-ft")
 
 
 def test_a_papers_name_is_its_main_table_and_its_facts_are_no_table(made_up):
@@ -205,13 +221,16 @@ def test_a_fault_in_an_arrangement_is_named(made_up, content, said):
 # repro run --table
 
 
-RECIPES = 'title = "x"\nbenchmark = "digits"\n[[paper]]\nname = "made-up"\n[[row]]\npaper = "made-up"\nmethod = "ft"\nsource = "x"\n'
+RECIPES = 'title = "x"\nbenchmark = "digits"\n[[paper]]\nname = "made-up"\n' + "".join(
+    f'[[row]]\npaper = "made-up"\nmethod = "{method}"\nsource = "x"\n' for method in ("ft", "lp")
+)
 
 
 @pytest.fixture
 def recipes(made_up):
     """The paper's recipes for digits."""
     (made_up.parent.parent / "digits.toml").write_text(RECIPES)
+    return made_up
 
 
 def planned(call, *arguments: str) -> list[dict]:
@@ -228,11 +247,31 @@ def row_methods(plan: dict) -> list[str]:
 
 def test_a_table_is_one_plan_for_each_group_of_rows(recipes, call):
     plans = planned(call, "made-up", "--set", "ft.epochs=7")
-    assert [row_methods(plan) for plan in plans] == [["ft", "lp"], ["ft"], ["lp"]]
-    assert [plan["backbone"] for plan in plans] == ["digits-clip", "digits-clip", "timm:resnet18"]
+    assert [row_methods(plan) for plan in plans] == [["ft", "lp"], ["ft"], ["lp"]] * 2
+    assert [plan["backbone"] for plan in plans] == ["digits-clip", "digits-clip", "timm:resnet18"] * 2
     tuned = [run["recipe"] for plan in plans for run in plan["runs"] if run["method"] == "ft"]
-    assert [(recipe.get("optimizer"), recipe["epochs"]) for recipe in tuned] == [(None, 7), ("adamw", 7)]
-    assert [row_methods(plan) for plan in planned(call, "made-up", "--method", "lp")] == [["lp"], ["lp"]]
+    assert [(recipe.get("optimizer"), recipe.get("shots"), recipe["epochs"]) for recipe in tuned] == [
+        (None, None, 7), ("adamw", None, 7), (None, 4, 7), ("adamw", 4, 7),
+    ]  # fmt: skip
+    assert [row_methods(plan) for plan in planned(call, "made-up", "--method", "lp")] == [["lp"]] * 4
+
+
+def test_rows_without_the_papers_recipe_are_left_out_by_name(recipes, call):
+    (recipes.parent.parent / "digits.toml").write_text(RECIPES.replace('method = "lp"', 'method = "lp-ft"'))
+    code, out, err = call("run", "--table", "made-up", "--seeds", "1", "--dry-run", "--json")
+    assert code == 0 and "left out: lp on digits, for which made-up has no recipe\n" in err
+    import json
+
+    assert [row_methods(plan) for plan in json.loads(out)] == [["ft"]] * 4
+
+
+def test_flyps_few_shot_table_takes_its_columns_numbers_of_images(call):
+    import json
+
+    code, out, err = call("run", "--table", "flyp/few-shot", "--seeds", "2", "--tiny", "--dry-run", "--json")
+    assert code == 0 and err.count("left out: lp, ft, lp-ft on") == 2
+    asked = [(plan["benchmark"], run["recipe"]["shots"], run["seed"]) for plan in json.loads(out) for run in plan["runs"] if run["asked"]]
+    assert asked == [(name, shots, seed) for name in ("PatchCamelyon", "Rendered SST2") for shots in (4, 16, 32) for seed in (0, 1)]
 
 
 def test_a_table_without_the_row_that_was_asked_for(recipes, call):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import fabricated
 import numpy as np
 import pytest
+import torch
 from metric_cases import BENCHMARK, CLASSES, DEGENERATE, Case, case, each_degenerate, few, measured, ordinary
 
 from repro.errors import UserError
-from repro.metrics import BY_NAME, TITLES, evaluate, require_headlines, spell, title
+from repro.metrics import BY_NAME, evaluate, later_of_equals, rank, require_headlines, shown, spell, title
 
 # scikit-learn
 
@@ -125,11 +126,40 @@ def test_a_metric_that_is_not_known_suggests_the_nearest():
     assert caught.value.why == "did you mean 'macro_f1'?"
 
 
+# cross-entropy, and how selection ranks
+
+
+@ordinary
+@few
+def test_cross_entropy_is_torchs(of: Case):
+    theirs = torch.nn.functional.cross_entropy(torch.from_numpy(of.logits).double(), torch.from_numpy(of.labels))
+    assert evaluate(BENCHMARK, of.logits, of.labels, of.groups, "cross_entropy")["cross_entropy"] == pytest.approx(float(theirs), abs=1e-12)
+
+
+def test_cross_entropy_of_large_logits_is_finite_and_only_given_where_it_is_wanted():
+    logits, labels = np.array([[1000.0, 0.0], [0.0, 1000.0]], np.float32), np.array([0, 0])
+    assert evaluate(fabricated.benchmark(), logits, labels, {}, "cross_entropy") == {"accuracy": 0.5, "cross_entropy": 500.0}
+    assert evaluate(fabricated.benchmark(), logits, labels, {}) == {"accuracy": 0.5}
+    assert evaluate(fabricated.benchmark(), logits, labels, {}, "accuracy") == {"accuracy": 0.5}
+
+
+def test_only_cross_entropy_is_better_lower_and_takes_the_later_of_equals():
+    names = [*BY_NAME, "worst_region", "region=Africa"]
+    assert [rank(name, 0.25) for name in names] == [0.25, 0.25, 0.25, -0.25, 0.25, 0.25]
+    assert [name for name in names if later_of_equals(name)] == ["cross_entropy"]
+
+
+def test_fractions_are_shown_in_percent_and_cross_entropy_as_it_is():
+    assert [shown("accuracy", 0.25), shown("region=Africa", 1.0), shown("cross_entropy", 0.69312), shown("accuracy", None)] == [
+        "25.0", "100.0", "0.6931", "–",
+    ]  # fmt: skip
+
+
 # titles
 
 
 def test_every_metric_has_a_title():
-    assert TITLES.keys() == BY_NAME.keys()
+    assert [metric.title for metric in BY_NAME.values()] == ["accuracy", "macro F1", "macro recall", "cross-entropy"]
     assert title("macro_f1") == "macro F1" and title("worst_region") == "worst-region accuracy"
     assert title("region=Africa") == "accuracy of region Africa"
 

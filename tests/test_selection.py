@@ -7,7 +7,7 @@ import pytest
 
 from repro.errors import UserError
 from repro.selection import CHOICES, RULES, headline, score, select, worth_keeping
-from repro.types import Split
+from repro.types import Recipe, Split
 
 BENCHMARK = fabricated.benchmark()
 WITH_OOD_VAL = fabricated.benchmark(splits=(*fabricated.SPLITS, Split(name="quickdraw", role="ood_val")))
@@ -22,6 +22,39 @@ POINTS = (
 @pytest.mark.parametrize(("rule", "expected"), [("id_val", "epoch-2"), ("last", "epoch-4"), ("oracle", "epoch-2"), ("ood_val", "epoch-3")])
 def test_each_rule_selects(rule, expected):
     assert select(POINTS, rule, WITH_OOD_VAL).name == expected
+
+
+BY_LOSS = tuple(
+    fabricated.checkpoint(f"epoch-{number}", id_val=accuracy).model_copy(
+        update={"metrics": {"id_val": {"accuracy": accuracy, "cross_entropy": loss}, "sketch": {"accuracy": test}}}
+    )
+    for number, (accuracy, loss, test) in enumerate([(0.9, 0.7, 0.1), (0.5, 0.4, 0.2), (0.6, 0.4, 0.3), (0.7, 0.5, 0.9)])
+)
+
+
+def test_a_recipe_may_select_by_the_lowest_cross_entropy_and_the_later_of_equals():
+    assert select(BY_LOSS, "id_val", BENCHMARK).name == "epoch-0"
+    assert select(BY_LOSS, "id_val", BENCHMARK, "cross_entropy").name == "epoch-2"
+    assert select(BY_LOSS[:2], "id_val", BENCHMARK, "cross_entropy").name == "epoch-1"
+    assert score(BY_LOSS[1], "id_val", BENCHMARK, "cross_entropy") == -0.4
+    assert select(BY_LOSS, "last", BENCHMARK, "cross_entropy").name == "epoch-3"
+
+
+def test_the_other_rules_keep_to_the_headline_metric():
+    benchmark = fabricated.benchmark(splits=tuple(split for split in fabricated.SPLITS if split.name != "clipart"))
+    assert select(BY_LOSS, "oracle", benchmark, "cross_entropy").name == "epoch-3"
+    assert score(BY_LOSS[0], "oracle", benchmark, "cross_entropy") == 0.1
+
+
+def test_what_was_judged_on_validation_alone_is_worth_keeping_once_and_no_other_rule_applies():
+    points = tuple(point.model_copy(update={"metrics": {"id_val": point.metrics["id_val"]}}) for point in BY_LOSS)
+    assert worth_keeping(points, BENCHMARK, Recipe(judge="selected", select_by="cross_entropy")) == ("epoch-2",)
+    assert worth_keeping(points, BENCHMARK, Recipe(judge="selected")) == ("epoch-0",)
+    with pytest.raises(UserError, match="epoch-0 of a run on made-up was not judged on sketch") as caught:
+        select(points, "oracle", BENCHMARK, "cross_entropy")
+    assert "judge=selected" in caught.value.why and "--select id_val" in caught.value.cure
+    with pytest.raises(UserError, match="epoch-3 of a run on made-up was not judged on sketch"):
+        headline(select(points, "last", BENCHMARK), BENCHMARK.split("sketch"), BENCHMARK)
 
 
 def test_the_rules_are_these():

@@ -78,6 +78,8 @@ NEUTRAL = {
     "shots": None,
     "fixed_crops": False,
     "judge_start": False,
+    "judge": "all",
+    "select_by": None,
 }
 
 BENCHMARK = Benchmark(

@@ -95,7 +95,7 @@ def run(
     )
     requests = _requests(benchmark, table, options, where, tiny, method or [], asked)
     store = Store(where.runs)
-    planned = [_look_up(request, where, store, fetch and not dry_run, dry_run) for request in requests]
+    planned = [look_up(request, where, store, fetch and not dry_run, dry_run) for request in requests]
     if as_json and dry_run:
         plans = [planning_json(one.plan, one.forecast, one.absent) for one in planned]
         print(json.dumps(plans if table else plans[0], indent=1))
@@ -143,19 +143,25 @@ def _requests(
         raise UserError(
             f"{table} has no benchmark that this program has", f"it needs {', '.join(arranged.unbuilt)}", f"repro coverage {arranged.paper}"
         )
-    groups = arranged.groups()
-    if not groups:
+    if not arranged.groups():
         lacks = ", ".join(dict.fromkeys(line.lacks for line in arranged.row))
         raise UserError(f"{table} has no row that this program can run", f"it lacks {lacks}", f"repro coverage {arranged.paper} --reasons")
     paper = asked.paper or arranged.paper
     written = [name for name in arranged.benchmarks if paper in rows.papers_of(name)]
-    if not written:
+    if not any(arranged.groups(name, paper) for name in written):
         why = f"of its benchmarks this program has {', '.join(arranged.benchmarks)}"
         raise UserError(f"{table} has no benchmark with recipes of {paper}", why, f"repro coverage {arranged.paper} --reasons")
     if absent := [column.benchmark for column in arranged.column if column.benchmark and column.benchmark not in written]:
         typer.echo(f"left out: {', '.join(dict.fromkeys(absent))} (repro coverage {arranged.paper} --reasons)", err=True)
-    described = [plugins.benchmark(name).describe(options, where, tiny) for name in written]
-    return [request for one in described for request in _requests_of_rows(one, groups, arranged, method, asked._replace(paper=paper))]
+    for name in written:
+        if unwritten := arranged.without_recipe(name, paper):
+            typer.echo(f"left out: {', '.join(unwritten)} on {name}, for which {paper} has no recipe", err=True)
+    described = [plugins.benchmark(name).describe(options, where, tiny) for name in written if arranged.groups(name, paper)]
+    return [
+        request
+        for one in described
+        for request in _requests_of_rows(one, arranged.groups(one.name, paper), arranged, method, asked._replace(paper=paper))
+    ]
 
 
 def _requests_of_rows(
@@ -188,7 +194,7 @@ def _requests_of_rows(
     return found
 
 
-def _look_up(request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool) -> Planned:
+def look_up(request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool) -> Planned:
     """The plan with the backbone's standard weights where the user names none, and what it needs on disk."""
     from repro import prepare
 

@@ -48,13 +48,17 @@ def table(
         names = ", ".join(sorted({result.run.method for result in stored if gone(result)}))
         typer.echo(f"left out: {len(stored) - len(results)} results of {names}, which this program does not have", err=True)
     if not results:
-        subset = " --tiny" if tiny else ""
-        raise UserError(
-            f"there are no results{f' of {name}' if name else ''}{' on tiny subsets' if tiny else ''} yet",
-            f"looked in {store.root}",
-            f"repro run {name or 'digits'}{subset}",
-        )
+        raise nothing_yet(store, name, tiny)
     write(tables.build(stored, select), form, out)
+
+
+def nothing_yet(store: Store, benchmark: str | None, tiny: bool) -> UserError:
+    """The error where nothing has been run that could be shown."""
+    return UserError(
+        f"there are no results{f' of {benchmark}' if benchmark else ''}{' on tiny subsets' if tiny else ''} yet",
+        f"looked in {store.root}",
+        f"repro run {benchmark or 'digits'}{' --tiny' if tiny else ''}",
+    )
 
 
 def write(made: list[tables.Table], form: str, out: Path | None) -> None:

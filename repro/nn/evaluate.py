@@ -30,8 +30,10 @@ def outputs(
     return torch.cat(parts)
 
 
-def judge(model: nn.Module, splits: dict[str, Images], benchmark: Benchmark) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
-    """Logits (N, K) and metrics of every split, in evaluation mode; the model's mode is restored.
+def judge(
+    model: nn.Module, splits: dict[str, Images], benchmark: Benchmark, also: str | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
+    """Logits (N, K) and metrics of every split (`also`: another one that is wanted), in evaluation mode; the model's mode is restored.
 
     A split whose headline metric cannot be had is a `UserError`.
     """
@@ -40,6 +42,6 @@ def judge(model: nn.Module, splits: dict[str, Images], benchmark: Benchmark) -> 
     logits = {name: outputs(model, images).numpy() for name, images in splits.items()}
     model.train(training)
     groups = {name: images.pack.groups for name, images in splits.items()}
-    metrics = {name: evaluate(benchmark, values, splits[name].pack.labels.numpy(), groups[name]) for name, values in logits.items()}
+    metrics = {name: evaluate(benchmark, values, splits[name].pack.labels.numpy(), groups[name], also) for name, values in logits.items()}
     require_headlines(benchmark, metrics, groups)
     return logits, metrics

@@ -111,6 +111,7 @@ class Trainer:
                 self._epoch(self.progress.step // self.steps_per_epoch, stop)
             if not self.total_steps:
                 self._judge_states(stop)
+            self._judge_selected()
         return self.progress
 
     def _judge_states(self, stop) -> None:
@@ -173,14 +174,8 @@ class Trainer:
 
     def _judge(self, name: str, epoch: int | None) -> None:
         """Evaluate, record, keep what some selection rule would report, and save."""
-        began = time.monotonic()
-        model = self.classifier(self.model, self.job)
-        logits, metrics = judge(model, self.judged, self.job.benchmark) if self.judged else ({}, {})
-        broken = [split for split, values in logits.items() if not np.isfinite(values).all()]
-        if broken:  # the last step may have ruined what no further loss will tell, and an argmax of NaN is a class like any other
-            raise Diverged(f"the logits of {', '.join(broken)} are not finite at {name}, step {self.progress.step}")
-        progress = self.progress
-        progress.judge_seconds += time.monotonic() - began
+        model, progress = self.classifier(self.model, self.job), self.progress
+        logits, metrics = self._look(model, self._validated, name)
         averages = {key: value / progress.seen for key, value in progress.sums.items()} if progress.seen else {}
         point = Checkpoint(
             name=name, epoch=epoch, step=progress.step or None, train=averages, metrics=metrics, seconds=progress.fit_seconds
@@ -191,15 +186,48 @@ class Trainer:
         self._save()
         saved.prune(self)
 
+    def _look(self, model: nn.Module, splits: dict[str, Images], name: str) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
+        """Logits and metrics of some splits at the checkpoint `name`; `Diverged` where a logit is not finite."""
+        began = time.monotonic()
+        logits, metrics = judge(model, splits, self.job.benchmark, self.recipe.select_by) if splits else ({}, {})
+        broken = [split for split, values in logits.items() if not np.isfinite(values).all()]
+        if broken:  # the last step may have ruined what no further loss will tell, and an argmax of NaN is a class like any other
+            raise Diverged(f"the logits of {', '.join(broken)} are not finite at {name}, step {self.progress.step}")
+        self.progress.judge_seconds += time.monotonic() - began
+        return logits, metrics
+
+    def _judge_selected(self) -> None:
+        """With judge=selected, evaluate the splits that no epoch was judged on, with the weights kept of the selected checkpoint."""
+        points = self.progress.checkpoints
+        if self.recipe.judge == "all" or not self.judged:
+            return
+        chosen = next(point for point in points if point.name in self.keep)
+        rest = {name: images for name, images in self.judged.items() if name not in chosen.metrics}
+        if not rest:
+            return
+        model = self.classifier(self.model, self.job)
+        logits, metrics = self._look(saved.with_weights_of(self, chosen.name, model), rest, chosen.name)
+        saved.add_predictions(self, chosen.name, logits)
+        points[points.index(chosen)] = chosen.model_copy(update={"metrics": {**chosen.metrics, **metrics}})
+        self._save()
+
     def _save(self) -> None:
         saved.write_state(self)
         self._saved_at = time.monotonic()
 
     @property
+    def _validated(self) -> dict[str, Images]:
+        """The splits on which every judged checkpoint is evaluated."""
+        if self.recipe.judge == "all":
+            return self.judged
+        looked_at = {split.name for split in self.job.benchmark.with_role("id_val")}
+        return {name: images for name, images in self.judged.items() if name in looked_at}
+
+    @property
     def keep(self) -> tuple[str, ...]:
         """Checkpoints whose predictions stay: those that some selection rule would report; the last alone where nothing is judged."""
         points = self.progress.checkpoints
-        return selection.worth_keeping(points, self.job.benchmark) if self.judged else (points[-1].name,)
+        return selection.worth_keeping(points, self.job.benchmark, self.recipe) if self.judged else (points[-1].name,)
 
     @property
     def keep_weights(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from repro.errors import UserError
-from repro.selection import select
+from repro.selection import reported
 
 if TYPE_CHECKING:
     from repro.nn.job import Job, ParentRun
@@ -61,8 +61,7 @@ def _normalised(parent: ParentRun) -> bool:
 
 def state_of(model: Classifier, parent: ParentRun, rule: str) -> State:
     """The whole state of a run's checkpoint by a selection rule; what a frozen run did not keep is the pretrained tower's, in `model`."""
-    point = select(parent.result.checkpoints, rule, parent.result.run.benchmark)
-    kept = parent.weights(point.name)
+    kept = parent.weights(reported(parent.result, rule).name)
     state = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
     if not kept.keys() <= state.keys():
         raise UserError(

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from repro.errors import UserError
-from repro.nn.weights import save_weights
+from repro.nn.weights import load_weights, save_weights
 from repro.types import Checkpoint
 
 if TYPE_CHECKING:
@@ -43,8 +44,23 @@ def write_point(trainer: Trainer, name: str, logits: dict[str, np.ndarray], stat
     folder = trainer.folder / "checkpoint"
     folder.mkdir(exist_ok=True)
     _replace(folder / f"predictions-{name}.npz", lambda file: np.savez(file, **logits))
-    if trainer.recipe.keep_weights != "none":
+    if trainer.recipe.keep_weights != "none" or trainer.recipe.judge == "selected":
         save_weights(folder / f"weights-{name}.safetensors", state)
+
+
+def with_weights_of(trainer: Trainer, name: str, model: nn.Module) -> nn.Module:
+    """`model` with the weights of a checkpoint; what a frozen run does not keep stays as it is."""
+    kept = load_weights(trainer.folder / "checkpoint" / f"weights-{name}.safetensors")
+    model.load_state_dict(model.state_dict() | kept)
+    return model
+
+
+def add_predictions(trainer: Trainer, name: str, logits: dict[str, np.ndarray]) -> None:
+    """More splits for the predictions of one checkpoint."""
+    path = trainer.folder / "checkpoint" / f"predictions-{name}.npz"
+    with np.load(path) as before:
+        arrays = {split: before[split] for split in before.files}
+    _replace(path, lambda file: np.savez(file, **arrays | logits))
 
 
 def write_state(trainer: Trainer) -> None:
@@ -105,7 +121,8 @@ def resume(trainer: Trainer) -> None:
 def prune(trainer: Trainer) -> None:
     """Remove the predictions and weights that no selection rule would report any more."""
     folder = trainer.folder / "checkpoint"
-    wanted = {f"predictions-{name}.npz" for name in trainer.keep} | {f"weights-{name}.safetensors" for name in trainer.keep_weights}
+    needed = (*trainer.keep_weights, *(trainer.keep if trainer.recipe.judge == "selected" else ()))  # the other splits are judged with them
+    wanted = {f"predictions-{name}.npz" for name in trainer.keep} | {f"weights-{name}.safetensors" for name in needed}
     for path in [*folder.glob("predictions-*.npz"), *folder.glob("weights-*.safetensors")]:
         if path.name not in wanted:
             path.unlink(missing_ok=True)

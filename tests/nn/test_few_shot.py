@@ -1,4 +1,4 @@
-"""A few images per class: how many, of which class, drawn anew by every seed; and FLYP's few-shot protocol in a run."""
+"""A few images per class: how many, of which class, drawn anew by every seed; and FLYP's few-shot protocol, in a run and written again."""
 
 from pathlib import Path
 
@@ -7,12 +7,18 @@ import pytest
 import tiny_digits
 import torch
 
-from repro import plugins
+from repro import plan as planning
+from repro import plugins, tables
 from repro.errors import UserError
 from repro.methods import flyp
-from repro.nn import few_shot
+from repro.nn import few_shot, saved
 from repro.nn.job import Batch, Job
+from repro.nn.loop import Trainer
+from repro.nn.seeding import generator
 from repro.paths import Places
+from repro.selection import select
+from repro.store import Store
+from repro.types import Result
 
 BENCHMARK = plugins.benchmark("digits").describe({}, tiny_digits.places_at(Path("unused")), True)
 LABELS = torch.randint(10, (300,), generator=torch.Generator().manual_seed(0))
@@ -94,3 +100,141 @@ def test_a_run_stopped_after_its_start_was_judged_judges_it_once(home: Places, t
     tiny_digits.fit(job_with(home, *sets), tmp_path, judge=True, stop_at=0)
     trainer, losses = tiny_digits.fit(job_with(home, *sets), tmp_path, judge=True)
     assert [point.name for point in trainer.progress.checkpoints] == ["epoch-0", "epoch-1", "epoch-2"] and len(losses) == 2
+
+
+# tests judged once, at the checkpoint that validation selects
+
+PROTOCOL = ("shots=4", "fixed_crops=true", "judge_start=true", "judge=selected", "select_by=cross_entropy", "augment=rrc")
+SMALL = (*PROTOCOL, "epochs=4", "batch_size=40", "lr=3e-4")
+
+
+def finished(home: Places, sets: tuple[str, ...]) -> Result:
+    """The stored result of FLYP on digits, worked off in `home`."""
+    made = tiny_digits.plan("flyp", sets=sets)
+    assert tiny_digits.execute(made, home, tiny_digits.CPU, tiny_digits.Log()) == []
+    return Store(home.runs).result(made.run(made.asked[0]))
+
+
+def test_tests_are_judged_once_at_the_selected_checkpoint_as_if_always(home: Places, tmp_path: Path) -> None:
+    once, always = (finished(home, (*SMALL, f"judge={judge}")) for judge in ("selected", "all"))
+    chosen = select(once.checkpoints, "id_val", BENCHMARK, "cross_entropy").name
+    assert once.kept == {"predictions": (chosen,), "weights": (chosen,)}
+    assert len(once.checkpoints) == 5 and once.checkpoint(chosen) == always.checkpoint(chosen).model_copy(
+        update={"seconds": once.checkpoint(chosen).seconds}
+    )
+    for point in once.checkpoints:
+        assert point.metrics["id_val"] == always.checkpoint(point.name).metrics["id_val"]
+        assert list(point.metrics) == ([split.name for split in BENCHMARK.splits[2:]] if point.name == chosen else ["id_val"])
+    with pytest.raises(UserError, match="was not judged on"):
+        tables.build([once], "oracle")
+    shown = [tables.build([result], "id_val")[0].rows[0].cells for result in (once, always)]
+    assert shown[0] == shown[1]
+
+
+def test_the_weights_of_the_choice_are_there_for_it_even_where_none_are_kept(home: Places) -> None:
+    kept, none = (finished(home, (*SMALL, f"keep_weights={keep}", "lr=2e-4")) for keep in ("selected", "none"))
+    assert [point.metrics for point in none.checkpoints] == [point.metrics for point in kept.checkpoints] and none.kept["weights"] == ()
+    assert none.files.keys() == {"predictions.npz"}
+
+
+@pytest.mark.parametrize("when", ["before", "between", "after"])
+def test_a_run_killed_around_the_last_judging_ends_as_the_others(home: Places, tmp_path: Path, monkeypatch, when: str) -> None:
+    """Before the tests are judged, between their predictions and the state that knows of them, and after both."""
+    whole, _ = tiny_digits.fit(job_with(home, *SMALL), tmp_path / "whole", judge=True)
+    real = saved.add_predictions
+
+    def killed(trainer: Trainer, name: str, logits: dict[str, np.ndarray]) -> None:
+        if when != "before":
+            real(trainer, name, logits)
+        if when == "after":
+            monkeypatch.setattr(trainer, "_save", lambda: [saved.write_state(trainer), stop()])
+        else:
+            stop()
+
+    def stop() -> None:
+        raise tiny_digits.Stopped
+
+    monkeypatch.setattr(saved, "add_predictions", killed)
+    tiny_digits.fit(job_with(home, *SMALL), tmp_path / "killed", judge=True)
+    monkeypatch.setattr(saved, "add_predictions", real)
+    again, losses = tiny_digits.fit(job_with(home, *SMALL), tmp_path / "killed", judge=True)
+    assert losses == [] and bytes_of(again) == bytes_of(whole)
+
+
+def test_a_run_killed_while_it_trains_keeps_the_choice_so_far(home: Places, tmp_path: Path) -> None:
+    whole, _ = tiny_digits.fit(job_with(home, *SMALL), tmp_path / "whole", judge=True)
+    tiny_digits.fit(job_with(home, *SMALL), tmp_path / "killed", judge=True, stop_at=2)
+    again, losses = tiny_digits.fit(job_with(home, *SMALL), tmp_path / "killed", judge=True)
+    assert len(losses) == 2 and bytes_of(again) == bytes_of(whole)
+
+
+def bytes_of(trainer: Trainer) -> list[bytes]:
+    """Checkpoints without their times, predictions and weights."""
+    points = [point.model_copy(update={"seconds": 0.0}).model_dump_json().encode() for point in trainer.progress.checkpoints]
+    files = [path for path in sorted((trainer.folder / "checkpoint").iterdir()) if path.name != "state.pt"]
+    assert [path.name for path in files] == [f"predictions-{trainer.keep[0]}.npz", f"weights-{trainer.keep[0]}.safetensors"]
+    return [*points, *(path.read_bytes() for path in files)]
+
+
+# the protocol, written again
+
+
+@pytest.fixture(scope="module")
+def sst2(tmp_path_factory: pytest.TempPathFactory) -> tuple[planning.Plan, Places]:
+    """FLYP by its table's row on the tiny Rendered SST2, whose small CLIP is pretrained."""
+    places = tiny_digits.places_at(tmp_path_factory.mktemp("sst2"))
+    benchmark = plugins.benchmark("rendered-sst2").describe({}, places, True)
+    sets = (*tiny_digits.PRETRAINING, "flyp.epochs=20", "flyp.batch_size=64", "flyp.lr=3e-5", "flyp.weight_decay=0.2")
+    made = planning.make(planning.Request(benchmark, ("flyp",), (0, 1, 2), sets=sets))
+    pretraining = made.model_copy(update={"runs": tuple(run for run in made.runs if run.method == "clip-pretrain")})
+    assert tiny_digits.execute(pretraining, places, tiny_digits.CPU, tiny_digits.Log()) == []
+    return made, places
+
+
+def written_again(job: Job) -> tuple[list[float], list[float], int]:
+    """Losses of 20 steps, cross-entropies of validation before the first and after each, and the epoch that is chosen, −1 for none.
+
+    After locuslab/FLYP@61275a4 src/models/flyp_loss_few_shot.py; its images are those that the program drew and cropped.
+    """
+    net = job.backbone()
+    train, val = job.images("train", augmented=True), job.images("id_val")
+    images, labels = train.batch(torch.arange(8), train.uniforms(job.run.seed, 0)), train.labels
+    tokens = net.tokenize(["a negative review of a movie.", "a positive review of a movie."])
+    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-5, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.2)
+    losses, validated, lowest, chosen = [], [], 1e10, None
+    for epoch in range(-1, 20):
+        net.train()
+        if epoch >= 0:
+            optimizer.param_groups[0]["lr"] = 0.5 * (1 + np.cos(np.pi * epoch / 20)) * 3e-5
+            order = torch.randperm(8, generator=generator("order", job.run.seed, epoch))  # sums depend on it in their last bits
+            x, t = net.visual(images[order]), net.text(tokens[labels[order]])
+            similar = net.logit_scale.exp() * (x / x.norm(dim=1, keepdim=True)) @ (t / t.norm(dim=1, keepdim=True)).T
+            rows, columns = similar.log_softmax(dim=1).diagonal(), similar.log_softmax(dim=0).diagonal()
+            loss = -(rows.mean() + columns.mean()) / 2
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        net.eval()
+        with torch.no_grad():
+            x, t = net.visual(val.batch(torch.arange(8), None)), net.text(tokens)
+            logits = net.logit_scale.exp() * (x / x.norm(dim=1, keepdim=True)) @ (t / t.norm(dim=1, keepdim=True)).T
+            value = -logits.double().log_softmax(dim=1)[torch.arange(8), val.labels].mean().item()
+        validated.append(value)
+        if value <= lowest:
+            lowest, chosen = value, epoch
+    return losses, validated, chosen
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_rows_recipe_is_flyps_few_shot_protocol(sst2: tuple[planning.Plan, Places], tmp_path: Path, seed: int) -> None:
+    made, places = sst2
+    run = made.run(made.asked[seed])
+    assert run.recipe.shots == 4 and run.seed == seed
+    job = tiny_digits.job_of(made.model_copy(update={"runs": (run, *made.runs)}), "flyp", places)
+    losses, validated, chosen = written_again(job)
+    trainer, ours = tiny_digits.fit(job, tmp_path, judge=True)
+    points = trainer.progress.checkpoints
+    assert ours == pytest.approx(losses, rel=1e-4) and len(ours) == 20 and ours[-1] < ours[0]
+    assert [point.metrics["id_val"]["cross_entropy"] for point in points] == pytest.approx(validated, rel=1e-3, abs=1e-6)
+    assert trainer.keep == (f"epoch-{chosen + 1}",) and [list(point.metrics) for point in points].count(["id_val", "id_test"]) == 1
