@@ -133,3 +133,30 @@ def rendered_sst2(root: Path, counts: dict[str, tuple[int, int]]) -> None:
             folder.mkdir(parents=True)
             for number in rng.permutation(count).tolist():
                 Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8)).save(folder / f"{number:04}.png")
+
+
+# SENTRY's lists: `<path> <label>`, not in the order of labels.
+DOMAINNET = {
+    "sketch_train": ["truck/sketch_326_000002.jpg 35", "airplane/sketch_002_000001.jpg 0", "donut/sketch_100_000003.png 39"],
+    "sketch_test": ["sheep/sketch_263_000001.jpg 37", "clock/sketch_071_000009.jpg 20"],
+    "real_train": ["fork/real_130_000004.jpg 27"],
+    "real_test": ["bed/real_024_000001.jpg 7"],
+    "painting_train": ["bee/painting_025_000004.jpg 8"],
+    "painting_test": ["bear/painting_023_000001.jpg 6", "bear/painting_023_000002.jpg 6"],
+    "clipart_train": ["cow/clipart_080_000004.jpg 21"],
+    "clipart_test": ["table/clipart_304_000001.jpg 33"],
+}
+
+
+def domainnet(root: Path) -> Path:
+    """Files that are no images under DomainNet's names, and the lists, which have Windows' ends of lines."""
+    for name, lines in DOMAINNET.items():
+        domain = name.partition("_")[0]
+        path = root / "SENTRY_splits" / f"{name}_mini.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"".join(f"{domain}/{line}\r\n".encode() for line in lines))
+        for line in lines:
+            image = root / domain / line.split()[0]
+            image.parent.mkdir(parents=True, exist_ok=True)
+            image.write_text(line)
+    return root

@@ -81,8 +81,8 @@ def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_the_scan_finds_what_is_there() -> None:
-    assert len(plugins.names("benchmarks")) == 11
-    assert len(plugins.names("datasets")) == 10
+    assert len(plugins.names("benchmarks")) == 12
+    assert len(plugins.names("datasets")) == 11
     assert len(plugins.names("methods")) == 16
     assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 15
 

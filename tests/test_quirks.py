@@ -64,6 +64,7 @@ def test_conditions_name_methods_and_fields_that_exist():
         ({"method": "lp", "benchmark": "fmow-geo", "lp_absent_bias": 0}, {"method": "lp", "lp_absent_bias": 0}, "absent-bias-0"),
         ({"benchmark": "fmow-geo"}, {"benchmark": "fmow"}, "fmow-old-val"),
         ({"benchmark": "living17"}, {}, "selected-on-reported"),
+        ({"benchmark": "domainnet"}, {}, "selected-on-reported"),
         ({"benchmark": "cifar10.1"}, {"benchmark": "camelyon17"}, "selected-on-reported"),
         ({"benchmark": "fmow-geo"}, {"benchmark": "iwildcam"}, "selected-on-reported"),
         ({"benchmark": "iwildcam"}, {}, "f1-over-present-classes"),

@@ -97,6 +97,25 @@ def test_a_random_resized_crop_samples_from_the_whole_frame(tmp_path: Path) -> N
     assert 0.1 < bright.float().mean() < 0.9
 
 
+def test_random_crops_of_squashed_frames_are_windows_of_the_resized_file(arrays: list, tmp_path: Path) -> None:
+    """DomainNet's transform: both sides to 32, then 28 × 28 anywhere; each crop is a window of Pillow's resize, and every window occurs."""
+    recipe = Recipe(augment="crop", resize="squash", crop_ratio=0.875)
+    ours = images_of(arrays * 60, tmp_path / "p", Preprocess(28, (0.0,) * 3, (1.0,) * 3, "bicubic"), recipe, augmented=True)
+    assert ours.pack.images.shape == (300, 32, 32, 3)
+    batch = (ours.batch(torch.arange(300), ours.uniforms(0, 0)).permute(0, 2, 3, 1) * 255).round().byte().numpy()
+    columns = [
+        Image.fromarray(array).resize((32, len(array)), Image.Resampling.BICUBIC) for array in arrays
+    ]  # first, as every Pillow before 13
+    whole = [np.asarray(image.resize((32, 32), Image.Resampling.BICUBIC)) for image in columns]
+    seen = set()
+    for row, got in enumerate(batch):
+        corners = [(y, x) for y in range(5) for x in range(5) if np.array_equal(whole[row % 5][y : y + 28, x : x + 28], got)]
+        assert len(corners) == 1
+        seen.update(corners)
+    assert len(seen) == 25
+    assert ours.preprocess.resize(recipe).side == 28, "the evaluation's frame is the image itself"
+
+
 def test_only_a_random_resized_crop_is_packed_at_another_size() -> None:
     own = Preprocess(224, MEAN, STD, "bicubic", 0.875)
     evaluation = packs.Resize(side=256, mode="crop", interpolation="bicubic")
