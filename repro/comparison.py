@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from repro.bootstrap import Difference, paired_bootstrap_runs
 from repro.errors import UserError, unknown
-from repro.metrics import WORST
+from repro.metrics import WORST, restrict
 from repro.pairing import Pairs
 from repro.selection import PAPER, headline, select
 from repro.stats import Estimate, t_interval
@@ -115,7 +115,7 @@ class _Kept:
         self.path = store.folder(run.run) / "predictions.npz"
         try:
             with np.load(self.path) as arrays:
-                self.predicted = arrays[f"{point.name}/{split}"].argmax(axis=1)
+                self.predicted = restrict(arrays[f"{point.name}/{split}"], run.run.benchmark.split(split).classes).argmax(axis=1)
                 self.labels = arrays[f"labels/{split}"]
                 prefix = f"groups/{split}/"
                 self.groups = {name.removeprefix(prefix): arrays[name] for name in arrays.files if name.startswith(prefix)}

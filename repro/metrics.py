@@ -117,18 +117,38 @@ def group_accuracies(grouping: Grouping, correct: np.ndarray, group: np.ndarray)
     return {value: float(hit / count) for value, hit, count in zip(grouping.values, hits, present, strict=True) if count}
 
 
+def restrict(logits: np.ndarray, classes: tuple[int, ...] | None) -> np.ndarray:
+    """Logits (N, K) as a choice among `classes` sees them: −∞ for every other; None: as they are.
+
+    So ImageNet-R and -A are scored in their 200 classes (mlfoundations/wise-ft@58b7a4b src/datasets/imagenet.py, project_logits).
+    """
+    import numpy as np
+
+    if classes is None:
+        return logits
+    inside = np.zeros(logits.shape[1], bool)
+    inside[list(classes)] = True
+    return np.where(inside, logits, -np.inf)
+
+
 def evaluate(
-    benchmark: Benchmark, logits: np.ndarray, labels: np.ndarray, groups: dict[str, np.ndarray], also: str | None = None
+    benchmark: Benchmark,
+    logits: np.ndarray,
+    labels: np.ndarray,
+    groups: dict[str, np.ndarray],
+    also: str | None = None,
+    classes: tuple[int, ...] | None = None,
 ) -> dict[str, float]:
     """All metrics of one split that can be had: those named by the benchmark or one of its splits, then each grouping's, as fractions.
 
-    `logits` (N, K), `labels` int64 (N,), `groups`: grouping → int64 (N,), `also`: another metric that is wanted. The class of the largest logit is predicted, the lower of
-    equals. A grouping gives `worst_<name>`, the lowest accuracy over groups that have examples and are not ignored, and `<name>=<value>`
+    `logits` (N, K), `labels` int64 (N,), `groups`: grouping → int64 (N,), `also`: another metric that is wanted, `classes`: those that a
+    prediction is chosen from (`Split.classes`), None: all. The class of the largest logit is predicted, the lower of equals. A grouping gives `worst_<name>`, the lowest accuracy over groups that have examples and are not ignored, and `<name>=<value>`
     for each group that has examples. Absent are: everything where there is no example, a grouping that the split's examples do not
     have, the worst of nothing (wilds calls that 0).
     """
     if not len(labels):
         return {}
+    logits = restrict(logits, classes)
     predicted = logits.argmax(axis=1)
     worst: dict[str, float] = {}
     single: dict[str, float] = {}

@@ -56,6 +56,7 @@ class Split(Record):
     headline: bool = Field(default=True, description="False: shown beside the headline columns, never averaged or selected with them")
     metric: str | None = Field(default=None, description="headline metric of this split where it is not the benchmark's")
     count: int | None = Field(default=None, description="examples that must be found; None: whatever is there")
+    classes: tuple[int, ...] | None = Field(default=None, description="the classes that a prediction is chosen from; None: all")
     per_class: int | None = Field(default=None, description="examples that each class which has any must have; None: as it comes")
 
 

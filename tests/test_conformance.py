@@ -81,8 +81,8 @@ def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_the_scan_finds_what_is_there() -> None:
-    assert len(plugins.names("benchmarks")) == 12
-    assert len(plugins.names("datasets")) == 11
+    assert len(plugins.names("benchmarks")) == 13
+    assert len(plugins.names("datasets")) == 15
     assert len(plugins.names("methods")) == 16
     assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 15
 
@@ -172,7 +172,8 @@ def test_metrics_follow_from_the_stored_logits(worked: Worked) -> None:
                     logits, labels = arrays[f"{name}/{split}"], arrays[f"labels/{split}"]
                     assert logits.shape == (len(labels), len(worked.benchmark.classes)) and np.isfinite(logits).all()
                     groups = {grouping: arrays[f"groups/{split}/{grouping}"] for grouping in named[split]}
-                    assert result.checkpoint(name).metrics[split] == evaluate(worked.benchmark, logits, labels, groups, by)
+                    among = worked.benchmark.split(split).classes
+                    assert result.checkpoint(name).metrics[split] == evaluate(worked.benchmark, logits, labels, groups, by, among)
                     assert worked.benchmark.metric_of(worked.benchmark.split(split)) in result.checkpoint(name).metrics[split]
 
 

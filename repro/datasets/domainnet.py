@@ -6,12 +6,11 @@ Source: virajprabhu/SENTRY@7d594a5 data/DomainNet/txt; AnanyaKumar/transfer_lear
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro.errors import UserError
-from repro.metadata import few
+from repro.metadata import copy_all, few
 from repro.synthetic import paint
 
 if TYPE_CHECKING:
@@ -92,6 +91,4 @@ def take_tiny(source: Path, root: Path) -> None:
         for part in PARTS:
             chosen = few(read(source, domain, part), ("label",), TINY.get((domain, part), 1))
             _write_list(root, domain, part, chosen)
-            for path in chosen["path"]:
-                (root / path).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(source / path, root / path)
+            copy_all((source / path, root / path) for path in chosen["path"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,7 +32,7 @@ def images(root: Path, part: str, wnid: str) -> list[Path]:
         return []
 
 
-class _Look(NamedTuple):
+class Look(NamedTuple):
     """How the synthetic images of a class look: its superclass is the kind, whether it is source or target the domain."""
 
     kind: int
@@ -39,16 +40,17 @@ class _Look(NamedTuple):
     counts: dict[str, int]
 
 
-def _looks() -> dict[str, _Look]:
+@cache
+def looks() -> dict[str, Look]:
     """wnid → look. Entity-30's kinds come after Living-17's; a class of both looks as Living-17 has it."""
-    looks: dict[str, _Look] = {}
+    looks: dict[str, Look] = {}
     first = 0
     for name, counts in TINY.items():
         superclasses = breeds.superclasses(name)
         for label, superclass in enumerate(superclasses):
             for domain, side in ((0, "source"), (4, "target")):
                 for position, wnid in enumerate(superclass.wnids(side)):
-                    looks.setdefault(wnid, _Look(first + label, domain + position, counts))
+                    looks.setdefault(wnid, Look(first + label, domain + position, counts))
         first += len(superclasses)
     return looks
 
@@ -59,7 +61,7 @@ def write_tiny(root: Path) -> None:
     from PIL import Image
 
     rng, validation = np.random.default_rng(0), 0
-    for wnid, look in _looks().items():
+    for wnid, look in looks().items():
         for part, count in look.counts.items():
             folder = root / part / wnid
             folder.mkdir(parents=True)
@@ -75,10 +77,10 @@ def take_tiny(source: Path, root: Path) -> None:
     """A few images of each of the same classes. `UserError` where neither benchmark has images of each of its classes."""
     import pandas as pd
 
-    found = {(part, wnid): images(source, part, wnid) for wnid, look in _looks().items() for part in look.counts}
+    found = {(part, wnid): images(source, part, wnid) for wnid, look in looks().items() for part in look.counts}
     _check_classes(source, {key for key, paths in found.items() if not paths})
     for (part, wnid), paths in found.items():
-        chosen = few(pd.DataFrame({"path": paths, "part": part}), ("part",), _looks()[wnid].counts[part])["path"]
+        chosen = few(pd.DataFrame({"path": paths, "part": part}), ("part",), looks()[wnid].counts[part])["path"]
         copy_all((path, root / part / wnid / path.name) for path in chosen)
 
 

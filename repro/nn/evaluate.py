@@ -42,6 +42,9 @@ def judge(
     logits = {name: outputs(model, images).numpy() for name, images in splits.items()}
     model.train(training)
     groups = {name: images.pack.groups for name, images in splits.items()}
-    metrics = {name: evaluate(benchmark, values, splits[name].pack.labels.numpy(), groups[name], also) for name, values in logits.items()}
+    metrics = {
+        name: evaluate(benchmark, values, splits[name].pack.labels.numpy(), groups[name], also, benchmark.split(name).classes)
+        for name, values in logits.items()
+    }
     require_headlines(benchmark, metrics, groups)
     return logits, metrics

@@ -86,6 +86,6 @@ def test_a_subset_taken_from_a_copy_is_read_as_the_copy_is(tmp_path):
     for domain in domainnet.DOMAINS:
         for part in domainnet.PARTS:
             whole, taken = (domainnet.read(tmp_path / name, domain, part) for name in ("whole", "taken"))
-            assert 0 < len(taken) and set(taken["path"]) <= set(whole["path"])
+            assert len(taken) > 0 and set(taken["path"]) <= set(whole["path"])
             assert all((tmp_path / "taken" / path).read_bytes() == (tmp_path / "whole" / path).read_bytes() for path in taken["path"])
     assert len(domainnet.read(tmp_path / "taken", "painting", "test")) == 1, "of two of a class one"
