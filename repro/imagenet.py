@@ -98,6 +98,8 @@ class ClassFolders(NamedTuple):
         found = pd.DataFrame(rows, columns=["wnid", "path"])
         if absent := [str(self._of(source, wnid)) for wnid in self._tiny() if wnid not in set(found["wnid"])]:
             raise UserError(
-                f"{len(absent):,} folders of classes have no images: {a_few(absent)}", f"looked for names that end in {self.suffix}", "put them back"
+                f"{len(absent):,} folders of classes have no images: {a_few(absent)}",
+                f"looked for names that end in {self.suffix}",
+                "put them back",
             )
         copy_all((row.path, self._of(root, row.wnid) / row.path.name) for row in few(found, ("wnid",), EACH).itertuples())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 
@@ -160,3 +161,24 @@ def domainnet(root: Path) -> Path:
             image.parent.mkdir(parents=True, exist_ok=True)
             image.write_text(line)
     return root
+
+
+# Test sets made after ImageNet: their folder and what their files end in.
+SHIFTED = {
+    "imagenetv2": ("imagenetv2-matched-frequency-format-val", ".jpeg"),
+    "imagenet-r": ("imagenet-r", ".jpg"),
+    "imagenet-a": ("imagenet-a", ".jpg"),
+    "imagenet-sketch": ("sketch", ".JPEG"),
+}
+
+
+def imagenet_shifted(root: Path, name: str, counts: dict[int, int]) -> Path:
+    """`counts`: label → files of its folder, which hold their own names. Only V2 has the label for the folder's name, the others the wnid."""
+    classes = json.loads((Path(__file__).parent.parent / "data_manifests/imagenet_classes.json").read_text())["wnids"]
+    folder, suffix = SHIFTED[name]
+    for label, count in counts.items():
+        where = root / folder / (str(label) if name == "imagenetv2" else classes[label])
+        where.mkdir(parents=True)
+        for number in range(count):
+            (where / f"{number:08}{suffix}").write_text(f"{label} {number}")
+    return root / folder

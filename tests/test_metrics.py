@@ -9,7 +9,7 @@ import torch
 from metric_cases import BENCHMARK, CLASSES, DEGENERATE, Case, case, each_degenerate, few, measured, ordinary
 
 from repro.errors import UserError
-from repro.metrics import BY_NAME, evaluate, later_of_equals, rank, require_headlines, shown, spell, title
+from repro.metrics import BY_NAME, evaluate, later_of_equals, rank, require_headlines, restrict, shown, spell, title
 
 # scikit-learn
 
@@ -168,3 +168,14 @@ def test_what_is_measured_where():
     assert spell([("ID", "accuracy"), ("OOD", "accuracy")]) == "accuracy"
     assert spell([("ID", "accuracy"), ("OOD", "worst_region")]) == "ID: accuracy; OOD: worst-region accuracy"
     assert spell([("a", "macro_f1"), ("b", "accuracy"), ("c", "macro_f1")]) == "a, c: macro F1; b: accuracy"
+
+
+def test_a_choice_among_some_classes_passes_over_the_others():
+    """In steps: the best of classes 1 and 3 for each row; cross-entropy is that of a softmax over those two."""
+    logits = np.array([[9.0, 1.0, 8.0, 2.0], [9.0, 1.0, 8.0, 0.0], [0.0, 0.0, 9.0, 0.0]])
+    labels, among = np.array([3, 1, 1]), (1, 3)
+    assert restrict(logits, among).argmax(axis=1).tolist() == [3, 1, 1] and restrict(logits, None) is logits
+    found = evaluate(fabricated.benchmark(), logits, labels, {}, "cross_entropy", among)
+    assert found["accuracy"] == 1.0
+    assert found["cross_entropy"] == pytest.approx((2 * np.log(1 + np.exp(-1)) + np.log(2)) / 3, abs=1e-12)
+    assert evaluate(fabricated.benchmark(), logits, labels, {})["accuracy"] == 0.0

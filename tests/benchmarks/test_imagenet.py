@@ -1,0 +1,133 @@
+"""ImageNet as a benchmark: the published splits, counted; predictions of R and A among their classes; the recipes of three papers."""
+
+from __future__ import annotations
+
+import hand_made
+import numpy as np
+import pytest
+from official_splits import describe, published
+
+from repro import imagenet as classes
+from repro import loading, rows
+from repro.benchmarks import imagenet
+from repro.data import manifest
+from repro.errors import UserError
+from repro.metrics import evaluate
+from repro.official import SYNTHETIC
+from repro.paths import Places
+
+COUNTS = {"train": 5, "id_val": 6, "v2": 4, "r": 3, "a": 2, "sketch": 3}
+
+
+@pytest.fixture
+def copy():
+    """A few classes of every data set; labels 6 and 11 are in both R and A."""
+    data, wnids = Places.find().data, classes.wnids()
+    hand_made.imagenet(data / "imagenet", [wnids[10]], [wnids[2], wnids[10]], per_train=5, per_val=3)
+    for name, labels in (
+        ("imagenetv2", {2: 1, 10: 3}),
+        ("imagenet-r", {6: 2, 11: 1}),
+        ("imagenet-a", {11: 2}),
+        ("imagenet-sketch", {2: 3}),
+    ):
+        hand_made.imagenet_shifted(data / name, name, labels)
+    return data
+
+
+def small(counts: dict[str, int | None] = COUNTS):
+    """The benchmark with the counts of the copy."""
+    benchmark = describe(imagenet)
+    splits = tuple(split.model_copy(update={"count": counts.get(split.name), "per_class": None}) for split in benchmark.splits)
+    return benchmark.model_copy(update={"splits": splits})
+
+
+def test_what_is_declared_is_what_is_published():
+    benchmark = describe(imagenet)
+    assert published(benchmark) == {
+        "train": ("train", None, "accuracy", 1_281_167),
+        "id_val": ("id_val", "ID", "accuracy", 50_000),
+        "v2": ("ood_test", "OOD", "accuracy", 10_000),
+        "r": ("ood_test", "OOD", "accuracy", 30_000),
+        "a": ("ood_test", "OOD", "accuracy", 7500),
+        "sketch": ("ood_test", "OOD", "accuracy", 50_889),
+    }
+    assert benchmark.needs == ("imagenet", "imagenetv2", "imagenet-r", "imagenet-a", "imagenet-sketch")
+    assert (benchmark.backbone, len(benchmark.classes), len(benchmark.templates), benchmark.options) == ("clip-vit-b-16", 1000, 80, {})
+    for split, name in (("v2", "matched-frequency"), ("r", "test"), ("a", "test"), ("sketch", "test")):
+        counts = {count.split: count.n for count in manifest.load(imagenet.DATA_SETS[split]).counts}
+        assert benchmark.split(split).count == counts[name]
+
+
+def test_r_and_a_are_scored_among_their_classes():
+    benchmark = describe(imagenet)
+    assert {split.name: None if split.classes is None else len(split.classes) for split in benchmark.splits} == {
+        "train": None, "id_val": None, "v2": None, "r": 200, "a": 200, "sketch": None,
+    }  # fmt: skip
+    logits = np.zeros((2, 1000), np.float32)
+    logits[:, 0], logits[0, 6], logits[1, 11] = 9, 2, 1  # label 0 is in neither
+    labels = np.array([6, 11])
+    assert evaluate(benchmark, logits, labels, {}, classes=benchmark.split("r").classes) == {"accuracy": 1.0}
+    assert evaluate(benchmark, logits, labels, {}, classes=benchmark.split("v2").classes) == {"accuracy": 0.0}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_other_counts_are_refused(copy, name):
+    right = small()
+    assert len(loading.load(right, right.split(name)).sources) == COUNTS[name]
+    wrong = right.split(name).model_copy(update={"count": COUNTS[name] + 1})
+    with pytest.raises(UserError, match=f"{name} of imagenet has {COUNTS[name]} examples"):
+        loading.load(right, wrong)
+
+
+def test_a_class_with_other_than_fifty_validation_images_is_named(copy):
+    benchmark = small({})
+    with pytest.raises(UserError) as caught:
+        loading.load(benchmark, benchmark.split("id_val").model_copy(update={"per_class": 50}))
+    assert "great white shark (3), brambling (3)" in caught.value.what and "50 of each class" in caught.value.why
+
+
+def test_labels_are_imagenets_in_every_split(copy):
+    benchmark = small()
+    labels = {split.name: loading.load(benchmark, split).labels.tolist() for split in benchmark.splits}
+    assert labels == {
+        "train": [10] * 5,
+        "id_val": [2, 2, 2, 10, 10, 10],
+        "v2": [2, 10, 10, 10],
+        "r": [6, 6, 11],
+        "a": [11, 11],
+        "sketch": [2, 2, 2],
+    }
+    assert loading.load(benchmark, benchmark.split("r")).sources[2].parent == copy / "imagenet-r/imagenet-r" / classes.wnids()[11]
+
+
+def test_ood_names_what_else_is_wanted():
+    some = imagenet.describe({"ood": "sketch,a"}, Places.find())
+    assert [split.name for split in some.splits] == ["train", "id_val", "v2", "a", "sketch"] and some.options == {
+        "ood": ("v2", "a", "sketch")
+    }
+    assert some.needs == ("imagenet", "imagenetv2", "imagenet-a", "imagenet-sketch") and some.identity() != describe(imagenet).identity()
+    with pytest.raises(UserError, match="imagenet has no split 'objectnet'"):
+        imagenet.describe({"ood": "objectnet"}, Places.find())
+
+
+def test_tiny_has_a_few_classes_with_labels_of_their_own():
+    tiny = describe(imagenet, tiny=True)
+    assert tiny.splits[0] == SYNTHETIC and (tiny.backbone, tiny.pretrained_by, tiny.needs) == ("digits-clip", "clip-pretrain", ())
+    assert tiny.classes == classes.names(tiny=True) and len(tiny.classes) == 17 and tiny.templates == classes.templates()
+    found = {split.name: np.bincount(loading.load(tiny, split).labels, minlength=17) for split in tiny.splits[1:]}
+    assert {name: set(counts.tolist()) for name, counts in found.items()} == {
+        "train": {6}, "id_val": {3}, "v2": {2}, "r": {0, 2}, "a": {0, 2}, "sketch": {2},
+    }  # fmt: skip
+    for name in ("r", "a"):
+        assert tuple(np.flatnonzero(found[name])) == tiny.split(name).classes and len(tiny.split(name).classes) == 9
+
+
+def test_recipes_are_those_of_the_papers():
+    assert rows.papers_of("imagenet") == ["flyp", "wise-ft", "lp-ft"]
+    flyp, wise_ft, lp_ft = (rows.rows_of("imagenet", paper) for paper in rows.papers_of("imagenet"))
+    for row, lr in ((flyp["flyp"], 1e-5), (flyp["flyp-ce"], 1e-5), (wise_ft["ft"], 3e-5)):
+        assert {"lr": lr, "weight_decay": 0.1, "epochs": 10, "batch_size": 512, "warmup_steps": 500}.items() <= row.recipe.items()
+    assert wise_ft["ft"].recipe["clip_norm"] == 1.0 and "clip_norm" not in flyp["flyp"].recipe
+    assert rows.paper_of("imagenet", "wise-ft").select == "last" and wise_ft["wise-ft"].recipe == {"base": "ft", "alphas": [0.5]}
+    assert lp_ft["lp-sgd"].recipe["epochs"] == 5 and lp_ft["lp-sgd"].quick == {"lr": 0.1} and lp_ft["ft"].quick == {"lr": 1e-4}
+    assert lp_ft["lp-ft"].recipe["lr"] == [1e-5, 3e-5, 1e-4] and not lp_ft["lp-ft"].quick
