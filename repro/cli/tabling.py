@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from repro import plugins, render, tables
+from repro import plugins, render, tables, variants
 from repro.cli.context import complete_benchmark, places
 from repro.errors import UserError, unknown
 from repro.selection import RULES
@@ -37,9 +37,9 @@ def table(
         raise unknown("table", name, plugins.names("benchmarks"), "repro list tables")
     store = Store(places(context).runs)
     stored = [result for result in store.results(name) if result.run.benchmark.tiny == tiny]
-    results = [result for result in stored if not tables.gone(result)]
+    results = [result for result in stored if not variants.gone(result)]
     if len(results) < len(stored):
-        names = ", ".join(sorted({result.run.method for result in stored if tables.gone(result)}))
+        names = ", ".join(sorted({result.run.method for result in stored if variants.gone(result)}))
         typer.echo(f"left out: {len(stored) - len(results)} results of {names}, which this program does not have", err=True)
     if not results:
         subset = " --tiny" if tiny else ""
