@@ -20,7 +20,7 @@ def named(method: Method, parent: Parent, recipe: Recipe) -> Parent:
     bases = [known for known, other in declared.items() if other.reported and "epochs" in other.fields]
     if name in declared and name not in bases:
         raise UserError(
-            f"{method.name}: runs of {name} cannot be mixed", "it trains no weights itself", f"one of {', '.join(bases)}: {_cure(method)}"
+            f"{method.name}: runs of {name} cannot be mixed", "it is no fine-tuning", f"one of {', '.join(bases)}: {_cure(method)}"
         )
     if name not in bases:
         raise unknown("method", name, bases, "repro list methods")
