@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from repro import plugins, quirks
 from repro.captions import caption
-from repro.configurations import Reader, gone, short
+from repro.configurations import Reader, gone, rank, short
 from repro.quirks import Quirk
 from repro.rows import paper_behind, paper_of, table_of
 from repro.selection import PAPER, headline, reported, score, splits_of
@@ -169,7 +169,7 @@ def _row(candidates: list[list[Result]], reader: Reader, rule: str, columns: tup
 
     Of equals the smallest tuned values win, whatever was run first.
     """
-    candidates = sorted(candidates, key=lambda runs: [(field, value is None, value) for field, value in reader.tuning(runs[0]).items()])
+    candidates = sorted(candidates, key=lambda runs: [(field, rank(value)) for field, value in reader.tuning(runs[0]).items()])
     most = max(len(runs) for runs in candidates)
     complete = [runs for runs in candidates if len(runs) == most]
     benchmark = complete[0][0].run.benchmark
@@ -186,7 +186,7 @@ def _row(candidates: list[list[Result]], reader: Reader, rule: str, columns: tup
         for field, value in reader.tuning(first).items():
             tried = {reader.tuning(runs[0]).get(field) for runs in complete}
             if len(tried) > 1:
-                among = ", ".join(short(other) for other in sorted(tried, key=lambda other: (other is None, other)))
+                among = ", ".join(short(other) for other in sorted(tried, key=rank))
                 notes.append(f"{first.run.method}: {field} {short(value)} chosen by {ranking} among {among}")
         if len(complete) < len(candidates):
             notes.append(f"{first.run.method}: {len(candidates) - len(complete)} settings with fewer seeds left out")
