@@ -23,7 +23,10 @@ NAMES = [
     "duplicate-names",
     "worst-region-without-other",
     "id-val-reported",
+    "selected-by-cross-entropy",
+    "patches-as-published",
 ]
+FEW = {"select_by": "cross_entropy", "judge_start": True}
 
 
 def of(method: str = "ft", benchmark: str = "made-up", **recipe) -> list[str]:
@@ -69,6 +72,9 @@ def test_conditions_name_methods_and_fields_that_exist():
         ({"method": "zero-shot", "benchmark": "iwildcam"}, {"benchmark": "iwildcam"}, "duplicate-names"),
         ({"benchmark": "fmow"}, {"benchmark": "fmow-geo"}, "worst-region-without-other"),
         ({"benchmark": "camelyon17"}, {}, "id-val-reported"),
+        (FEW, FEW | {"select_by": None}, "selected-by-cross-entropy"),
+        (FEW, FEW | {"judge_start": False}, "selected-by-cross-entropy"),
+        ({"benchmark": "patchcamelyon"}, {"benchmark": "camelyon17"}, "patches-as-published"),
     ],
 )
 def test_another_setting_makes_a_quirk_vanish(run, without, name):

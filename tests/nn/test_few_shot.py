@@ -199,7 +199,7 @@ def by_the_row(places: Places, seed: int, lr: float) -> planning.Plan:
 def written_again(job: Job, peak: float) -> tuple[list[float], list[float], int]:
     """Losses of 20 steps, cross-entropies of validation before the first and after each, and the epoch that is chosen, −1 for none.
 
-    After locuslab/FLYP@61275a4 src/models/flyp_loss_few_shot.py; its images are those that the program drew and cropped.
+    After locuslab/FLYP@215d5bb src/models/flyp_loss_few_shot.py:135-186; its images are those that the program drew and cropped.
     """
     net = job.backbone()
     train, val = job.images("train", augmented=True), job.images("id_val")
