@@ -127,6 +127,8 @@ def test_tests_are_judged_once_at_the_selected_checkpoint_as_if_always(home: Pla
         assert list(point.metrics) == ([split.name for split in BENCHMARK.splits[2:]] if point.name == chosen else ["id_val"])
     with pytest.raises(UserError, match="was not judged on"):
         tables.build([once], "oracle")
+    frame = Store(home.runs).frame()
+    assert set(frame[(frame["key"] == once.key) & (frame["split"] == "id_test")]["checkpoint"]) == {chosen}
     shown = [tables.build([result], "id_val")[0].rows[0].cells for result in (once, always)]
     assert shown[0] == shown[1]
 
