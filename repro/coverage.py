@@ -39,6 +39,12 @@ def judge(paper: str, places: Places) -> list[Judged]:
     return judged
 
 
+def judge_one(paper: str, entry: Reported, places: Places) -> Judged:
+    """One cell alone."""
+    benchmark = plugins.benchmark(entry.benchmark).describe({}, places) if entry.benchmark in plugins.names("benchmarks") else None
+    return Judged(entry, *_state(paper, entry, benchmark, reported.publication(paper).unknown))
+
+
 def counts(judged: list[Judged]) -> dict[str, int]:
     """Cells per state, in the order of STATES, zeros included."""
     found = Counter(one.state for one in judged)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class UserError(Exception):
@@ -21,6 +21,11 @@ class UserError(Exception):
 
     def lines(self) -> tuple[str, str, str]:
         return (self.what, self.why, self.cure)
+
+
+def a_few(names: Sequence[str]) -> str:
+    """The first five, and how many more there are."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from repro import plugins, synthetic, tiny
+from repro.broken_images import Broken, BrokenImages
 from repro.errors import UserError
 from repro.examples import Examples
 from repro.official import SYNTHETIC
@@ -16,33 +17,57 @@ from repro.types import Benchmark, Split
 
 def load(benchmark: Benchmark, split: Split) -> Examples:
     """Read a split's examples; a tiny subset that is not there yet is written first. `UserError` where they are not what is declared."""
-    if benchmark.tiny:
-        if split == SYNTHETIC:
-            return synthetic.pretraining(benchmark)
-        for name in benchmark.roots.keys() & plugins.names("datasets").keys():
-            tiny.ensure(name, Path(benchmark.roots[name]))
+    if not benchmark.tiny:
+        return _load(benchmark, split)
+    if split == SYNTHETIC:
+        return synthetic.pretraining(benchmark)
+    folders = {name: Path(benchmark.roots[name]) for name in _data_sets(benchmark)}
+    for name, folder in folders.items():
+        tiny.ensure(name, folder)
+    try:
+        for name, folder in folders.items():
+            tiny.check_whole(name, folder)
+        return _load(benchmark, split)
+    except BrokenImages:
+        raise
+    except UserError as error:  # readers speak of the published files
+        raise UserError(error.what, error.why, cure(benchmark) or error.cure) from None
+
+
+def _load(benchmark: Benchmark, split: Split) -> Examples:
     examples = plugins.benchmark(benchmark.name).examples(benchmark, split)
     check(benchmark, split, examples)
     return examples
 
 
+def cure(benchmark: Benchmark) -> str | None:
+    """The command that brings a benchmark's files in order, None where they are the user's own."""
+    if benchmark.needs:
+        return f"repro data verify {' '.join(benchmark.needs)} --full"
+    return tiny.cure(benchmark.name) if benchmark.tiny and _data_sets(benchmark) else None
+
+
+def _data_sets(benchmark: Benchmark) -> list[str]:
+    return sorted(benchmark.roots.keys() & plugins.names("datasets").keys())
+
+
 def check(benchmark: Benchmark, split: Split, examples: Examples) -> None:
     """As many examples as the paper has, labels in range, groups that have a name; a mismatch is a `UserError`."""
     where = f"{split.name} of {benchmark.name}"
-    cure = f"repro data verify {' '.join(benchmark.needs)} --full" if benchmark.needs else f"look at {', '.join(benchmark.roots.values())}"
-    if absent := _absent(examples):
-        shown = ", ".join(absent[:5]) + (f" and {len(absent) - 5:,} more" if len(absent) > 5 else "")
-        raise UserError(f"{len(absent):,} images of {where} are not on disk: {shown}", "the metadata names them", cure)
+    mend = cure(benchmark)
     found = len(examples.sources)
+    if absent := _absent(examples):
+        raise BrokenImages({split.name: ([Broken(path, "no such file", True) for path in absent], found)}, mend)
+    mend = mend or f"look at {', '.join(benchmark.roots.values())}"
     if split.count is not None and found != split.count:
-        raise UserError(f"{where} has {found:,} examples", f"the published split has {split.count:,}", cure)
+        raise UserError(f"{where} has {found:,} examples", f"the published split has {split.count:,}", mend)
     if not found:
-        raise UserError(f"{where} has no examples", "its files are there, but none belongs to this split", cure)
+        raise UserError(f"{where} has no examples", "its files are there, but none belongs to this split", mend)
     if examples.labels.min() < 0 or examples.labels.max() >= len(benchmark.classes):
         raise UserError(
             f"{where} has labels from {examples.labels.min()} to {examples.labels.max()}",
             f"the benchmark has the {len(benchmark.classes)} classes 0 to {len(benchmark.classes) - 1}",
-            cure,
+            mend,
         )
     if split.per_class and (uneven := _uneven(benchmark.classes, examples.labels.tolist(), split.per_class)):
         raise UserError(
@@ -54,7 +79,7 @@ def check(benchmark: Benchmark, split: Split, examples: Examples) -> None:
             raise UserError(
                 f"{where} has a {grouping.name} numbered {values.max() if values.max() >= len(grouping.values) else values.min()}",
                 f"there are {len(grouping.values)}: {', '.join(grouping.values)}",
-                cure,
+                mend,
             )
 
 

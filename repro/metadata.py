@@ -1,12 +1,13 @@
-"""Metadata tables of published data sets: read with their columns checked, thinned for tiny subsets."""
+"""Metadata tables of published data sets: read with their columns checked, thinned with their images for tiny subsets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repro.errors import UserError
+from repro.errors import UserError, a_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +33,19 @@ def read_csv(path: Path, columns: Sequence[str], **kwargs: Any) -> pd.DataFrame:
             f"replace {path} by the official file",
         )
     return frame
+
+
+def copy_all(pairs: Iterable[tuple[Path, Path]]) -> None:
+    """Copy files, from each pair's first to its second, whose folders are made. `UserError` that names those that are not there."""
+    absent: list[str] = []
+    for source, target in pairs:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_file():
+            shutil.copyfile(source, target)
+        else:
+            absent.append(str(source))
+    if absent:
+        raise UserError(f"{len(absent):,} images are not on disk: {a_few(absent)}", "the metadata names them", "put them back")
 
 
 def few(frame: pd.DataFrame, by: Sequence[str], most: int) -> pd.DataFrame:

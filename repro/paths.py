@@ -6,6 +6,7 @@ folders, separated as in PATH: the first is written to, the others are shared an
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tomllib
@@ -135,6 +136,9 @@ def free_space(folder: Path) -> int:
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
+
+
+FULL = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])  # of a disk, a quota, a file system's largest file
 
 
 def no_room(folder: Path, purpose: str, why: str, place: str) -> UserError:

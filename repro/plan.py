@@ -76,6 +76,13 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(numbers)) if "," in text else tuple(range(numbers[0]))
 
 
+def as_in_paper(request: Request) -> Request:
+    """The request with the paper's methods and number of seeds where it names none; a tiny subset has the benchmark's, and three."""
+    benchmark = request.benchmark
+    paper = rows.Paper(name="") if benchmark.tiny and request.paper is None else rows.paper_of(benchmark.name, request.paper)
+    return request._replace(methods=request.methods or paper.methods or benchmark.methods, seeds=request.seeds or tuple(range(paper.seeds)))
+
+
 class _Builder:
     """Resolves each method once per plan, and each run once per content."""
 

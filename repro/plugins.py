@@ -50,7 +50,7 @@ def _module(folder: str, kind: str, name: str) -> ModuleType:
 
 
 def benchmark(name: str) -> ModuleType:
-    """The module of a benchmark: `describe(options)` and `examples(benchmark, split)`."""
+    """The module of a benchmark: `VERSION`, `describe(options)` and `examples(benchmark, split)`."""
     return _module("benchmarks", "benchmark", name)
 
 

@@ -7,8 +7,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from repro.captions import MARK
 from repro.stats import Estimate
-from repro.tables import Footnote, Table
+from repro.tables import Column, Footnote, Table
 
 
 def percent(cell: Estimate) -> str:
@@ -25,6 +26,10 @@ def _escaped(name: str) -> str:
     return name.replace("|", "\\|")
 
 
+def _head(column: Column) -> str:
+    return f"{column.name} {MARK}" if column.selected_on else column.name
+
+
 def _footnote(note: Footnote) -> str:
     rows = f" ({', '.join(note.rows)})" if note.rows else ""
     return f"{note.quirk.name}{rows}: {note.quirk.text}"
@@ -35,7 +40,7 @@ def terminal(table: Table) -> RenderableType:
     grid = RichTable(box=box.SIMPLE_HEAD, header_style="", pad_edge=False)
     grid.add_column("\nmethod", overflow="fold")  # at any width, nothing is cut off
     for column in table.columns:
-        grid.add_column(Text.assemble((column.group, "bold"), f"\n{column.name}"), justify="right", overflow="fold")
+        grid.add_column(Text.assemble((column.group, "bold"), f"\n{_head(column)}"), justify="right", overflow="fold")
     grid.add_column("\nseeds", justify="right", overflow="fold")
     for row in table.rows:
         cells = [
@@ -48,7 +53,7 @@ def terminal(table: Table) -> RenderableType:
 
 def markdown(table: Table) -> str:
     """A GitHub table with its caption and footnotes below."""
-    header = ["method", *(f"{column.group}: {_escaped(column.name)}" for column in table.columns), "seeds"]
+    header = ["method", *(f"{column.group}: {_escaped(_head(column))}" for column in table.columns), "seeds"]
     lines = [f"**{table.title}**", "", f"| {' | '.join(header)} |", f"|---|{'---:|' * (len(header) - 1)}"]
     for row in table.rows:
         cells = [
@@ -73,6 +78,7 @@ def as_json(table: Table) -> dict:
                 "variant": list(row.variant),
                 "seeds": list(row.seeds),
                 "keys": list(row.keys),
+                "select": row.rule,
                 "cells": [cell._asdict() for cell in row.cells],
             }
             for row in table.rows

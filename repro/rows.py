@@ -40,8 +40,8 @@ class Paper(Record):
     name: str
     backbone: str | None = Field(default=None, description="None: the benchmark's own")
     select: str = Field(default="id_val", description="which checkpoint and setting it reports")
-    seeds: int = 3
-    methods: tuple[str, ...] = Field(default=(), description="its headline methods; empty: those of its rows")
+    seeds: int = Field(default=3, ge=1, description="how many are run where none are named")
+    methods: tuple[str, ...] = Field(default=(), description="its headline methods, run where none are named; empty: the benchmark's")
 
 
 class BenchmarkTable(Record):
@@ -117,6 +117,18 @@ def rows_of(benchmark: str, paper: str | None = None) -> dict[str, Row]:
     return rows | {row.method: row for row in table_of(benchmark).row if row.paper == wanted}
 
 
+def _origin(benchmark: str, row: Row) -> str:
+    return f"tables/{benchmark}.toml: {row.paper} {row.method}" if row.paper else f"tables/{benchmark}.toml: {row.method}"
+
+
+def paper_behind(benchmark: str, provenance: dict[str, str]) -> Paper | None:
+    """The paper whose row a run came from, as the origins of its recipe's fields tell; None where no paper's row is among them."""
+    told = {origin.partition(" (")[0] for origin in provenance.values()}
+    table = table_of(benchmark)
+    names = {row.paper for row in table.row if row.paper and _origin(benchmark, row) in told}
+    return next((paper for paper in table.paper if paper.name in names), None)
+
+
 def without_recipe(paper: str, benchmark: str, method: str, settings: Mapping[str, str]) -> str | None:
     """The method that has something to fit and no row in that paper: the cell's own, or the one that it mixes; None where all have.
 
@@ -139,7 +151,7 @@ def layer(benchmark: str, row: Row | None, quick: bool = False, released: bool =
     """What a row says of a recipe, field by field, each with its origin."""
     if row is None:
         return {}
-    origin = f"tables/{benchmark}.toml: {f'{row.paper} ' if row.paper else ''}{row.method}"
+    origin = _origin(benchmark, row)
     found = {field: (value, f"{origin}{' (our choice)' if field in row.ours else ''}") for field, value in row.recipe.items()}
     if released:
         found |= {field: (value, f"{origin} (as released)") for field, value in row.released.items()}

@@ -22,6 +22,7 @@ from repro.nn.seeding import make_deterministic
 from repro.nn.weights import file_hash
 from repro.paths import Places, make_writable
 from repro.plan import Plan
+from repro.repetition import Repetition
 from repro.store import Store, now
 from repro.types import Failure, Result, Run
 
@@ -180,32 +181,43 @@ def _attempt(run: Run, plan: Plan, store: Store, places: Places, device: torch.d
     with _heartbeat(store, folder):
         if (result := store.result(run)) is not None:  # finished between the look and the claim
             return result
-        listener.started(run)
         parents = {role: ParentRun(store.result(plan.run(key)), store.folder(plan.run(key))) for role, key in run.parents.items()}
-        job = Job(
+        job = Job(run, device, places.packs, loading.load, parents, Path(plan.weights_file) if plan.weights_file else None)
+        return _outcome(store, folder, job, listener)
+
+
+def repeat(
+    repetition: Repetition, scratch: Path, places: Places, device: torch.device, listener: Listener
+) -> tuple[Result | Failure, Path]:
+    """A finished run once more, from the start, as the only run of a store at `scratch`; also returns its folder there."""
+    store, run = Store(scratch), repetition.run
+    folder = store.claim(run)
+    parents = {role: ParentRun(parent.result, parent.folder) for role, parent in repetition.parents.items()}
+    job = Job(run, device, places.packs, repetition.examples, parents, repetition.weights_file)
+    with _heartbeat(store, folder):
+        return _outcome(store, folder, job, listener), folder
+
+
+def _outcome(store: Store, folder: Path, job: Job, listener: Listener) -> Result | Failure:
+    """Work off a claimed run; what breaks is recorded, the user's mistakes are raised."""
+    run = job.run
+    listener.started(run)
+    job.on_step = lambda done, total, what: listener.proceeded(run, done, total, what)
+    try:
+        result = work(run, store, folder, job)
+    except UserError:
+        raise
+    except Exception as error:
+        failure = Failure(
+            key=run.key,
             run=run,
-            device=device,
-            packs=places.packs,
-            examples=loading.load,
-            parents=parents,
-            weights_file=Path(plan.weights_file) if plan.weights_file else None,
-            on_step=lambda done, total, what: listener.proceeded(run, done, total, what),
+            error=f"{type(error).__name__}: {error}",
+            trace=traceback.format_exc(),
+            environment={**environment.describe(), **_device(job.device)},
+            failed=now(),
         )
-        try:
-            result = work(run, store, folder, job)
-        except UserError:
-            raise
-        except Exception as error:
-            failure = Failure(
-                key=run.key,
-                run=run,
-                error=f"{type(error).__name__}: {error}",
-                trace=traceback.format_exc(),
-                environment={**environment.describe(), **_device(device)},
-                failed=now(),
-            )
-            store.fail(folder, failure)
-            listener.failed(run, failure)
-            return failure
-        listener.finished(run, result)
-        return result
+        store.fail(folder, failure)
+        listener.failed(run, failure)
+        return failure
+    listener.finished(run, result)
+    return result

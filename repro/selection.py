@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Literal
 
 from repro.errors import UserError, unknown
 from repro.metrics import later_of_equals, rank, title
-from repro.types import Benchmark, Checkpoint, Recipe, Role, Split
+from repro.types import Benchmark, Checkpoint, Recipe, Result, Role, Split
 
 Rule = Literal["id_val", "ood_val", "last", "oracle"]
 RULES: dict[str, str] = {
@@ -17,12 +17,20 @@ RULES: dict[str, str] = {
     "last": "the last checkpoint",
     "oracle": "best on the reported OOD splits: not a fair choice, shown as such",
 }
+PAPER = "paper"
+CHOICES: dict[str, str] = {PAPER: "as the paper does whose recipe a row has; id_val where no paper says", **RULES}  # for a whole table
 _ROLE: dict[str, Role] = {"id_val": "id_val", "ood_val": "ood_val", "oracle": "ood_test"}
 
 
 def _looked_at(rule: str, benchmark: Benchmark) -> tuple[Split, ...]:
     """The splits of the rule's role; the oracle looks at headline splits alone, validation splits may be shown beside them."""
     return tuple(split for split in benchmark.with_role(_ROLE[rule]) if split.headline or rule != "oracle")
+
+
+def possible(rule: str, benchmark: Benchmark, judged: Container[str]) -> bool:
+    """Whether a rule has splits to look at, and all of them are among those judged."""
+    splits = _looked_at(rule, benchmark)
+    return bool(splits) and all(split.name in judged for split in splits)
 
 
 def splits_of(rule: str, benchmark: Benchmark) -> tuple[Split, ...]:
@@ -70,6 +78,11 @@ def select(points: Sequence[Checkpoint], rule: str, benchmark: Benchmark, by: st
     splits_of(rule, benchmark)  # a single checkpoint is no choice, but the caption would name a rule that cannot be followed
     ordered = points[::-1] if by and rule == "id_val" and later_of_equals(by) else points
     return max(ordered, key=lambda point: score(point, rule, benchmark, by))
+
+
+def reported(result: Result, rule: str) -> Checkpoint:
+    """The checkpoint of a result that the rule selects, by the metric that its recipe selects by."""
+    return select(result.checkpoints, rule, result.run.benchmark, result.run.recipe.select_by)
 
 
 def worth_keeping(points: Sequence[Checkpoint], benchmark: Benchmark, recipe: Recipe | None = None) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The store: one folder per run, whose state can be read with `ls`, and which is its own queue.
 
-runs/<benchmark>/<method>-s<seed>-<key>/
+runs/<benchmark>[-tiny]/<method>-s<seed>-<key>/
     run.json        what it is (written at the first claim)
     claim.json      somebody works on it now
     checkpoint/     where an interrupted run continues
@@ -66,7 +66,7 @@ class Store:
         make_writable(self.root, "runs")
 
     def folder(self, run: Run) -> Path:
-        return self.root / _safe(run.benchmark.name) / f"{_safe(run.method)}-s{run.seed}-{run.key}"
+        return self.root / _safe(run.benchmark.folder) / f"{_safe(run.method)}-s{run.seed}-{run.key}"
 
     def find(self, prefix: str) -> Path:
         """The folder of the run whose key starts with `prefix`."""
@@ -115,9 +115,10 @@ class Store:
             return None
 
     def folders(self, benchmark: str | None = None) -> Iterator[Path]:
-        """Every run's folder, or those of one benchmark."""
+        """Every run's folder, or those of one benchmark and of its tiny subset."""
         if self.root.is_dir():
-            yield from sorted(path for path in self.root.glob(f"{_safe(benchmark) if benchmark else '*'}/*-s*-*") if path.is_dir())
+            names = [_safe(name) for name in (benchmark, f"{benchmark}-tiny")] if benchmark else ["*"]
+            yield from sorted(path for name in names for path in self.root.glob(f"{name}/*-s*-*") if path.is_dir())
 
     def results(self, benchmark: str | None = None) -> list[Result]:
         """Every finished result, oldest first."""

@@ -5,31 +5,38 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from repro import plugins, quirks
 from repro.captions import caption
-from repro.plan import RANDOM
+from repro.configurations import Reader, gone, short
 from repro.quirks import Quirk
-from repro.recipe import resolve
-from repro.rows import layer, rows_of, table_of
-from repro.selection import headline, score, select
+from repro.rows import paper_behind, paper_of, table_of
+from repro.selection import PAPER, headline, reported, score, splits_of
 from repro.stats import Estimate, t_interval
 from repro.types import Benchmark, Checkpoint, Result, Run, digest
 
 
 class Column(NamedTuple):
-    """`group` is ID or OOD; `splits` are averaged; `metric` is the headline metric of them all; what is not `headline` enters no average."""
+    """`group` is ID or OOD; `splits` are averaged; `metric` is the headline metric of them all; what is not `headline` enters no average.
+
+    `selected_on` names the rows of the table whose checkpoint, settings or probe were chosen by one of the splits.
+    """
 
     group: str
     name: str
     splits: tuple[str, ...]
     metric: str
     headline: bool = True
+    selected_on: tuple[str, ...] = ()
 
 
 class Row(NamedTuple):
-    """One method's line: `variant` names what differs from the default recipe, `cells` follow the columns, `keys` are the runs behind it."""
+    """One method's line: `variant` names what differs from the default recipe, `cells` follow the columns, `keys` are the runs behind it.
+
+    `rule` is the selection rule that it was reported by, `selected` whether there was more than one checkpoint or setting to select from,
+    `chosen_by` names the splits that a choice in it was made on, of a checkpoint, of settings or of a probe's C.
+    """
 
     method: str
     variant: tuple[str, ...]
@@ -37,6 +44,9 @@ class Row(NamedTuple):
     seeds: tuple[int, ...]
     seeded: bool
     keys: tuple[str, ...]
+    rule: str
+    selected: bool
+    chosen_by: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -79,79 +89,7 @@ def columns_of(benchmark: Benchmark) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-class _Reader:
-    """Names configurations: what two runs share when only their seeds differ, and what rows share when only tuned fields differ."""
-
-    def __init__(self, results: Iterable[Result], chosen: Iterable[Result], tuned: frozenset[str]):
-        self.by_key = {result.key: result for result in results}
-        self.runs = [result.run for result in chosen]
-        self.tuned = tuned
-
-    def configuration(self, result: Result, without: frozenset[str] = frozenset()) -> str:
-        """Hash of the identity without seeds, parents replaced by their own configurations."""
-        run = result.run
-        recipe = {field: value for field, value in run.recipe.changed().items() if field not in without}
-        parents = {role: self.configuration(self.by_key[key], without) if key in self.by_key else key for role, key in run.parents.items()}
-        return digest([run.method, run.method_version, recipe, run.backbone, parents])
-
-    def variant(self, result: Result, prefix: str = "") -> list[str]:
-        """Fields in which a run (or a run that it starts from) differs from its table row, but for tuned ones; an older method's version."""
-        run = result.run
-        if gone(result):  # a parent's method that was removed has no row to differ from
-            return [f"{prefix}version={run.method_version}"]
-        method = plugins.declared(run.method)
-        row = rows_of(run.benchmark.name).get(run.method)
-        default = resolve(method, layer(run.benchmark.name, row), [], False, run.benchmark.tiny)[0].recipe
-        differs = [f"{prefix}version={run.method_version}"] if run.method_version != method.version else []
-        differs += [
-            f"{prefix}{field}={_short(value)}"
-            for field, value in run.recipe
-            if field not in self.tuned and value != getattr(default, field)
-        ]
-        for key in run.parents.values():
-            if key in self.by_key:
-                parent = self.by_key[key]
-                differs += [part for part in self.variant(parent, f"{parent.run.method}.") if part.partition(".")[2] not in differs]
-        return differs
-
-    def network(self, run: Run) -> list[str]:
-        """What tells the network of a row from those of the table's other rows: its arguments, its weights; random ones are always told."""
-        own = run.backbone
-        differs = [
-            f"{key}={value}" for key, value in own.kwargs.items() if any(other.backbone.kwargs.get(key) != value for other in self.runs)
-        ]
-        if plugins.declared(run.method).pretrained and "backbone" not in run.parents:
-            several = len({other.backbone.weights for other in self.runs if plugins.declared(other.method).pretrained}) > 1
-            differs += [] if own.weights and not several else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
-        return differs
-
-    def quirks(self, row: Row) -> tuple[Quirk, ...]:
-        """The quirks of a row's runs, which differ in their seeds alone."""
-        runs = {key: result.run for key, result in self.by_key.items()}
-        return quirks.of(runs[row.keys[0]], runs.get)
-
-    def tuning(self, result: Result, prefix: str = "") -> dict[str, Any]:
-        """The tuned fields of a run and of those that it starts from."""
-        run = result.run
-        found = {f"{prefix}{field}": getattr(run.recipe, field) for field in sorted(self.tuned)}
-        for key in run.parents.values():
-            if key in self.by_key:
-                found.update(self.tuning(self.by_key[key], f"{self.by_key[key].run.method}."))
-        return found
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def gone(result: Result) -> bool:
-    """Whether a result is of a method that this program has no more: nothing says what its row would be."""
-    return result.run.method not in plugins.names("methods")
-
-
-def build(results: Iterable[Result], rule: str = "id_val", only: frozenset[str] | None = None) -> list[Table]:
+def build(results: Iterable[Result], rule: str = PAPER, only: frozenset[str] | None = None) -> list[Table]:
     """One table per benchmark identity and backbone; `only` restricts the rows to those runs; those of a method that is gone are left out."""
     results = list(results)
     groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
@@ -159,6 +97,15 @@ def build(results: Iterable[Result], rule: str = "id_val", only: frozenset[str] 
         if (only is None or result.key in only) and not gone(result) and plugins.declared(result.run.method).reported:
             groups[digest(result.run.benchmark.identity()), result.run.backbone.name].append(result)
     return [_table(chosen, results, rule) for chosen in groups.values()]
+
+
+def siblings(result: Result, results: Iterable[Result]) -> list[Result]:
+    """Those of the same configuration on the same data, which differ from `result` in their seeds alone; itself included, by seed."""
+    results = list(results)
+    reader, identity = Reader(results, [], frozenset()), result.run.benchmark.identity()
+    own = reader.configuration(result)
+    alike = [other for other in results if other.run.method == result.run.method and other.run.benchmark.identity() == identity]
+    return sorted((other for other in alike if reader.configuration(other) == own), key=lambda other: other.run.seed)
 
 
 def tuned_fields(benchmark: str) -> frozenset[str]:
@@ -169,27 +116,44 @@ def tuned_fields(benchmark: str) -> frozenset[str]:
 def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
     benchmark = chosen[-1].run.benchmark
     tuned = tuned_fields(benchmark.name)
-    reader = _Reader(everything, chosen, tuned)
+    reader = Reader(everything, chosen, tuned)
     columns = columns_of(benchmark)
-    lines: dict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
+    lines: dict[tuple[str, str], dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in chosen:
-        lines[reader.configuration(result, tuned)][reader.configuration(result)].append(result)
+        lines[rule_of(result.run, rule), reader.configuration(result, tuned)][reader.configuration(result)].append(result)
     rows, notes = [], []
-    for candidates in lines.values():
-        row, note = _row(list(candidates.values()), reader, rule, columns)
+    for (own, _), candidates in lines.items():
+        row, note = _row(list(candidates.values()), reader, own, columns)
         rows.append(row)
         notes += note
-    rows, shared = _shared_variant(rows)
+    rows, shared = _shared_variant(_told_rules(rows))
     order = {name: position for position, name in enumerate(dict.fromkeys([*benchmark.methods, *plugins.names("methods")]))}
     rows.sort(key=lambda row: (order.get(row.method, len(order)), row.variant))
     best = tuple(max(row.cells[index].mean for row in rows) for index in range(len(columns)))
-    sentences = caption(chosen, rule, columns, rows, shared, notes)
+    columns = tuple(
+        column._replace(selected_on=tuple(row.name for row in rows if not row.chosen_by.isdisjoint(column.splits))) for column in columns
+    )
+    sentences = caption(chosen, reader.paper, columns, rows, shared, notes)
     return Table(benchmark.title, benchmark, columns, tuple(rows), best, tuple(sentences), _footnotes(rows, reader))
 
 
-def _footnotes(rows: list[Row], reader: _Reader) -> tuple[Footnote, ...]:
+def rule_of(run: Run, rule: str) -> str:
+    """The rule itself, or that of the paper whose row a run came from, or that of the benchmark's first paper."""
+    if rule != PAPER:
+        return rule
+    return (paper_behind(run.benchmark.name, run.provenance) or paper_of(run.benchmark.name, None)).select
+
+
+def _told_rules(rows: list[Row]) -> list[Row]:
+    """Each row says its rule where those of a table differ; one with nothing to select from has none to say."""
+    if len({row.rule for row in rows if row.selected}) < 2:
+        return rows
+    return [row._replace(variant=(*row.variant, f"select={row.rule}")) if row.selected else row for row in rows]
+
+
+def _footnotes(rows: list[Row], reader: Reader) -> tuple[Footnote, ...]:
     """Each quirk once, in the order of its file."""
-    having = {row.name: reader.quirks(row) for row in rows}
+    having = {row.name: reader.quirks(row.keys[0]) for row in rows}
     found = [(quirk, tuple(name for name, own in having.items() if quirk in own)) for quirk in quirks.known()]
     return tuple(Footnote(quirk, () if len(names) == len(having) else names) for quirk, names in found if names)
 
@@ -200,7 +164,7 @@ def _shared_variant(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
     return [row._replace(variant=tuple(part for part in row.variant if part not in shared)) for row in rows], shared
 
 
-def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tuple[Column, ...]) -> tuple[Row, list[str]]:
+def _row(candidates: list[list[Result]], reader: Reader, rule: str, columns: tuple[Column, ...]) -> tuple[Row, list[str]]:
     """The candidate configuration with the largest mean over seeds of its selected score (LP-FT's scripts/summarize_results.py:23-54).
 
     Of equals the smallest tuned values win, whatever was run first.
@@ -210,7 +174,7 @@ def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tu
     complete = [runs for runs in candidates if len(runs) == most]
     benchmark = complete[0][0].run.benchmark
     ranking = "id_val" if rule == "last" else rule
-    picked = [[(run, select(run.checkpoints, rule, benchmark, run.run.recipe.select_by)) for run in runs] for runs in complete]
+    picked = [[(run, reported(run, rule)) for run in runs] for runs in complete]
     winner = (
         max(picked, key=lambda pairs: statistics.fmean(score(point, ranking, benchmark, run.run.recipe.select_by) for run, point in pairs))
         if len(picked) > 1
@@ -222,16 +186,18 @@ def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tu
         for field, value in reader.tuning(first).items():
             tried = {reader.tuning(runs[0]).get(field) for runs in complete}
             if len(tried) > 1:
-                among = ", ".join(_short(other) for other in sorted(tried, key=lambda other: (other is None, other)))
-                notes.append(f"{first.run.method}: {field} {_short(value)} chosen by {ranking} among {among}")
+                among = ", ".join(short(other) for other in sorted(tried, key=lambda other: (other is None, other)))
+                notes.append(f"{first.run.method}: {field} {short(value)} chosen by {ranking} among {among}")
         if len(complete) < len(candidates):
             notes.append(f"{first.run.method}: {len(candidates) - len(complete)} settings with fewer seeds left out")
     cells = tuple(t_interval([_value(point, column, benchmark) for _, point in winner]) for column in columns)
     seeds = tuple(sorted(run.run.seed for run, _ in winner))
     variant = tuple(dict.fromkeys([*reader.variant(first), *reader.network(first.run)]))
-    return Row(
-        first.run.method, variant, cells, seeds, plugins.declared(first.run.method).seeded, tuple(run.key for run, _ in winner)
-    ), notes
+    followed = ({rule} if len(first.checkpoints) > 1 else set()) | ({ranking} if len(picked) > 1 else set())
+    chosen_by = reader.fitted_on(first).union(split.name for own in followed - {"last"} for split in splits_of(own, benchmark))
+    keys = tuple(run.key for run, _ in winner)
+    seeded = plugins.declared(first.run.method).seeded
+    return Row(first.run.method, variant, cells, seeds, seeded, keys, rule, bool(followed), chosen_by), notes
 
 
 def _value(point: Checkpoint, column: Column, benchmark: Benchmark) -> float:

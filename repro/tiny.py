@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 from repro import plugins
-from repro.errors import UserError
-from repro.paths import Places, make_writable
+from repro.data import manifest
+from repro.data.layout import tree_in, unpacked
+from repro.errors import UserError, a_few
+from repro.paths import FULL, Places, make_writable, no_room
 from repro.types import digest
 
 MARKER = "tiny.json"
@@ -52,36 +54,71 @@ def content(name: str, places: Places) -> list[Any]:
 
 def ensure(name: str, folder: Path) -> None:
     """Write the synthetic subset into `folder` unless a subset that can be used is there: one taken from a real copy, or of this version."""
-    marker = _marker(folder)
-    if marker and (marker["taken"] or marker["version"] == plugins.dataset(name).VERSION):
-        return
-    _place(name, folder, plugins.dataset(name).write_tiny, taken=False, again=False)
+    if not _usable(name, _marker(folder)):
+        _place(name, folder, plugins.dataset(name).write_tiny, taken=False, again=False)
 
 
-def sources(benchmark: str, given: Path | None, places: Places) -> dict[str, Path]:
-    """Data set → folder of its full copy, for every published data set of a benchmark; `given` is one of them, or holds them by name."""
+def _usable(name: str, marker: dict[str, Any] | None) -> bool:
+    return bool(marker) and bool(marker["taken"] or marker["version"] == plugins.dataset(name).VERSION)
+
+
+def check_whole(name: str, folder: Path) -> None:
+    """`UserError` where files of the subset are gone: a reader that lists folders would not miss them."""
+    names = (_marker(folder) or {}).get("names", ())
+    if absent := [str(folder / file) for file in names if not (folder / file).is_file()]:
+        raise UserError(
+            f"{len(absent):,} of the {len(names):,} files of the tiny subset of {name} are not on disk: {a_few(absent)}",
+            "they were there when it was made",
+            "repro data tiny BENCHMARK makes it again",
+        )
+
+
+def cure(benchmark: str) -> str:
+    """The commands that mend a tiny subset, whatever is wrong with its files."""
+    return f"repro data tiny {benchmark} --synthetic, or out of your full copy: repro data tiny {benchmark} --from DIR"
+
+
+def data_sets(benchmark: str, places: Places) -> dict[str, Path]:
+    """Data set → folder where a full copy is or would be, for every published data set of a benchmark. `UserError`: it has none."""
     described = plugins.benchmark(benchmark).describe({}, places)
     names = sorted(described.roots.keys() & plugins.names("datasets").keys())
     if not names:
         raise UserError(
             f"{benchmark} has no published data set to take a subset of", "its tiny subset needs no files", f"repro run {benchmark} --tiny"
         )
-    if given is None:
-        return {name: Path(described.roots[name]) for name in names}
-    folders = {name: given / name if (given / name).is_dir() or len(names) > 1 else given for name in names}
-    absent = [str(folder) for folder in folders.values() if not folder.is_dir()]
-    if absent:
-        raise UserError(
-            f"there is no folder {absent[0]}", f"{benchmark} is made of {', '.join(names)}", "name where the full copy lies: --from DIR"
-        )
-    return folders
+    return {name: Path(described.roots[name]) for name in names}
+
+
+def sources(benchmark: str, given: Path | None, places: Places) -> dict[str, Path]:
+    """Data set → root of its full copy, looked for in `given`, or where this program keeps data. `UserError`: one is not there."""
+    here = data_sets(benchmark, places)
+    return {name: _tree(benchmark, name, given.expanduser().absolute() if given else root) for name, root in here.items()}
+
+
+def _tree(benchmark: str, name: str, given: Path) -> Path:
+    """The root of a data set's full copy: the folder `given`, its own name in it, or the folder above."""
+    record = manifest.load(name)
+    wanted = unpacked(record) or record.layout.required
+    if found := tree_in(record, given, wanted):
+        return found
+    mend = f"name the folder that holds it, or folders of that name: repro data tiny {benchmark} --from DIR"
+    raise UserError(f"there is no whole copy of {name} in {given}", f"looked for {', '.join(wanted[:4])}", mend)
 
 
 def take(name: str, source: Path | None, places: Places) -> Subset:
     """Put a tiny subset in place of what there was: a real one out of the full copy at `source`, or a synthetic one."""
     folder, reader = folder_of(name, places), plugins.dataset(name)
-    write = reader.write_tiny if source is None else lambda target: reader.take_tiny(source, target)
-    return Subset(folder, _place(name, folder, write, taken=source is not None, again=True))
+    if source is None:
+        return Subset(folder, _place(name, folder, reader.write_tiny, taken=False, again=True))
+    mend = f"bring the copy in {source} in order, or name another: --from DIR"
+
+    def write(target: Path) -> None:
+        try:
+            reader.take_tiny(source, target)
+        except UserError as error:  # whose own cure is for a copy that this program keeps
+            raise UserError(error.what, error.why, mend) from None
+
+    return Subset(folder, _place(name, folder, write, taken=True, again=True))
 
 
 def _sha256(path: Path) -> str:
@@ -95,7 +132,7 @@ def _place(name: str, folder: Path, write: Callable[[Path], None], taken: bool, 
     temporary = folder.with_name(f".{name}.unfinished")
     with FileLock(folder.with_name(f".{name}.lock")):
         marker = _marker(folder)
-        if not again and marker and marker["version"] == plugins.dataset(name).VERSION:
+        if not again and _usable(name, marker):
             return marker["files"]  # another process was quicker
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
@@ -106,11 +143,24 @@ def _place(name: str, folder: Path, write: Callable[[Path], None], taken: bool, 
                 raise UserError(
                     f"the tiny subset of {name} came out empty", f"nothing of it was found for {folder}", f"repro data verify {name}"
                 )
-            hashes = {path.relative_to(temporary).as_posix(): _sha256(path) for path in files} if taken else {}
-            marker = {"version": plugins.dataset(name).VERSION, "taken": digest(hashes) if taken else None, "files": len(files)}
+            names = [path.relative_to(temporary).as_posix() for path in files]
+            hashes = {file: _sha256(temporary / file) for file in names} if taken else {}
+            marker = {
+                "version": plugins.dataset(name).VERSION,
+                "taken": digest(hashes) if taken else None,
+                "files": len(files),
+                "names": names,
+            }
             (temporary / MARKER).write_text(json.dumps(marker, indent=1), encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
             os.rename(temporary, folder)
             return len(files)
+        except OSError as error:
+            if error.errno in FULL:
+                raise no_room(folder.parent, f"the tiny subset of {name}", error.strerror, "data") from None
+            at = f" at {error.filename}" if error.filename else ""
+            raise UserError(
+                f"cannot make the tiny subset of {name}{at}", error.strerror or str(error), "mend that, then the same command again"
+            ) from None
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

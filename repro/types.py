@@ -105,6 +105,11 @@ class Benchmark(Record):
         spoken = {"classes": self.classes, "templates": self.templates}  # zero-shot heads are made of these words
         return {"name": self.name, "version": self.version, "data": self.data, "options": self.options, "tiny": self.tiny, **spoken}
 
+    @property
+    def folder(self) -> str:
+        """What its runs and packs are kept under: those of a tiny subset apart."""
+        return f"{self.name}-tiny" if self.tiny else self.name
+
     def metric_of(self, split: Split) -> str:
         """The headline metric of a split."""
         return split.metric or self.metric

@@ -49,5 +49,5 @@ def refuse_a_missing_image(module: ModuleType, split_name: str) -> None:
     gone.unlink()
     with pytest.raises(UserError) as caught:
         loading.load(benchmark, split)
-    assert f"1 images of {split_name} of {benchmark.name} are not on disk: {gone}" in caught.value.what
+    assert f"images named by {split_name} are not on disk: {gone}" in caught.value.what
     assert len(caught.value.lines()) == 3 and "repro data verify" in caught.value.cure

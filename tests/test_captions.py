@@ -49,3 +49,17 @@ def test_the_caption_says_by_which_metric_was_selected_where_there_are_several()
     by = {rule: _only(build([result], rule)).caption[1].partition("Checkpoint ")[2] for rule in ("id_val", "oracle", "last")}
     assert by["id_val"] == "selected by id_val: best on the ID validation split (by macro F1)."
     assert by["oracle"].endswith("shown as such (by accuracy).") and by["last"] == "selected by last: the last checkpoint."
+
+
+def test_the_caption_says_whose_numbers_were_chosen_on_what_they_show():
+    reported = fabricated.with_splits(id_test={"column": None}, id_val={"column": "ID"})
+    points = [fabricated.checkpoint("epoch-1"), fabricated.checkpoint("epoch-2")]
+    chosen, single = fabricated.result(fabricated.run("ft", of=reported), points), fabricated.result(fabricated.run("scratch", of=reported))
+    (table,) = build([chosen, single])
+    mark = "† id_val: checkpoint, settings or the probe's C of {} were chosen on this very split, so the numbers are optimistic."
+    assert mark.format("ft") in table.caption
+    assert mark.format("every row") in _only(build([chosen])).caption
+    assert not any("†" in sentence for sentence in _only(build([single])).caption)
+    oracle = _only(build([chosen], "oracle")).caption
+    assert any(sentence.startswith("† sketch, clipart, avg: ") for sentence in oracle)
+    assert not any("†" in sentence for sentence in _only(build([chosen], "last")).caption)

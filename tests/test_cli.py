@@ -184,9 +184,6 @@ def test_a_table_of_stored_results(call, home_store, tmp_path):
     assert (tmp_path / "t.md").read_text() == out
 
 
-# show
-
-
 def test_a_result_of_a_method_that_is_gone_does_not_hide_the_others(call, home_store):
     kept, lost = (fabricated.run(method, of=fabricated.of_digits()) for method in ("ft", "lp"))
     fabricated.finish(home_store, kept)
@@ -194,64 +191,6 @@ def test_a_result_of_a_method_that_is_gone_does_not_hide_the_others(call, home_s
     code, out, err = call("table", "digits", "--format", "json")
     assert code == 0 and "left out: 1 results of gone" in err
     assert [row["method"] for row in json.loads(out)[0]["rows"]] == ["ft"]
-
-
-def test_show_all_runs_as_json(call, home_store):
-    assert json.loads(call("show", "--json")[1]) == []
-    run = fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits())).run
-    home_store.claim(fabricated.run("lp", of=fabricated.of_digits()))
-    listed = json.loads(call("show", "--json")[1])
-    assert [entry["state"] for entry in listed] == ["done", "unfinished"] and listed[0]["folder"] == str(home_store.folder(run))
-
-
-def test_show_a_run_and_all_runs(call, home_store):
-    run = fabricated.finish(
-        home_store, fabricated.run("ft", 2, of=fabricated.of_digits(), lr=0.25), fabricated.checkpoint("epoch-7", id_test=0.123)
-    )
-    broken = fabricated.run("lp", of=fabricated.of_digits())
-    home_store.fail(home_store.claim(broken), fabricated.failure(broken, "ValueError: made up"))
-    code, out, _ = call("show", run.key[:6])
-    assert code == 0
-    assert re.search(r"^  lr +0.25 +made up$", out, re.M) and "id_test 12.3" in out and f"key         {run.key}" in out
-    assert json.loads(call("show", run.key, "--json")[1])["key"] == run.key
-    assert "error       ValueError: made up" in call("show", broken.key)[1]
-    lines = sorted(call("show")[1].splitlines())
-    assert [line.split()[0] for line in lines] == sorted([run.key, broken.key])
-    assert any("failed" in line and "ValueError: made up" in line for line in lines)
-
-
-def test_show_gives_every_metric_and_the_groups_below_the_headline(call, home_store):
-    values = {"worst_region": 0.4, "accuracy": 0.5, "macro_f1": 0.45, "region=Asia": 0.4, "region=Africa": 0.6, "year=2002": 0.5}
-    point = fabricated.checkpoint("epoch-3").model_copy(update={"metrics": {"id_test": {"accuracy": 0.7}, "sketch": values}})
-    run = fabricated.finish(home_store, fabricated.run(of=fabricated.with_splits(sketch={"metric": "worst_region"})), point).run
-    out = call("show", run.key)[1]
-    assert (
-        """\
-checkpoints (id_test: accuracy; sketch: worst-region accuracy, in %)
-  epoch-3      id_test 70.0  sketch 40.0
-    sketch: accuracy 50.0, macro F1 45.0
-    sketch by region: Asia 40.0, Africa 60.0
-    sketch by year: 2002 50.0
-"""
-        in out
-    )
-    assert "quirks" not in out
-
-
-def test_show_lists_the_quirks_of_a_run_and_of_what_it_starts_from(call, home_store):
-    parent = fabricated.finish(home_store, fabricated.run("lp", lp_features="train")).run
-    child = fabricated.run("lp-ft", parents={"head": parent.key})
-    home_store.fail(home_store.claim(child), fabricated.failure(child))
-    out = call("show", child.key)[1]
-    assert re.search(
-        r"^quirks\n  bn-eval: LP-FT trains .+\n    AnanyaKumar/.+\n  lp-augmented-features: .+\n    AnanyaKumar/.+\n", out, re.M
-    )
-    assert "lp-augmented-features" in call("show", parent.key)[1]
-
-
-def test_show_of_an_empty_store_says_so(call):
-    code, out, _ = call("show")
-    assert code == 0 and "nothing has been run yet" in out
 
 
 # completion

@@ -35,10 +35,12 @@ def test_mistakes_get_three_lines(repro, tmp_path):
     code, _, err = repro("data", "tiny", "camelyon18")
     assert code == 2 and "did you mean 'camelyon17'?" in err
     code, _, err = repro("data", "tiny", "camelyon17", "--from", tmp_path / "none")
-    assert code == 2 and err.startswith(f"error: there is no folder {tmp_path / 'none'}")
+    assert code == 2 and err.startswith(f"error: there is no whole copy of camelyon17 in {tmp_path / 'none'}")
     code, _, err = repro("data", "tiny", "camelyon17")
     assert code == 2 and "camelyon17_v1.0/metadata.csv" in err and len(err.splitlines()) == 3
     assert not (tmp_path / "home" / "data" / "tiny" / "camelyon17").exists()
+    code, _, err = repro("data", "tiny", "camelyon17", "--synthetic", "--from", tmp_path)
+    assert code == 2 and "--synthetic and --from were both given" in err
 
 
 def test_a_tiny_run_needs_nothing_and_is_marked(repro, tmp_path):
@@ -49,5 +51,13 @@ def test_a_tiny_run_needs_nothing_and_is_marked(repro, tmp_path):
     assert min(cell["mean"] for row in table["rows"] for cell in row["cells"]) > 0.8  # the classes can be learned
     code, _, err = repro("table", "camelyon17")
     assert code == 2 and "there are no results of camelyon17 yet" in err
+    assert "camelyon17-tiny" in repro("show")[1] and "runs of camelyon17-tiny: 2 done" in repro()[1]
     results = list(Path(tmp_path / "home" / "runs").rglob("result.json"))
     assert results and all(json.loads(path.read_text())["run"]["benchmark"]["tiny"] for path in results)
+
+
+def test_what_must_be_brought_by_hand_is_not_counted_as_to_fetch(repro):
+    """ImageNet's 155 GB are not the program's to fetch; the weights are, and of unknown size."""
+    _, out, _ = repro("run", "living17", "--dry-run")
+    (line,) = [line for line in out.splitlines() if line.startswith("missing: imagenet (by hand), ")]
+    assert "GB" not in line and line.count(" to fetch to ") == 1

@@ -64,7 +64,7 @@ def test_every_missing_image_is_counted_and_the_first_are_named(tmp_path):
     sources = [folder / f"{number}.png" for number in range(9)]
     with pytest.raises(UserError) as caught:
         loading.check(toy(tmp_path), Split(name="test", role="ood_test"), Examples(sources, np.zeros(9, np.int64)))
-    assert caught.value.what.startswith("8 images of test of digits are not on disk: ")
+    assert caught.value.what.startswith("8 of 9 images named by test are not on disk: ")
     assert str(folder / "1.png") in caught.value.what and str(folder / "6.png") not in caught.value.what
     assert caught.value.what.endswith("and 3 more")
 

@@ -10,7 +10,7 @@ import pytest
 
 from repro import plugins
 from repro.errors import UserError
-from repro.plan import Request, make, parse_methods, parse_seeds
+from repro.plan import Request, as_in_paper, make, parse_methods, parse_seeds
 
 PRETRAINED = fabricated.benchmark(pretrained_by="clip-pretrain")
 
@@ -25,6 +25,23 @@ def counts(plan) -> dict[str, int]:
 
 def one(plan, method: str):
     return next(run for run in plan.runs if run.method == method)
+
+
+# what a paper has where nothing is named
+
+
+def test_methods_and_seeds_are_the_papers_where_none_are_named():
+    camelyon17 = fabricated.benchmark(name="camelyon17")
+    asked = Request(camelyon17, seeds=())
+    first = as_in_paper(asked)
+    assert (first.methods, first.seeds) == (("lp", "ft", "lp-ft"), tuple(range(15)))
+    other = as_in_paper(asked._replace(paper="targeted-augs"))
+    assert (other.methods, other.seeds) == (("scratch",), tuple(range(10)))
+    named = asked._replace(methods=("lp",), seeds=(4,), paper="wilds")
+    assert as_in_paper(named) == named
+    small = as_in_paper(asked._replace(benchmark=camelyon17.model_copy(update={"tiny": True})))
+    assert (small.methods, small.seeds) == (camelyon17.methods, (0, 1, 2))
+    assert as_in_paper(Request(PRETRAINED, seeds=()))[1:3] == (PRETRAINED.methods, (0, 1, 2))
 
 
 # parents

@@ -25,6 +25,7 @@ NAMES = [
     "id-val-reported",
     "selected-by-cross-entropy",
     "patches-as-published",
+    "wise-ft-of-flyp",
 ]
 FEW = {"select_by": "cross_entropy", "judge_start": True}
 
@@ -75,6 +76,7 @@ def test_conditions_name_methods_and_fields_that_exist():
         (FEW, FEW | {"select_by": None}, "selected-by-cross-entropy"),
         (FEW, FEW | {"judge_start": False}, "selected-by-cross-entropy"),
         ({"benchmark": "patchcamelyon"}, {"benchmark": "camelyon17"}, "patches-as-published"),
+        ({"method": "wise-ft", "base": "flyp"}, {"method": "wise-ft"}, "wise-ft-of-flyp"),
     ],
 )
 def test_another_setting_makes_a_quirk_vanish(run, without, name):

@@ -159,3 +159,13 @@ def test_json_holds_fractions_seeds_and_keys():
     assert ft["cells"][0]["mean"] == pytest.approx(0.91) and ft["cells"][0]["n"] == 3
     assert ft["keys"] == [fabricated.run("ft", seed, lr=0.01).key for seed in range(3)]
     assert plain["rows"][0]["cells"][0] == {"mean": 0.6, "half": None, "n": 1}
+
+
+def test_columns_that_a_choice_was_made_on_are_marked_in_every_form():
+    points = [fabricated.checkpoint("epoch-1"), fabricated.checkpoint("epoch-2")]
+    (made,) = build([fabricated.result(fabricated.run("ft"), points)], "oracle")
+    assert "| ID: id_test | OOD: sketch † | OOD: clipart † | OOD: avg † |" in markdown(made)
+    assert "sketch †" in screen(made) and "id_test †" not in screen(made)
+    told = as_json(made)
+    assert [column["selected_on"] for column in told["columns"]] == [(), ("ft",), ("ft",), ("ft",)]
+    assert told["rows"][0]["select"] == "oracle"

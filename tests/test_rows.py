@@ -76,6 +76,18 @@ def test_each_paper_has_its_own_rows_and_shares_those_it_lacks(table):
     assert caught.value.what == "there is no paper with recipes for made-up 'secnd'" and "second" in caught.value.why
 
 
+def test_a_runs_provenance_tells_its_paper(table):
+    behind = {
+        name: rows.paper_behind("made-up", one(planned("ft", paper=name, weights="random"), "ft").provenance)
+        for name in ("first", "second")
+    }
+    assert {name: paper.name for name, paper in behind.items()} == {"first": "first", "second": "second"}
+    for asked in ({"quick": True}, {"released": True}, {"sets": ("lr=7",)}):
+        assert rows.paper_behind("made-up", one(planned("ft", **asked), "ft").provenance).name == "first"
+    assert rows.paper_behind("made-up", one(planned("lp"), "lp").provenance) is None
+    assert rows.paper_behind("other", {"lr": "tables/other.toml: ft"}) is None
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -6,7 +6,7 @@ import fabricated
 import pytest
 
 from repro.errors import UserError
-from repro.selection import RULES, headline, score, select, worth_keeping
+from repro.selection import CHOICES, RULES, headline, score, select, worth_keeping
 from repro.types import Recipe, Split
 
 BENCHMARK = fabricated.benchmark()
@@ -59,6 +59,7 @@ def test_what_was_judged_on_validation_alone_is_worth_keeping_once_and_no_other_
 
 def test_the_rules_are_these():
     assert list(RULES) == ["id_val", "ood_val", "last", "oracle"]
+    assert list(CHOICES) == ["paper", *RULES], "of a table; each run is judged by one of the rules"
 
 
 def test_the_earliest_of_equals_is_selected():

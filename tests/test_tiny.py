@@ -1,12 +1,15 @@
 """Tiny subsets on disk: synthetic ones on demand, real ones out of a full copy."""
 
+import errno
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from tiny_digits import places_at
+from wilds_layouts import without_column
 
-from repro import official, plugins, tiny
+from repro import breeds, official, plugins, tiny
 from repro.datasets import camelyon17
 from repro.errors import UserError
 from repro.loading import load
@@ -79,13 +82,94 @@ def test_a_real_subset_is_another_benchmark_in_keys_and_stays(places, tmp_path, 
 
 
 def test_where_a_full_copy_is_looked_for(places, tmp_path):
-    (tmp_path / "data" / "camelyon17").mkdir(parents=True)
-    assert tiny.sources("camelyon17", tmp_path / "data", places) == {"camelyon17": tmp_path / "data" / "camelyon17"}
-    assert tiny.sources("camelyon17", None, places) == {"camelyon17": places.data / "camelyon17"}
-    with pytest.raises(UserError, match="there is no folder"):
-        tiny.sources("camelyon17", tmp_path / "nowhere", places)
+    """At the root itself, at the official folder in it (one too low), at a folder that holds roots by name (one too high), by a link."""
+    root = tmp_path / "data" / "camelyon17"
+    root.mkdir(parents=True)
+    camelyon17.write_tiny(root)
+    (tmp_path / "link").symlink_to(root)
+    for given in (root, root / "camelyon17_v1.0", tmp_path / "data"):
+        assert tiny.sources("camelyon17", given, places) == {"camelyon17": root}
+    assert tiny.sources("camelyon17", tmp_path / "link", places) == {"camelyon17": tmp_path / "link"}
+    for given in (tmp_path / "nowhere", tmp_path, root / "camelyon17_v1.0" / "metadata.csv", None):
+        with pytest.raises(UserError, match="there is no whole copy of camelyon17 in") as caught:
+            tiny.sources("camelyon17", given, places)
+        assert "camelyon17_v1.0/metadata.csv" in caught.value.why and "repro data tiny camelyon17 --from DIR" in caught.value.cure
     with pytest.raises(UserError, match="digits has no published data set"):
         tiny.sources("digits", None, places)
+
+
+@pytest.mark.parametrize("name", ["imagenet", "cifar10", "cifar10.1", "stl10", "iwildcam", "fmow"])
+def test_every_data_set_is_found_where_it_lies_by_name(places, tmp_path, name):
+    (tmp_path / name).mkdir()
+    plugins.dataset(name).write_tiny(tmp_path / name)
+    benchmark = {"imagenet": "living17", "fmow": "fmow-geo"}.get(name, name if name == "iwildcam" else "cifar10.1")
+    for other in tiny.data_sets(benchmark, places).keys() - {name}:
+        (tmp_path / other).mkdir()
+        plugins.dataset(other).write_tiny(tmp_path / other)
+    assert tiny.sources(benchmark, tmp_path, places)[name] == tmp_path / name
+
+
+@pytest.mark.parametrize("name", ["camelyon17", "iwildcam", "fmow"])
+def test_a_full_copy_that_lacks_images_is_told_by_name_and_replaces_nothing(places, tmp_path, name):
+    reader, full = plugins.dataset(name), tmp_path / "full"
+    full.mkdir()
+    reader.write_tiny(full)
+    before = tiny.take(name, full, places)
+    gone = sorted(path for path in full.rglob("*") if path.suffix in (".png", ".jpg"))
+    for path in gone:
+        path.unlink()
+    with pytest.raises(UserError, match="images are not on disk: ") as caught:
+        tiny.take(name, full, places)
+    assert str(full) in caught.value.cure and "--from DIR" in caught.value.cure
+    assert all(" and " not in part or "more" in part for part in caught.value.what.split(": ")[1].split(", "))
+    tiny.check_whole(name, before.folder)
+    assert [path.name for path in before.folder.parent.iterdir() if "unfinished" in path.name] == []
+
+
+def test_a_full_copy_that_lacks_classes_is_told_by_name(places, tmp_path):
+    """The target classes' training images are read by no benchmark."""
+    plugins.dataset("imagenet").write_tiny(tmp_path)
+    target = breeds.superclasses("living17")[0].target[0]
+    source = breeds.superclasses("entity30")[0].source[0]
+    shutil.rmtree(tmp_path / "train" / target)
+    shutil.rmtree(tmp_path / "val" / source)
+    tiny.take("imagenet", tmp_path, places)
+    shutil.rmtree(tmp_path / "val" / target)
+    with pytest.raises(UserError, match=f"1 folders of classes have no images: val/{target}"):
+        tiny.take("imagenet", tmp_path, places)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(places, monkeypatch):
+    def fill(root: Path) -> None:
+        (root / "half").write_text("x")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(camelyon17, "write_tiny", fill)
+    folder = tiny.folder_of("camelyon17", places)
+    with pytest.raises(UserError, match=r"not enough room on the disk of .* for the tiny subset of camelyon17"):
+        tiny.ensure("camelyon17", folder)
+    assert [path.name for path in folder.parent.iterdir()] == [".camelyon17.lock"]
+
+
+@pytest.mark.parametrize("benchmark", ["living17", "camelyon17", "cifar10.1"])
+def test_a_file_that_is_gone_from_a_subset_is_named_with_the_command_that_makes_it_again(places, benchmark):
+    described = plugins.benchmark(benchmark).describe({}, places, True)
+    load(described, described.split("train"))
+    folder = Path(next(iter(described.roots.values())))
+    gone = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "tiny.json")[3]
+    gone.unlink()
+    with pytest.raises(UserError, match=r"1 of the .* files of the tiny subset of") as caught:
+        load(described, described.split("id_val"))
+    assert str(gone) in caught.value.what and f"repro data tiny {benchmark} --synthetic" in caught.value.cure
+
+
+def test_what_is_wrong_with_a_table_of_a_subset_is_mended_by_making_it_again(places):
+    described = plugins.benchmark("camelyon17").describe({}, places, True)
+    load(described, described.split("train"))
+    without_column(tiny.folder_of("camelyon17", places) / "camelyon17_v1.0" / "metadata.csv", "tumor")
+    with pytest.raises(UserError, match="lacks the column tumor") as caught:
+        load(described, described.split("train"))
+    assert caught.value.cure.startswith("repro data tiny camelyon17 --synthetic")
 
 
 def test_full_and_tiny_never_share_a_key(places):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from repro.examples import Examples
     from repro.paths import Places
 
+VERSION = 1
 BOUNDARIES = (0, 130, 256, 386, 516, 646, 776, 915, 1029, 1157, 1287, 1415, 1545, 1667, 1797)
 PRETRAIN_WRITERS, TUNE_WRITERS, UNSEEN_WRITERS = range(0, 6), range(6, 10), range(10, 14)
 PRETRAIN_PHOTO, OOD_PHOTO = "china.jpg", "flower.jpg"
@@ -63,7 +64,7 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         raise UserError(f"digits takes no --{next(iter(options))}", "its data come with scikit-learn", "repro run digits")
     return Benchmark(
         name="digits",
-        version=1,
+        version=VERSION,
         caption="Handwritten digits across writers and backgrounds",
         title="digits: 4 writers → 4 unseen writers, and those over a photograph",
         splits=SPLITS,

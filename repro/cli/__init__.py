@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from repro.cli import coverage, data, doctor, home, listing, running, showing, tabling
+from repro.cli import comparing, coverage, data, differing, doctor, home, listing, plotting, repeating, running, showing, tabling
 from repro.cli.context import GlobalOptions
 from repro.errors import UserError, nearest
 from repro.paths import PLACES
@@ -24,12 +24,17 @@ app = typer.Typer(
 app.callback(invoke_without_command=True)(home.home)
 app.command("run")(running.run)
 app.command("table")(tabling.table)
+app.command("plot")(plotting.plot)
 app.command("show")(showing.show)
+app.command("diff")(differing.diff)
+app.command("rerun")(repeating.rerun)
+app.command("compare")(comparing.compare)
 app.command("coverage")(coverage.coverage)
 app.command("list")(listing.list_)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 
+_CALL = re.compile(r"\brepro (?=(?:data|run|table|plot|compare|show|diff|rerun|doctor|coverage)\b)")
 _CLICK_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 
@@ -54,7 +59,7 @@ def _with_places(cure: str, arguments: list[str]) -> str:
                 options.append(f"--{place} {shlex.quote(arguments[position + 1])}")
             elif word.startswith(f"--{place}="):
                 options.append(f"--{place} {shlex.quote(word.partition('=')[2])}")
-    return re.sub(r"\brepro (?=(?:data|run|table|show|doctor|coverage)\b)", " ".join(["repro", *options, ""]), cure) if options else cure
+    return _CALL.sub(" ".join(["repro", *options, ""]), cure) if options else cure
 
 
 def _complain(error: UserError, arguments: list[str]) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from repro import arrangement, backbones, paths, plugins, reported
 from repro.paths import Places
+from repro.store import Store
 
 
 class GlobalOptions(NamedTuple):
@@ -57,6 +58,24 @@ def complete_paper(incomplete: str) -> list[str]:
 
 def complete_manifest(incomplete: str) -> list[str]:
     return [path.stem for path in sorted(paths.manifests_dir().glob("*.toml")) if path.stem.startswith(incomplete)]
+
+
+def complete_key(context: typer.Context, incomplete: str) -> list[str]:
+    keys = [folder.name.rpartition("-")[2] for folder in Store(places(context).runs).folders()]
+    return [key for key in keys if key.startswith(incomplete)]
+
+
+def complete_cell_or_key(context: typer.Context, incomplete: str) -> list[str]:
+    """Keys; from a table's name on, its cells, a part at a time."""
+    table, colon, _ = incomplete.partition(":")
+    if not colon:
+        return complete_key(context, incomplete) + ([f"{name}:" for name in complete_table(incomplete)] if incomplete else [])
+    if table not in arrangement.names():
+        return []
+    arranged = arrangement.load(table)
+    rows = [f"{table}:{line.title}:" for line in arranged.row]
+    cells = [f"{row}{column.title}" for row in rows for column in arranged.column if incomplete.startswith(row)]
+    return [name for name in cells or rows if name.startswith(incomplete)]
 
 
 def duration(seconds: float) -> str:

@@ -82,20 +82,24 @@ def fetch(
 @app.command("verify")
 def verify(
     context: typer.Context,
-    name: Name,
+    names: Names,
     full: Annotated[bool, typer.Option("--full", help="Read every file again and compare its hash.")] = False,
 ) -> None:
     """Check what is here: files by size, examples by count; exit code 1 where something is wrong."""
     from repro.data import manifest as manifests
     from repro.data.verify import verify
 
-    found = verify(manifests.load(name), places(context), full=full)
-    for check in found.files:
-        print(f"{'ok' if check.ok else 'wrong':<9} {check.name}: {check.detail}")
-    for finding in found.findings:
-        print(f"{finding.state:<9} {finding.sentence()}")
-    if not found.ok:
-        typer.echo(f"{name} is not as it should be\n  try: {found.cure}", err=True)
+    wrong = []
+    for name, manifest in [(name, manifests.load(name)) for name in names]:
+        found = verify(manifest, places(context), full=full)
+        for check in found.files:
+            print(f"{'ok' if check.ok else 'wrong':<9} {check.name}: {check.detail}")
+        for finding in found.findings:
+            print(f"{finding.state:<9} {finding.sentence()}")
+        if not found.ok:
+            wrong.append(f"{name} is not as it should be\n  try: {found.cure}")
+    if wrong:
+        typer.echo("\n".join(wrong), err=True)
         raise typer.Exit(1)
 
 
@@ -148,7 +152,14 @@ def tiny(
     from repro import tiny as subsets
 
     at = places(context)
-    for name, folder in subsets.sources(benchmark, source, at).items():
+    if synthetic and source:
+        raise UserError(
+            "--synthetic and --from were both given",
+            "one draws images, the other takes yours",
+            f"repro data tiny {benchmark} --from {source}",
+        )
+    folders = subsets.data_sets(benchmark, at) if synthetic else subsets.sources(benchmark, source, at)
+    for name, folder in folders.items():
         made = subsets.take(name, None if synthetic else folder, at)
         print(f"{name}: {made.files} files in {made.folder}, {'synthetic' if synthetic else f'out of {folder}'}")
 

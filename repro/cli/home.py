@@ -66,10 +66,11 @@ def _overview(options: GlobalOptions) -> None:
     if pending == "folder":
         console.print("next: [bold]repro show[/] lists the runs that did not finish")
     elif pending:
-        console.print(f"next: [bold]repro run {pending}[/] finishes what is missing")
+        words = f"{pending.removesuffix('-tiny')} --tiny" if pending.endswith("-tiny") else pending
+        console.print(f"next: [bold]repro run {words}[/] finishes what is missing")
     elif missing == "folder":
         console.print("next: [bold]repro run folder --root DIR --id DOMAIN --ood DOMAIN[/]")
     elif missing:
         console.print(f"next: [bold]repro run {missing} --dry-run[/] tells what it needs and costs")
     else:
-        console.print(f"next: [bold]repro table {next(iter(states))}[/]")
+        console.print("next: [bold]repro table[/]")

@@ -84,4 +84,6 @@ def missing(absent: Sequence[Need], where: Places) -> None:
     from repro import prepare
 
     if absent:
-        print(f"missing: {prepare.listed(absent)}; {prepare.total(absent)} to fetch to {where.data}", flush=True)
+        fetched = [need for need in absent if not need.steps]
+        amount = f"; {prepare.total(fetched)} to fetch to {where.data}" if fetched else ""
+        print(f"missing: {prepare.listed(absent)}{amount}", flush=True)

@@ -42,10 +42,15 @@ def run(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            "--method", "-m", help="Methods, by commas or repeated; all; default: the benchmark's own.", autocompletion=complete_method
+            "--method",
+            "-m",
+            help="Methods, by commas or repeated; all; default: the paper's, else the benchmark's own.",
+            autocompletion=complete_method,
         ),
     ] = None,
-    seeds: Annotated[str, typer.Option("--seeds", help="How many (3: seeds 0, 1, 2) or which (0,4).")] = "3",
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", help="How many (3: seeds 0, 1, 2) or which (0,4); default: as many as the paper has, else 3.")
+    ] = None,
     backbone: Annotated[
         str | None, typer.Option("--backbone", help="A backbone's name, or FAMILY:NAME[,key=value].", autocompletion=complete_backbone)
     ] = None,
@@ -79,7 +84,7 @@ def run(
     options = {name: value for name, value in (("root", root), ("id", id_domain), ("ood", ood_domains)) if value is not None}
     asked = planning.Request(
         benchmark=None,
-        seeds=planning.parse_seeds(seeds),
+        seeds=planning.parse_seeds(seeds) if seeds else (),
         backbone=backbone,
         weights=weights,
         sets=tuple(settings or ()),
@@ -90,7 +95,7 @@ def run(
     )
     requests = _requests(benchmark, table, options, where, tiny, method or [], asked)
     store = Store(where.runs)
-    planned = [_look_up(request, where, store, fetch and not dry_run, dry_run) for request in requests]
+    planned = [look_up(request, where, store, fetch and not dry_run, dry_run) for request in requests]
     if as_json and dry_run:
         plans = [planning_json(one.plan, one.forecast, one.absent) for one in planned]
         print(json.dumps(plans if table else plans[0], indent=1))
@@ -130,7 +135,9 @@ def _requests(
         )
     if table is None:
         described = plugins.benchmark(benchmark).describe(options, where, tiny)
-        return [asked._replace(benchmark=described, methods=planning.parse_methods(method, described))]
+        return [
+            planning.as_in_paper(asked._replace(benchmark=described, methods=planning.parse_methods(method, described) if method else ()))
+        ]
     arranged = arrangement.load(table)
     if not arranged.benchmarks:
         raise UserError(
@@ -170,20 +177,21 @@ def _requests_of_rows(
         )
     found: list[planning.Request] = []
     for settings, network, names in groups:
-        methods = tuple(name for name in names if name in wanted)
+        if not (methods := tuple(name for name in names if name in wanted)):
+            continue
         sets = [f"{name}.{field}={value}" for name in methods for field, value in settings.items()]
         for text in asked.sets:
             named = text.partition("=")[0].rpartition(".")[0]
             if named in methods or named not in known:  # one for a row of another group is not a mistake here
                 sets.append(text)
         backbone = asked.backbone or (None if described.tiny else network)
-        request = asked._replace(benchmark=described, methods=methods, sets=tuple(sets), backbone=backbone)
-        if methods and request not in found:
+        request = planning.as_in_paper(asked._replace(benchmark=described, methods=methods, sets=tuple(sets), backbone=backbone))
+        if request not in found:
             found.append(request)
     return found
 
 
-def _look_up(request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool) -> Planned:
+def look_up(request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool) -> Planned:
     """The plan with the backbone's standard weights where the user names none, and what it needs on disk."""
     from repro import prepare
 
@@ -235,7 +243,10 @@ def _work(plan: planning.Plan, where: Places, device: str, forecast: Forecast, q
 
 
 def _report(plans: list[planning.Plan], store: Store, as_json: bool) -> None:
-    results = [result for plan in plans for run in plan.runs if (result := store.result(run))]
+    stored = [(run, store.result(run)) for plan in plans for run in plan.runs]
+    results = [
+        result.model_copy(update={"run": run}) for run, result in stored if result
+    ]  # one run may be in several papers' recipes: this one's
     made = tables.build(results, only=frozenset(key for plan in plans for key in plan.asked))
     if made or as_json:
         write(made, "json" if as_json else "terminal", None)

@@ -9,8 +9,9 @@ import typer
 
 from repro import plugins, render, tables
 from repro.cli.context import complete_benchmark, places
+from repro.configurations import gone
 from repro.errors import UserError, unknown
-from repro.selection import RULES
+from repro.selection import CHOICES, PAPER
 from repro.store import Store
 
 
@@ -20,8 +21,13 @@ def table(
         str | None, typer.Argument(help="A benchmark; every one with results where left out.", autocompletion=complete_benchmark)
     ] = None,
     select: Annotated[
-        str, typer.Option("--select", help=f"Which checkpoint is reported: {', '.join(RULES)}.", autocompletion=lambda: list(RULES))
-    ] = "id_val",
+        str,
+        typer.Option(
+            "--select",
+            help=f"Which checkpoint and setting are reported: {', '.join(CHOICES)}. {PAPER}: {CHOICES[PAPER]}.",
+            autocompletion=lambda: list(CHOICES),
+        ),
+    ] = PAPER,
     form: Annotated[
         str, typer.Option("--format", help="terminal, markdown or json.", autocompletion=lambda: ["terminal", "markdown", "json"])
     ] = "terminal",
@@ -29,26 +35,30 @@ def table(
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of the screen.")] = None,
 ) -> None:
     """Render what has been run, without running anything."""
-    if select not in RULES:
-        raise unknown("selection rule", select, RULES, "repro table --help")
+    if select not in CHOICES:
+        raise unknown("selection rule", select, CHOICES, "repro table --help")
     if form not in ("terminal", "markdown", "json"):
         raise unknown("format", form, ["terminal", "markdown", "json"], "repro table --help")
     if name is not None and name not in plugins.names("benchmarks"):
         raise unknown("table", name, plugins.names("benchmarks"), "repro list tables")
     store = Store(places(context).runs)
     stored = [result for result in store.results(name) if result.run.benchmark.tiny == tiny]
-    results = [result for result in stored if not tables.gone(result)]
+    results = [result for result in stored if not gone(result)]
     if len(results) < len(stored):
-        names = ", ".join(sorted({result.run.method for result in stored if tables.gone(result)}))
+        names = ", ".join(sorted({result.run.method for result in stored if gone(result)}))
         typer.echo(f"left out: {len(stored) - len(results)} results of {names}, which this program does not have", err=True)
     if not results:
-        subset = " --tiny" if tiny else ""
-        raise UserError(
-            f"there are no results{f' of {name}' if name else ''}{' on tiny subsets' if tiny else ''} yet",
-            f"looked in {store.root}",
-            f"repro run {name or 'digits'}{subset}",
-        )
+        raise nothing_yet(store, name, tiny)
     write(tables.build(stored, select), form, out)
+
+
+def nothing_yet(store: Store, benchmark: str | None, tiny: bool) -> UserError:
+    """The error where nothing has been run that could be shown."""
+    return UserError(
+        f"there are no results{f' of {benchmark}' if benchmark else ''}{' on tiny subsets' if tiny else ''} yet",
+        f"looked in {store.root}",
+        f"repro run {benchmark or 'digits'}{' --tiny' if tiny else ''}",
+    )
 
 
 def write(made: list[tables.Table], form: str, out: Path | None) -> None:

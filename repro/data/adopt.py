@@ -9,7 +9,7 @@ from pathlib import Path
 from repro.data.convert import Conversion, convert, convertible
 from repro.data.fields import Record
 from repro.data.holdings import State, ensure, state
-from repro.data.layout import check_layout, check_members, faults
+from repro.data.layout import check_layout, check_members, faults, tops, tree_in, unpacked
 from repro.data.manifest import File, Manifest
 from repro.data.marker import forget_marker, lock_of_dataset, read_brought, write_brought
 from repro.data.receipt import adopt_file, beside, check_file, place
@@ -40,7 +40,7 @@ def adopt(manifest: Manifest, path: Path, places: Places, on_progress: Progress 
         raise UserError(f"{source} is in the dataset's own folder", "there is nothing to link", f"repro data fetch {manifest.name}")
     make_writable(root, "data")
     with lock_of_dataset(root):
-        tree = _tree_in(manifest, source) if source.is_dir() else None
+        tree = tree_in(manifest, source, unpacked(manifest)) if source.is_dir() else None
         linked = _adopt_tree(manifest, tree, source, root) if tree else _adopt_files(manifest, source, root)
     return Adopted(linked=tuple(linked), state=_complete(manifest, places, on_progress))
 
@@ -113,25 +113,6 @@ def _files_in(manifest: Manifest, folder: Path) -> Iterable[tuple[File, Path]]:
                 break
 
 
-def _tops(manifest: Manifest) -> set[str]:
-    """The first parts of all paths that the layout and the counts speak of; they may be patterns."""
-    rules = [count.rule for count in manifest.counts if count.rule]
-    paths = [*manifest.layout.required, *manifest.layout.patterns]
-    paths += [path for rule in rules for path in (rule.path, rule.labels, rule.folder) if path]
-    return {path.partition("/")[0] for path in paths}
-
-
-def _tree_in(manifest: Manifest, source: Path) -> Path | None:
-    """The folder that stands for the dataset's root: `source`, the one above, or one below it that has what the archives unpack to."""
-    plain = {file.name for file in manifest.files if file.unpack == "none"}
-    wanted = [path for path in manifest.layout.required if path not in plain]
-    above = [source.parent] if source.name in _tops(manifest) else []
-    for candidate in (source, *above, source / manifest.name):
-        if wanted and all((candidate / path).exists() for path in wanted):
-            return candidate
-    return None
-
-
 def _adopt_tree(manifest: Manifest, tree: Path, source: Path, root: Path) -> list[str]:
     """Link the top entries of an unpacked tree, count what they hold, and note that its archives are not needed.
 
@@ -140,8 +121,8 @@ def _adopt_tree(manifest: Manifest, tree: Path, source: Path, root: Path) -> lis
     plain = {file.name: file for file in manifest.files if file.unpack == "none"}
     of_trees = {path.partition("/")[0] for path in manifest.layout.required if path not in plain}
     alone = {name: file for name, file in plain.items() if name.partition("/")[0] not in of_trees}
-    tops = _tops(manifest) - {name.partition("/")[0] for name in alone}
-    names = sorted({path.name for top in tops for path in tree.glob(top)})
+    heads = tops(manifest) - {name.partition("/")[0] for name in alone}
+    names = sorted({path.name for head in heads for path in tree.glob(head)})
     here = [file for name, file in alone.items() if (tree / name).is_file()]
     absent = {name for name in alone if name in manifest.layout.required and not (tree / name).is_file()}
     forget_marker(root)

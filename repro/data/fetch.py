@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -35,7 +34,7 @@ from repro.data.receipt import (
 )
 from repro.data.transfer import transfer
 from repro.errors import UserError
-from repro.paths import make_writable, require_space
+from repro.paths import FULL, make_writable, require_space
 
 Progress = Callable[[str, int, int | None], None]
 PATIENCE = Patience()
@@ -131,7 +130,7 @@ def _fetch(file: File, root: Path, dataset: str, mirror: str | None, line: Line,
             if not check_file(file, root).ok and not _stands_unproven(file, target):
                 _fetch_from_any(file, target, dataset, mirrors, line, patience)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        full = error.errno in FULL
         raise UserError(
             f"cannot write {target}",
             f"{error.strerror or error}; what arrived is kept",

@@ -8,7 +8,7 @@ import os
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -60,6 +60,29 @@ def check_members(manifest: Manifest, root: Path) -> list[Finding]:
                 Finding(subject=file.name, unit="members of known md5", expected=len(file.members), found=found, state=state, detail=detail)
             )
     return findings
+
+
+def tops(manifest: Manifest) -> set[str]:
+    """The first parts of all paths that the layout and the counts speak of; they may be patterns."""
+    rules = [count.rule for count in manifest.counts if count.rule]
+    paths = [*manifest.layout.required, *manifest.layout.patterns]
+    paths += [path for rule in rules for path in (rule.path, rule.labels, rule.folder) if path]
+    return {path.partition("/")[0] for path in paths}
+
+
+def unpacked(manifest: Manifest) -> list[str]:
+    """The required paths that are not themselves files to fetch: what archives unpack to."""
+    plain = {file.name for file in manifest.files if file.unpack == "none"}
+    return [path for path in manifest.layout.required if path not in plain]
+
+
+def tree_in(manifest: Manifest, source: Path, wanted: Sequence[str]) -> Path | None:
+    """The folder that stands for the dataset's root: `source`, the one above, or one below it that has all `wanted` paths."""
+    above = [source.parent] if source.name in tops(manifest) else []
+    for candidate in (source, *above, source / manifest.name):
+        if wanted and all((candidate / path).exists() for path in wanted):
+            return candidate
+    return None
 
 
 def faults(findings: list[Finding]) -> list[Finding]:

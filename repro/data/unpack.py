@@ -6,7 +6,6 @@ Beside the archive lies `<archive>.unpacked.json` once all of it is in its folde
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 from collections.abc import Callable, Iterable
@@ -19,7 +18,7 @@ from repro.data.members import BROKEN, Kind, Refused, members_of
 from repro.data.receipt import Check, beside, lock_of, sync_folder, write_json
 from repro.data.writer import TooLarge, Writer
 from repro.errors import UserError
-from repro.paths import SPARE, require_space
+from repro.paths import FULL, SPARE, require_space
 
 RATIO = 100  # unpacked bytes per byte of archive; photographs give 1, text 10, and bombs over 1,000
 FLOOR = 1 << 30  # bytes that any archive may unpack to, however small it is
@@ -190,7 +189,7 @@ def _reason(error: BaseException) -> str | None:
 
 
 def _cure(error: BaseException, dataset: str) -> str:
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    full = isinstance(error, OSError) and error.errno in FULL
     if full or isinstance(error, TooLarge):
         return f"free some space and give the same command; or unpack it by hand, then: repro data add {dataset} PATH"
     return f"repro data remove {dataset}, then repro data fetch {dataset}; or unpack it by hand, then: repro data add {dataset} PATH"

@@ -6,11 +6,10 @@ Source: p-lambda/wilds@4726775 wilds/datasets/camelyon17_dataset.py:60-120 (colu
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repro.metadata import few, read_csv
+from repro.metadata import copy_all, few, read_csv
 from repro.synthetic import paint
 
 if TYPE_CHECKING:
@@ -69,6 +68,4 @@ def take_tiny(source: Path, root: Path) -> None:
     """A few patches of each split, class and hospital."""
     chosen = few(read(source), ("part", "tumor", "center"), 24)
     _write_table(root, chosen)
-    for path in chosen["path"]:
-        (root / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / path, root / path)
+    copy_all((source / path, root / path) for path in chosen["path"])

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.errors import UserError, nearest
-from repro.metadata import few, read_csv
+from repro.metadata import copy_all, few, read_csv
 from repro.synthetic import paint
 
 if TYPE_CHECKING:
@@ -205,10 +205,9 @@ def take_tiny(source: Path, root: Path) -> None:
     american = frame[(frame["part"] == "train") & (frame["region"] == REGIONS.index("Americas"))]
     common = american["y"].value_counts().index[: len(KINDS) - len(NOT_IN_AMERICAS)]
     chosen = few(frame[(frame["part"] != "") & frame["y"].isin([*common, *NOT_IN_AMERICAS])], ("part", "region"), 40)
-    (root / FOLDER / "images").mkdir(parents=True)
-    for name in ("country_code_mapping.csv", "RELEASE_v1.1.txt"):
-        shutil.copyfile(source / FOLDER / name, root / FOLDER / name)
+    (root / FOLDER).mkdir()
+    shutil.copyfile(source / FOLDER / "country_code_mapping.csv", root / FOLDER / "country_code_mapping.csv")
+    (root / FOLDER / "RELEASE_v1.1.txt").write_text("tiny subset\n", encoding="utf-8")
     table = read_csv(source / FOLDER / "rgb_metadata.csv", COLUMNS, dtype="str", keep_default_na=False)
     table.loc[chosen.index].to_csv(root / FOLDER / "rgb_metadata.csv", index=False)
-    for number, path in enumerate(chosen["path"]):
-        shutil.copyfile(source / path, root / FOLDER / "images" / f"rgb_img_{number}.png")
+    copy_all((source / path, root / FOLDER / "images" / f"rgb_img_{number}.png") for number, path in enumerate(chosen["path"]))

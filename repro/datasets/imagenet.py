@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 from repro import breeds
-from repro.metadata import few
+from repro.errors import UserError, a_few
+from repro.metadata import copy_all, few
 from repro.synthetic import paint
 
 VERSION = 1  # of the synthetic subset
@@ -72,12 +72,28 @@ def write_tiny(root: Path) -> None:
 
 
 def take_tiny(source: Path, root: Path) -> None:
-    """A few images of each of the same classes."""
+    """A few images of each of the same classes. `UserError` where neither benchmark has images of each of its classes."""
     import pandas as pd
 
-    for wnid, look in _looks().items():
-        for part, count in look.counts.items():
-            found = pd.DataFrame({"path": images(source, part, wnid)})
-            for path in few(found.assign(part=part), ("part",), count)["path"]:
-                (root / part / wnid).mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, root / part / wnid / path.name)
+    found = {(part, wnid): images(source, part, wnid) for wnid, look in _looks().items() for part in look.counts}
+    _check_classes(source, {key for key, paths in found.items() if not paths})
+    for (part, wnid), paths in found.items():
+        chosen = few(pd.DataFrame({"path": paths, "part": part}), ("part",), _looks()[wnid].counts[part])["path"]
+        copy_all((path, root / part / wnid / path.name) for path in chosen)
+
+
+def _check_classes(source: Path, empty: set[tuple[str, str]]) -> None:
+    """A copy may have the classes of one benchmark alone."""
+    absent = min((_lacking(name, empty) for name in TINY), key=len)
+    if absent:
+        raise UserError(
+            f"{len(absent):,} folders of classes have no images: {a_few(absent)}",
+            f"looked in {source} for images by their official names",
+            "put them back",
+        )
+
+
+def _lacking(name: str, empty: set[tuple[str, str]]) -> list[str]:
+    """Of the folders that a benchmark reads, those in `empty`."""
+    read = [(part, wnid) for entry in breeds.superclasses(name) for side, part in breeds.PARTS.values() for wnid in entry.wnids(side)]
+    return [f"{part}/{wnid}" for part, wnid in read if (part, wnid) in empty]

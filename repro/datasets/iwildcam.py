@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from repro import paths
 from repro.errors import UserError
-from repro.metadata import few, read_csv
+from repro.metadata import copy_all, few, read_csv
 from repro.synthetic import paint
 
 if TYPE_CHECKING:
@@ -135,5 +135,4 @@ def take_tiny(source: Path, root: Path) -> None:
     (root / FOLDER / "train").mkdir(parents=True)
     shutil.copyfile(source / FOLDER / "categories.csv", root / FOLDER / "categories.csv")
     _write_table(root, chosen.drop(columns=["part", "path"]))
-    for path in chosen["path"]:
-        shutil.copyfile(source / path, root / path)
+    copy_all((source / path, root / path) for path in chosen["path"])

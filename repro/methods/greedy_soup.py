@@ -29,12 +29,12 @@ def start(job: Job) -> Classifier:
     """The greedy mean; which runs joined, and the score at each step, are in the result."""
     from repro.nn import mixing
     from repro.nn.evaluate import judge
-    from repro.selection import score
+    from repro.selection import reported, score
 
     parts = [parent for role, parent in sorted(job.parents.items()) if role.startswith("part-")]
     ranked = sorted(
         parts,
-        key=lambda part: score(mixing.selected(part, job.recipe.mix_at), "id_val", job.benchmark),
+        key=lambda part: score(reported(part.result, job.recipe.mix_at), "id_val", job.benchmark),
         reverse=True,  # stable: of equals the earlier run comes first
     )
     model = mixing.classifier_of(job, ranked)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from repro.nn.broken_images import Broken
+from repro.broken_images import Broken
 from repro.types import Record
 
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # Pillow calls a broken PNG a SyntaxError

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import torch
 
+from repro.broken_images import BrokenImages
 from repro.errors import UserError
 from repro.examples import Examples
+from repro.loading import cure
 from repro.nn import backbones, few_shot, packs
 from repro.nn.backbones import Backbone
-from repro.nn.broken_images import BrokenImages
 from repro.nn.images import Images, Preprocess
 from repro.nn.model import Classifier, tokenise, zero_shot_classifier
 from repro.nn.seeding import seed_torch
@@ -120,15 +121,15 @@ class Job:
         errors = [error for split, augmented in uses if (error := self._pack_one(split, augmented))]
         listing = self._pack(self.benchmark.splits[0].name, False)[0].with_name("broken-images.txt")
         if errors:
-            raise BrokenImages.together(errors, self.benchmark.needs, listing)
+            raise BrokenImages.together(errors, cure(self.benchmark), listing)
         listing.unlink(missing_ok=True)
 
     def _pack_one(self, split: str, augmented: bool) -> BrokenImages | None:
         folder, resize = self._pack(split, augmented)
         if packs.exists(folder):
             return None
-        examples = self.examples(self.benchmark, self.benchmark.split(split))
         try:
+            examples = self.examples(self.benchmark, self.benchmark.split(split))
             packs.build(folder, examples, resize, lambda done: self.on_step(done, len(examples.sources), f"packing {split}"), split)
         except BrokenImages as error:
             return error

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from repro.errors import UserError
-from repro.selection import select
-from repro.types import Checkpoint
+from repro.selection import reported
 
 if TYPE_CHECKING:
     from repro.nn.job import Job, ParentRun
@@ -60,15 +59,9 @@ def _normalised(parent: ParentRun) -> bool:
     return run.recipe.head == "zero_shot" or run.method in ("zero-shot", "flyp", "flyp-ce")
 
 
-def selected(parent: ParentRun, rule: str) -> Checkpoint:
-    """A run's checkpoint by a selection rule and its own metric."""
-    run = parent.result.run
-    return select(parent.result.checkpoints, rule, run.benchmark, run.recipe.select_by)
-
-
 def state_of(model: Classifier, parent: ParentRun, rule: str) -> State:
     """The whole state of a run's checkpoint by a selection rule; what a frozen run did not keep is the pretrained tower's, in `model`."""
-    kept = parent.weights(selected(parent, rule).name)
+    kept = parent.weights(reported(parent.result, rule).name)
     state = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
     if not kept.keys() <= state.keys():
         raise UserError(

@@ -6,7 +6,6 @@ packs/<benchmark>-<data>/<split>-<transform>/{images.bin, shapes.npy, labels.npy
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -20,16 +19,15 @@ import numpy as np
 import torch
 from filelock import FileLock
 
+from repro.broken_images import Broken, BrokenImages
 from repro.errors import UserError
 from repro.examples import Examples
-from repro.nn.broken_images import Broken, BrokenImages
 from repro.nn.decoding import Chunk, Resize, decoded, expected_bytes
-from repro.paths import no_room, require_space
+from repro.paths import FULL, no_room, require_space
 from repro.store import write_atomically
 from repro.types import Benchmark, Split, digest
 
 FORMAT = 2  # raised when the bytes of a pack would change
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True)
@@ -135,7 +133,7 @@ def _write(folder: Path, examples: Examples, chunks: Iterator[Chunk], on_image: 
 
 def folder_of(packs: Path, benchmark: Benchmark, split: Split, resize: Resize) -> Path:
     """A pack is named by the content that it is made from."""
-    name = f"{benchmark.name}{'-tiny' if benchmark.tiny else ''}-{digest(benchmark.identity())[:12]}"
+    name = f"{benchmark.folder}-{digest(benchmark.identity())[:12]}"
     return packs / name / f"{split.name}-{digest([FORMAT, resize])[:12]}"
 
 

@@ -54,7 +54,8 @@ def save_weights(path: Path, state: dict[str, torch.Tensor]) -> None:
 
 
 def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    line = next(iter(str(error).splitlines()), "")
+    return line if " " in line else "it is no file that torch or safetensors wrote"  # a KeyError of an opcode says nothing
 
 
 def _asked_for(error: pickle.UnpicklingError) -> str:

@@ -144,6 +144,14 @@ def test_files_without_tensors_are_refused(tmp_path: Path) -> None:
         load_weights(tmp_path / "absent.safetensors")
 
 
+@pytest.mark.parametrize("name", ["weights.pth", "weights.pth.tar"])
+def test_a_text_is_told_to_be_no_weights(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("hello")
+    with pytest.raises(UserError, match="cannot read the weights file") as caught:
+        load_weights(tmp_path / name)
+    assert caught.value.why == "it is no file that torch or safetensors wrote"
+
+
 def layer() -> nn.Module:
     return nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
 

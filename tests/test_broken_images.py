@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from image_files import broken_files, examples, write_images
 
+from repro.broken_images import Broken, BrokenImages
 from repro.errors import UserError
 from repro.nn import packs
-from repro.nn.broken_images import Broken, BrokenImages
 
 
 def failure(sources: list[Path], folder: Path) -> UserError:
@@ -45,7 +45,7 @@ def test_many_are_counted_and_a_file_lists_them_all(tmp_path: Path) -> None:
     train = [Broken(f"/data/{number}.jpg", "is cut", False) for number in range(1200)]
     test = [Broken("/data/gone.jpg", "no such file", True)]
     errors = [BrokenImages({"train": (train, 5000)}), BrokenImages({"id_test": (test, 10)})]
-    error = BrokenImages.together(errors, ("fmow",), tmp_path / "broken-images.txt")
+    error = BrokenImages.together(errors, "repro data verify fmow --full", tmp_path / "broken-images.txt")
     first, second, where = error.what.split("; ")
     assert first == "1,200 of 5,000 images of train cannot be read: " + ", ".join(f"/data/{n}.jpg" for n in range(5)) + " and 1,195 more"
     assert second == "1 of 10 images named by id_test are not on disk: /data/gone.jpg"

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from repro.errors import UserError
-
-SHOWN = 5  # names per split and kind in the message; a file has the rest
+from repro.errors import UserError, a_few
 
 
 class Broken(NamedTuple):
@@ -20,9 +18,12 @@ class Broken(NamedTuple):
 
 
 class BrokenImages(UserError):
-    """Images of one or more splits that are not on disk or cannot be read. `found`: split → (them, number of images in the split)."""
+    """Images of one or more splits that are not on disk or cannot be read. `found`: split → (them, number of images in the split).
 
-    def __init__(self, found: dict[str, tuple[Sequence[Broken], int]], needs: Sequence[str] = (), listing: Path | None = None):
+    `mend`: the command that brings the data in order, where there is one; `listing`: the file that names all.
+    """
+
+    def __init__(self, found: dict[str, tuple[Sequence[Broken], int]], mend: str | None = None, listing: Path | None = None):
         self.found = found
         everything = [image for images, _ in found.values() for image in images]
         missing = [image for image in everything if image.missing]
@@ -32,15 +33,14 @@ class BrokenImages(UserError):
         why += [f"what cannot be read is truncated or no image; the first: {unreadable[0].why}"] if unreadable else []
         them = "it" if len(everything) == 1 else "them"
         verb = "put {} back" if not unreadable else "replace or remove {}" if not missing else "put back or replace {}"
-        mend = f"repro data verify {' '.join(needs)} --full" if needs else verb.format(them)
         super().__init__(
             "; ".join(what) + (f"; all are listed in {listing}" if listing else ""),
             "; ".join(why),
-            f"{mend}, then run the same command again",
+            f"{mend or verb.format(them)}, then run the same command again",
         )
 
     @classmethod
-    def together(cls, errors: Iterable[BrokenImages], needs: Sequence[str], listing: Path) -> BrokenImages:
+    def together(cls, errors: Iterable[BrokenImages], mend: str | None, listing: Path) -> BrokenImages:
         """One error for several splits, whose images are all written to `listing`, a line each."""
         found = {split: entry for error in errors for split, entry in error.found.items()}
         lines = [
@@ -49,12 +49,11 @@ class BrokenImages(UserError):
             for image in images
         ]
         listing.write_text("".join(lines), encoding="utf-8")
-        return cls(found, needs, listing)
+        return cls(found, mend, listing)
 
 
 def _sentences(split: str, images: Sequence[Broken], total: int) -> Iterable[str]:
     for missing, said in ((True, "named by {} are not on disk"), (False, "of {} cannot be read")):
         paths = [image.path for image in images if image.missing == missing]
         if paths:
-            names = ", ".join(paths[:SHOWN]) + (f" and {len(paths) - SHOWN:,} more" if len(paths) > SHOWN else "")
-            yield f"{len(paths):,} of {total:,} images {said.format(split)}: {names}"
+            yield f"{len(paths):,} of {total:,} images {said.format(split)}: {a_few(paths)}"

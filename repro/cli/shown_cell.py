@@ -1,0 +1,177 @@
+"""One cell of a paper's table, as `repro show CELL` prints it: reported, the recipe that claims to produce it, what was run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from repro import cell as cells
+from repro import metrics, tables
+from repro.cell import Cell
+from repro.cli.planned import UNKNOWN
+from repro.cli.running import Planned, look_up
+from repro.paths import Places
+from repro.render import percent
+from repro.reported import Reported
+from repro.stats import Estimate
+from repro.store import Store
+from repro.types import Run
+
+
+class Standing(NamedTuple):
+    """How far a cell is: what stands in the way, else its plan, what of that is here, and what came of it."""
+
+    cell: Cell
+    obstacle: str | None
+    planned: Planned | None
+    measured: Estimate | None
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """The cell's own, in every setting of the paper's grid and with every seed."""
+        return tuple(self.planned.plan.run(key) for key in self.planned.plan.asked) if self.planned else ()
+
+
+def show(spelled: str, where: Places, as_json: bool) -> None:
+    """Print it; a wrong name is a `UserError` with the nearest one."""
+    store = Store(where.runs)
+    standing = _standing(cells.find(spelled), where, store)
+    if as_json:
+        print(json.dumps(_as_json(standing, store), indent=1))
+        return
+    _reported(standing.cell)
+    _recipe(standing)
+    _runs(standing, store)
+
+
+def _standing(cell: Cell, where: Places, store: Store) -> Standing:
+    obstacle = cell.obstacle(where)
+    if obstacle or cell.column.average:
+        return Standing(cell, obstacle, None, None)
+    planned = look_up(cell.request(where), where, store, fetch=False, dry_run=True)
+    return Standing(cell, None, planned, _measured(cell, planned, store))
+
+
+def _measured(cell: Cell, planned: Planned, store: Store) -> Estimate | None:
+    """What our table shows in the cell, by the paper's rule; None where nothing was run, or no column shows it."""
+    rule = cell.recipes.select
+    made = tables.build(store.results(cell.column.benchmark), rule, only=frozenset(planned.plan.asked))
+    metric = _metric(cell, planned)
+    found = [
+        row.cells[index]
+        for table in made
+        for row in table.rows
+        for index, column in enumerate(table.columns)
+        if "+".join(column.splits) == cell.column.split and column.metric == metric
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _metric(cell: Cell, planned: Planned) -> str:
+    benchmark = planned.plan.benchmark
+    return cell.column.metric or benchmark.metric_of(benchmark.split(cell.column.split.partition("+")[0]))
+
+
+def _state(run: Run, store: Store) -> str:
+    if store.result(run):
+        return "done"
+    folder = store.folder(run)
+    return "failed" if store.failure(folder) else "running" if store.busy(run) else "unfinished" if folder.is_dir() else "missing"
+
+
+def _as_json(standing: Standing, store: Store) -> dict[str, Any]:
+    cell, planned = standing.cell, standing.planned
+    recipes = {json.dumps(run.recipe.changed()): run for run in standing.runs}
+    return {
+        "cell": cell.name,
+        "table": cell.table.title,
+        "row": cell.line.model_dump(mode="json"),
+        "column": cell.column.model_dump(mode="json"),
+        "reported": [quote.model_dump(mode="json") | {"shown": quote.shown} for quote in cell.quotes],
+        "parts": list(cell.parts),
+        "obstacle": standing.obstacle,
+        "source": cell.row.source if cell.row else None,
+        "recipes": [{"recipe": run.recipe.changed(), "provenance": run.provenance} for run in recipes.values()],
+        "runs": [{"key": run.key, "seed": run.seed, "state": _state(run, store)} for run in standing.runs],
+        "first": [run.key for run in planned.forecast.todo if run.key not in planned.plan.asked] if planned else [],
+        "absent": [need.model_dump(mode="json") for need in planned.absent] if planned else [],
+        "measured": standing.measured._asdict() if standing.measured else None,
+        "command": None if standing.obstacle else cell.command,
+    }
+
+
+def _line(name: str, text: object) -> None:
+    print(f"{name:<11} {text}")
+
+
+def _reported(cell: Cell) -> None:
+    """What the cell is, and every source's number in that source's own words."""
+    _line("cell", cell.name)
+    _line("table", cell.table.title)
+    settings = "".join(f", {field}={value}" for field, value in cell.settings.items())
+    _line("row", f"{cell.line.title}: method {cell.line.method}{settings}" + (f", backbone {cell.backbone}" if cell.backbone else ""))
+    metric = f", {metrics.title(cell.column.metric)}" if cell.column.metric else ""
+    place = f"mean of {', '.join(cell.column.average)}" if cell.column.average else f"{cell.column.benchmark} {cell.column.split}{metric}"
+    _line("column", f"{cell.column.title}: {place}")
+    if not cell.quotes:
+        _line("reported", "no number is known here")
+    for quote in cell.quotes:
+        _line("reported", _quoted(quote))
+        print(f"  source    {quote.source}\n  words     {quote.words}")
+
+
+def _quoted(quote: Reported) -> str:
+    seeds = f", {quote.seeds} seeds" if quote.seeds else ""
+    return f"{quote.shown}{f' {quote.spread_kind}' if quote.spread_kind else ''}{seeds}, {quote.confidence}" + (
+        f", table {quote.table}, {quote.benchmark} {quote.split} {quote.metric}"
+    )
+
+
+def _recipe(standing: Standing) -> None:
+    """The paper's row, and of what would be run each field with where it comes from; a grid's values side by side."""
+    row, runs = standing.cell.row, standing.runs
+    if row:
+        _line("recipe", f"tables/{standing.cell.column.benchmark}.toml, {row.paper} {row.method}: {row.source}")
+    elif runs:
+        _line("recipe", f"the paper has no row for {standing.cell.line.method}, which has nothing to fit")
+    fields = dict.fromkeys(field for run in runs for field in run.recipe.changed())
+    for field in fields:
+        values = dict.fromkeys(str(run.recipe.changed().get(field, "–")) for run in runs)
+        origin = (
+            next(run.provenance[field] for run in runs if field in run.provenance)
+            if any(field in run.provenance for run in runs)
+            else "default"
+        )
+        print(f"  {field:<16} {', '.join(values):<24} {origin}")
+    if row and not runs:
+        for field, value in row.recipe.items():
+            print(f"  {field:<16} {value!s:<24} {'our choice' if field in row.ours else ''}".rstrip())
+
+
+def _runs(standing: Standing, store: Store) -> None:
+    """What of the cell is in the store, what is missing, and the command that fills it."""
+    cell, planned = standing.cell, standing.planned
+    if standing.obstacle:
+        _line("not run", standing.obstacle)
+        print(f"next: repro coverage {cell.table.paper} --reasons")
+        return
+    if planned is None:
+        print("\n".join(f"part of it  {name}" for name in cell.parts) + f"\nnext: {cell.command}")
+        return
+    states = {run.key: _state(run, store) for run in standing.runs}
+    for run in standing.runs:
+        if states[run.key] != "missing":
+            _line("run", f"{run.key}  {run.label}  {states[run.key]}")
+    if standing.measured:
+        rule = cell.recipes.select
+        _line("measured", f"{percent(standing.measured)}, {standing.measured.n} seeds, selected by {rule}")
+    todo = [run for run in planned.forecast.todo if run.key in states]
+    before = len(planned.forecast.todo) - len(todo)
+    if todo:
+        first = f", and {before} that they start from" if before else ""
+        unknown = any((run.backbone.weights or "").startswith(UNKNOWN) for run in planned.plan.runs)
+        why = "; their keys are known once the weights are here" if unknown else ""
+        _line("missing", f"{len(todo)} of {len(states)} runs{first}{why}")
+        if planned.absent:
+            _line("not here", ", ".join(need.title for need in planned.absent))
+        print(f"next: {cell.command}{' --fetch' if planned.absent else ''}")
