@@ -11,7 +11,7 @@ from repro.errors import UserError
 from repro.plan import Request, make
 from repro.stats import t_interval
 from repro.tables import Column, build, columns_of
-from repro.types import BackboneRef, Split
+from repro.types import BackboneRef, Checkpoint, Split
 
 
 def finished(method: str, seed: int = 0, accuracy: float = 0.5, *, id_val: float | None = None, **of):
@@ -404,3 +404,28 @@ def test_the_caption_names_metric_interval_backbone_and_rule():
 def test_a_benchmark_with_one_ood_split_has_no_average():
     benchmark = fabricated.benchmark(splits=(*fabricated.SPLITS[:4], Split(name="clipart", role="ood_test")))
     assert [column.name for column in columns_of(benchmark)] == ["id_test", "sketch"]
+
+
+# a benchmark without OOD, and runs that were judged on tests only where validation selected
+
+
+def test_a_benchmark_without_ood_has_its_id_column_alone():
+    inside = fabricated.benchmark(splits=fabricated.SPLITS[:3])
+    (made,) = tables.build([fabricated.result(fabricated.run(of=inside), [fabricated.checkpoint(id_test=0.75)])])
+    assert [(column.group, column.name) for column in made.columns] == [("ID", "id_test")] and made.best == (0.75,)
+    with pytest.raises(UserError, match="made-up has no split for selection by oracle"):
+        tables.build([fabricated.result(fabricated.run(of=inside))], "oracle")
+
+
+def test_a_run_that_selects_by_cross_entropy_is_shown_at_that_checkpoint():
+    def point(name: str, accuracy: float, loss: float, **tests: float) -> Checkpoint:
+        judged = {"id_val": {"accuracy": accuracy, "cross_entropy": loss}} | {split: {"accuracy": value} for split, value in tests.items()}
+        return Checkpoint(name=name, metrics=judged)
+
+    tested = point("epoch-2", 0.5, 0.1, id_test=0.25, sketch=0.5, clipart=0.75)
+    run = fabricated.run("flyp", select_by="cross_entropy", judge="selected")
+    result = fabricated.result(run, [point("epoch-1", 0.9, 0.3), tested, point("epoch-3", 0.8, 0.2)])
+    (made,) = tables.build([result])
+    assert [cell.mean for cell in made.rows[0].cells] == [0.25, 0.5, 0.75, 0.625]
+    with pytest.raises(UserError, match="epoch-3 of a run on made-up was not judged on id_test"):
+        tables.build([result], "last")
