@@ -17,7 +17,7 @@ def percent(cell: Estimate) -> str:
     return f"{100 * cell.mean:.1f}{half}"
 
 
-def _is_best(cell: Estimate, best: float) -> bool:
+def is_best(cell: Estimate, best: float) -> bool:
     return f"{100 * cell.mean:.1f}" == f"{100 * best:.1f}"
 
 
@@ -25,7 +25,7 @@ def _escaped(name: str) -> str:
     return name.replace("|", "\\|")
 
 
-def _footnote(note: Footnote) -> str:
+def footnote(note: Footnote) -> str:
     rows = f" ({', '.join(note.rows)})" if note.rows else ""
     return f"{note.quirk.name}{rows}: {note.quirk.text}"
 
@@ -38,11 +38,9 @@ def terminal(table: Table) -> RenderableType:
         grid.add_column(Text.assemble((column.group, "bold"), f"\n{column.name}"), justify="right", overflow="fold")
     grid.add_column("\nseeds", justify="right", overflow="fold")
     for row in table.rows:
-        cells = [
-            Text(percent(cell), style="bold" if _is_best(cell, best) else "") for cell, best in zip(row.cells, table.best, strict=True)
-        ]
+        cells = [Text(percent(cell), style="bold" if is_best(cell, best) else "") for cell, best in zip(row.cells, table.best, strict=True)]
         grid.add_row(Text(row.name), *cells, str(len(row.seeds)) if row.seeded else "–")
-    below = [*table.caption, *(f"– {_footnote(note)}" for note in table.footnotes)]
+    below = [*table.caption, *(f"– {footnote(note)}" for note in table.footnotes)]
     return Group(Text(table.title, style="bold"), grid, *(Text(sentence, style="dim") for sentence in below))
 
 
@@ -51,11 +49,9 @@ def markdown(table: Table) -> str:
     header = ["method", *(f"{column.group}: {_escaped(column.name)}" for column in table.columns), "seeds"]
     lines = [f"**{table.title}**", "", f"| {' | '.join(header)} |", f"|---|{'---:|' * (len(header) - 1)}"]
     for row in table.rows:
-        cells = [
-            f"**{percent(cell)}**" if _is_best(cell, best) else percent(cell) for cell, best in zip(row.cells, table.best, strict=True)
-        ]
+        cells = [f"**{percent(cell)}**" if is_best(cell, best) else percent(cell) for cell, best in zip(row.cells, table.best, strict=True)]
         lines.append(f"| {' | '.join([_escaped(row.name), *cells, str(len(row.seeds)) if row.seeded else '–'])} |")
-    notes = [f"- {_footnote(note)} [{note.quirk.source}]" for note in table.footnotes]
+    notes = [f"- {footnote(note)} [{note.quirk.source}]" for note in table.footnotes]
     return "\n".join([*lines, "", " ".join(table.caption), "", *([*notes, ""] if notes else [])])
 
 

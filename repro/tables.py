@@ -79,7 +79,7 @@ def columns_of(benchmark: Benchmark) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-class _Reader:
+class Reader:
     """Names configurations: what two runs share when only their seeds differ, and what rows share when only tuned fields differ."""
 
     def __init__(self, results: Iterable[Result], chosen: Iterable[Result], tuned: frozenset[str]):
@@ -169,7 +169,7 @@ def tuned_fields(benchmark: str) -> frozenset[str]:
 def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
     benchmark = chosen[-1].run.benchmark
     tuned = tuned_fields(benchmark.name)
-    reader = _Reader(everything, chosen, tuned)
+    reader = Reader(everything, chosen, tuned)
     columns = columns_of(benchmark)
     lines: dict[str, dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in chosen:
@@ -187,7 +187,7 @@ def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
     return Table(benchmark.title, benchmark, columns, tuple(rows), best, tuple(sentences), _footnotes(rows, reader))
 
 
-def _footnotes(rows: list[Row], reader: _Reader) -> tuple[Footnote, ...]:
+def _footnotes(rows: list[Row], reader: Reader) -> tuple[Footnote, ...]:
     """Each quirk once, in the order of its file."""
     having = {row.name: reader.quirks(row) for row in rows}
     found = [(quirk, tuple(name for name, own in having.items() if quirk in own)) for quirk in quirks.known()]
@@ -200,8 +200,9 @@ def _shared_variant(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
     return [row._replace(variant=tuple(part for part in row.variant if part not in shared)) for row in rows], shared
 
 
-def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tuple[Column, ...]) -> tuple[Row, list[str]]:
-    """The candidate configuration with the largest mean over seeds of its selected score (LP-FT's scripts/summarize_results.py:23-54).
+def winner(candidates: list[list[Result]], reader: Reader, rule: str) -> tuple[list[tuple[Result, Checkpoint]], list[list[Result]]]:
+    """The configuration with the largest mean over seeds of its selected score (LP-FT's scripts/summarize_results.py:23-54), each run with
+    its selected checkpoint, and the configurations with all seeds, among which it was chosen.
 
     Of equals the smallest tuned values win, whatever was run first.
     """
@@ -211,12 +212,17 @@ def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tu
     benchmark = complete[0][0].run.benchmark
     ranking = "id_val" if rule == "last" else rule
     picked = [[(run, select(run.checkpoints, rule, benchmark)) for run in runs] for runs in complete]
-    winner = (
-        max(picked, key=lambda pairs: statistics.fmean(score(point, ranking, benchmark) for _, point in pairs))
-        if len(picked) > 1
-        else picked[0]
-    )
-    first = winner[0][0]
+    if len(picked) == 1:
+        return picked[0], complete
+    return max(picked, key=lambda pairs: statistics.fmean(score(point, ranking, benchmark) for _, point in pairs)), complete
+
+
+def _row(candidates: list[list[Result]], reader: Reader, rule: str, columns: tuple[Column, ...]) -> tuple[Row, list[str]]:
+    """The winner of the candidate configurations as a row, and how it was chosen."""
+    pairs, complete = winner(candidates, reader, rule)
+    benchmark = pairs[0][0].run.benchmark
+    ranking = "id_val" if rule == "last" else rule
+    first = pairs[0][0]
     notes = []
     if len(candidates) > 1:
         for field, value in reader.tuning(first).items():
@@ -226,11 +232,11 @@ def _row(candidates: list[list[Result]], reader: _Reader, rule: str, columns: tu
                 notes.append(f"{first.run.method}: {field} {_short(value)} chosen by {ranking} among {among}")
         if len(complete) < len(candidates):
             notes.append(f"{first.run.method}: {len(candidates) - len(complete)} settings with fewer seeds left out")
-    cells = tuple(t_interval([_value(point, column, benchmark) for _, point in winner]) for column in columns)
-    seeds = tuple(sorted(run.run.seed for run, _ in winner))
+    cells = tuple(t_interval([_value(point, column, benchmark) for _, point in pairs]) for column in columns)
+    seeds = tuple(sorted(run.run.seed for run, _ in pairs))
     variant = tuple(dict.fromkeys([*reader.variant(first), *reader.network(first.run)]))
     return Row(
-        first.run.method, variant, cells, seeds, plugins.declared(first.run.method).seeded, tuple(run.key for run, _ in winner)
+        first.run.method, variant, cells, seeds, plugins.declared(first.run.method).seeded, tuple(run.key for run, _ in pairs)
     ), notes
 
 

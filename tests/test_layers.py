@@ -25,6 +25,8 @@ def layer(name: str) -> str:
     parts = name.split(".")
     if len(parts) > 1 and parts[1] in ("nn", "benchmarks", "methods", "cli", "launch", "data"):
         return parts[1]
+    if len(parts) > 1 and parts[1] == "formats":
+        return "screen"
     return {"types": "ground", "errors": "ground", "paths": "ground", "run": "run", "render": "screen", "__main__": "cli"}.get(
         parts[-1], "records"
     )
@@ -132,7 +134,7 @@ MAY = {
     "methods": {"ground"},
     "run": {"ground", "records", "nn"},
     "launch": {"ground", "records", "run"},
-    "screen": {"ground", "records"},
+    "screen": {"ground", "records", "screen"},
     "cli": {"ground", "data", "records", "screen", "cli"},
 }
 MAY_INSIDE_FUNCTIONS = {"benchmarks": {"nn"}, "methods": {"nn", "records"}, "cli": {"run", "launch"}}
@@ -179,6 +181,7 @@ COMMANDS = {
     "repro list": ("list",),
     "repro coverage": ("coverage",),
     "repro table": ("table",),
+    "repro table lp-ft/2": ("table", "lp-ft/2"),
     "repro show": ("show",),
     "repro run digits --dry-run": ("run", "digits", "--dry-run"),
 }

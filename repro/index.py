@@ -1,0 +1,207 @@
+"""What tables need of the stored results, kept in one file beside them so that a table does not read every `result.json` again.
+
+The file is `.index.sqlite` in the folder of runs. It is never trusted over the files: an entry counts only while the file that it was read
+from has the same inode, size and time of change; a missing, damaged or unwritable index costs time and nothing else. Removing it is safe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from repro.store import Store, safe
+from repro.types import SCHEMA, BackboneRef, Benchmark, Checkpoint, Failure, Recipe, Result, Run
+
+NAME = ".index.sqlite"
+FORM = 100 * SCHEMA + 1  # raised when what is kept changes
+TABLES = """
+CREATE TABLE benchmark (digest TEXT PRIMARY KEY, record TEXT) WITHOUT ROWID;
+CREATE TABLE result (folder TEXT PRIMARY KEY, stamp TEXT, record TEXT) WITHOUT ROWID;
+"""
+
+
+class Found(NamedTuple):
+    """`results` are oldest first, without what no table shows: provenance, files, extras, costs, packages. `failures`: of unfinished runs."""
+
+    results: list[Result]
+    failures: list[Failure]
+
+
+def find(store: Store, benchmarks: Iterable[str] | None = None) -> Found:
+    """The results of all benchmarks, or of those named. A damaged result is a `UserError`, as the store has it."""
+    wanted = None if benchmarks is None else sorted(set(benchmarks))
+    stamps, unfinished = _look(store, wanted)
+    failures = [failure for folder in unfinished if (failure := store.failure(folder))]
+    with contextlib.closing(_Index(store.root)) as index:
+        known = index.known(None if wanted is None else [safe(name) for name in wanted])
+        fresh = {folder: record for folder, (stamp, record) in known.items() if stamps.get(folder) == stamp}
+        kept = {folder: result for folder, record in fresh.items() if (result := index.result(record))}
+        new = {folder: result for folder in stamps if folder not in kept and (result := store.read_result(store.root / folder))}
+        results = [*kept.values(), *map(_reduced, new.values())]
+        index.update(
+            {folder: (stamps[folder], result) for folder, result in new.items()}, [folder for folder in known if folder not in stamps]
+        )
+    return Found(sorted(results, key=lambda result: (result.finished, result.key)), failures)
+
+
+def _look(store: Store, wanted: list[str] | None) -> tuple[dict[str, str], list[Path]]:
+    """Folder of each result → what says whether it changed; folders without a result in which a failure is recorded."""
+    stamps, failed = {}, []
+    tops = (
+        sorted(path for path in store.root.glob("*") if path.is_dir()) if wanted is None else [store.root / safe(name) for name in wanted]
+    )
+    for top in tops:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            for name in sorted(name for name in os.listdir(top) if "-s" in name):
+                try:
+                    found = os.stat(f"{top}/{name}/result.json")
+                    stamps[f"{top.name}/{name}"] = f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+                except (FileNotFoundError, NotADirectoryError):
+                    if os.path.exists(f"{top}/{name}/failed.json"):
+                        failed.append(top / name)
+    return stamps, failed
+
+
+def _reduced(result: Result) -> Result:
+    """Without what no table shows."""
+    environment = {name: result.environment[name] for name in ("precision", "device_name") if name in result.environment}
+    run = result.run.model_copy(update={"provenance": {}})
+    return result.model_copy(update={"run": run, "kept": {}, "files": {}, "extras": {}, "seconds": {}, "environment": environment})
+
+
+class _Index:
+    """The file; where it cannot be opened or breaks, an index that knows nothing and forgets everything."""
+
+    def __init__(self, root: Path):
+        self.benchmark = cache(self._benchmark)
+        self.connection: sqlite3.Connection | None = None
+        path = root / NAME
+        for attempt in range(2):
+            try:
+                self.connection = _open(path) if root.is_dir() else None
+                return
+            except sqlite3.OperationalError:  # locked, read-only, no room: the files themselves are read
+                return
+            except sqlite3.DatabaseError:  # damaged, or another form
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=attempt == 0)
+
+    def close(self) -> None:
+        if self.connection:
+            self.connection.close()
+
+    def known(self, tops: list[str] | None) -> dict[str, tuple[str, str]]:
+        """Folder → its stamp and its record."""
+        if self.connection is None:
+            return {}
+        with self._safely():
+            if tops is None:
+                rows = self.connection.execute("SELECT folder, stamp, record FROM result").fetchall()
+            else:
+                ranges = [(f"{top}/", f"{top}0") for top in tops]  # "0" follows "/"
+                rows = [row for bounds in ranges for row in self.connection.execute(
+                    "SELECT folder, stamp, record FROM result WHERE folder >= ? AND folder < ?", bounds
+                )]  # fmt: skip
+            return {folder: (stamp, record) for folder, stamp, record in rows}
+        return {}
+
+    def update(self, new: dict[str, tuple[str, Result]], gone: list[str]) -> None:
+        """Remember results, and forget those whose file is no more."""
+        if self.connection is None or not (new or gone):
+            return
+        with self._safely(), self.connection:
+            for folder, (stamp, result) in new.items():
+                benchmark = result.run.benchmark.model_dump_json()
+                name = hashlib.sha256(benchmark.encode()).hexdigest()
+                self.connection.execute("INSERT OR REPLACE INTO benchmark VALUES (?, ?)", (name, benchmark))
+                self.connection.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?)", (folder, stamp, _record(result, name)))
+            self.connection.executemany("DELETE FROM result WHERE folder = ?", ((folder,) for folder in gone))
+
+    def result(self, record: str) -> Result | None:
+        """A result from its record, which was checked before it was written; None where it is damaged after all."""
+        try:
+            fields = json.loads(record)
+            return _remade(fields, self.benchmark(fields["run"]["benchmark"]))
+        except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError):
+            return None
+
+    def _benchmark(self, name: str) -> Benchmark:
+        ((record,),) = self.connection.execute("SELECT record FROM benchmark WHERE digest = ?", (name,))
+        return Benchmark.model_validate_json(record)
+
+    @contextlib.contextmanager
+    def _safely(self) -> Iterator[None]:
+        """Another process holds the file, or it broke: then without it."""
+        try:
+            yield
+        except sqlite3.DatabaseError:
+            self.close()
+            self.connection = None
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """The file, made where there is none; one of another form counts as damaged."""
+    connection = sqlite3.connect(path, timeout=2.0)
+    try:
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            with contextlib.suppress(sqlite3.OperationalError):  # another process made it just now
+                connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORM}; COMMIT;")
+        if connection.execute("PRAGMA user_version").fetchone()[0] != FORM:
+            raise sqlite3.DatabaseError("of another form")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _remade(fields: dict[str, Any], benchmark: Benchmark) -> Result:
+    run = fields["run"]
+    points = tuple(
+        Checkpoint.model_construct(name=name, epoch=epoch, step=step, metrics=metrics, train={}, seconds=0.0)
+        for name, epoch, step, metrics in fields["checkpoints"]
+    )
+    made = Run.model_construct(
+        benchmark=benchmark,
+        recipe=_recipe(run["recipe"]),
+        backbone=_backbone(run["backbone"]),
+        provenance={},
+        **{name: run[name] for name in ("method", "method_version", "seed", "parents")},
+    )
+    empty = {name: {} for name in ("kept", "files", "extras", "seconds")}
+    own = {name: fields[name] for name in ("key", "finished", "environment")}
+    return Result.model_construct(run=made, checkpoints=points, schema_version=SCHEMA, **own, **empty)
+
+
+def _record(result: Result, benchmark: str) -> str:
+    run = result.run
+    reduced = _reduced(result)
+    fields = {
+        "key": result.key,
+        "finished": result.finished,
+        "environment": reduced.environment,
+        "checkpoints": [[point.name, point.epoch, point.step, point.metrics] for point in result.checkpoints],
+        "run": {
+            "benchmark": benchmark,
+            "recipe": json.dumps(run.recipe.changed(), sort_keys=True),
+            "backbone": run.backbone.model_dump_json(),
+            **{name: getattr(run, name) for name in ("method", "method_version", "seed", "parents")},
+        },
+    }
+    return json.dumps(fields, separators=(",", ":"))
+
+
+@cache
+def _recipe(text: str) -> Recipe:
+    return Recipe.model_validate_json(text)
+
+
+@cache
+def _backbone(text: str) -> BackboneRef:
+    return BackboneRef.model_validate_json(text)
