@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from repro.types import Result
 
 RECALLED, DIFFER = "†", "‡"  # marks beside reported numbers
+CANNOT = "cannot run"  # beside the verdicts: this program cannot run the cell
 PLAIN = ("rmse", "distance")  # metrics that are not printed in percent
 ROUNDING = Decimal("0.06")  # between a printed average and that of printed columns
 
@@ -42,15 +43,7 @@ def caption(table: PaperTable, cells: list[Cell], interval: Interval | None, sel
         "These intervals are over seeds: the uncertainty of the test sets is in none of them.",
         f"In %{_plain(cells)}; – is not run, n/a is what this program cannot run. {_counts(cells)}",
     ]
-    names = [name for name in dict.fromkeys(cell.place.benchmark for cell in cells if cell.place)]
-    if select:
-        sentences.append(f"Checkpoints selected by {select}: {RULES[select]}.")
-    else:
-        ruled: dict[str, list[str]] = {}
-        for name in names:
-            ruled.setdefault(rows.paper_of(name, paper_or_first(name, table.paper)).select, []).append(name)
-        told = [f"{rule}, {RULES[rule]}" + (f" ({', '.join(of)})" if len(ruled) > 1 else "") for rule, of in ruled.items()]
-        sentences.append(f"Checkpoints and settings selected as in the paper: {'; '.join(told)}.")
+    sentences.append(_selection(table, cells, select))
     if any(cell.outcome and cell.outcome.p is not None for cell in cells):
         sentences.append("Verdicts are corrected for the number of cells that were tested (Holm).")
     checked = [cell for cell in cells if cell.recomputed is not None and cell.entry]
@@ -60,6 +53,18 @@ def caption(table: PaperTable, cells: list[Cell], interval: Interval | None, sel
     if tiny:
         sentences.append("TINY subset: a check that the program works, comparable with nothing.")
     return sentences
+
+
+def _selection(table: PaperTable, cells: list[Cell], select: str | None) -> str:
+    """The rule that was asked for; else for each benchmark the paper's, and where none of it is recorded, ours."""
+    if select:
+        return f"Checkpoints selected by {select}: {RULES[select]}."
+    ruled: dict[tuple[str, str], list[str]] = {}
+    for name in dict.fromkeys(cell.place.benchmark for cell in cells if cell.place and cell.verdict != CANNOT):
+        own = paper_or_first(name, table.paper)
+        ruled.setdefault((rows.paper_of(name, own).select, "as in the paper" if own else "for want of the paper's rule"), []).append(name)
+    told = [f"{why} by {rule}, {RULES[rule]}" + (f" ({', '.join(of)})" if len(ruled) > 1 else "") for (rule, why), of in ruled.items()]
+    return f"Checkpoints and settings are selected {'; '.join(told)}." if told else "Nothing of it can be run yet."
 
 
 def _plain(cells: list[Cell]) -> str:

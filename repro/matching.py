@@ -63,7 +63,7 @@ class Matcher:
             if result.run.benchmark.tiny == tiny:
                 self.by_method.setdefault((result.run.benchmark.name, result.run.method), []).append(result)
         self.written = cache(lambda place: written(place, tiny))
-        self.departure = cache(self._departure)
+        self.departures: dict[tuple[Place, str], tuple[str, str | None]] = {}
 
     def of(self, place: Place) -> tuple[str, list[Result], dict[str, list[Result]]]:
         """The kind of recipe ('' or `RELEASED`), the runs of that kind, and by reason those of the cell's method that are not taken.
@@ -73,9 +73,8 @@ class Matcher:
         near = [result for result in self.by_method.get((place.benchmark, place.method), []) if self._alike(place, result.run)]
         taken: dict[str, list[Result]] = {}
         others: dict[str, list[Result]] = {}
-        place_of_runs = place._replace(splits=(), metric="")
         for result in near:
-            kind, why = self.departure(place_of_runs, result.key, result.run)
+            kind, why = self.departure(place, result.key, result.run)
             why = why or _unmeasured(place, result)
             (others if why else taken).setdefault(why or kind, []).append(result)
         kind = next((kind for kind in ("", RELEASED) if kind in taken), "")
@@ -87,12 +86,19 @@ class Matcher:
         """Whether a run, of which there may be no result, is one of the cell's."""
         if (run.benchmark.name, run.method, run.benchmark.tiny) != (place.benchmark, place.method, self.tiny):
             return False
-        return self._alike(place, run) and not self.departure(place._replace(splits=(), metric=""), run.key, run)[1]
+        return self._alike(place, run) and not self.departure(place, run.key, run)[1]
 
     def _alike(self, place: Place, run: Run) -> bool:
         """Same network, same base: a run of another is another cell's, and not worth a word here."""
         base = dict(place.settings).get("base")
         return (self.tiny or run.backbone.name == place.backbone) and (base is None or run.recipe.base == base)
+
+    def departure(self, place: Place, key: str, run: Run) -> tuple[str, str | None]:
+        """As `_departure`, which columns of one benchmark share."""
+        place = place._replace(splits=(), metric="")
+        if (place, key) not in self.departures:
+            self.departures[place, key] = self._departure(place, key, run)
+        return self.departures[place, key]
 
     def _departure(self, place: Place, key: str, run: Run) -> tuple[str, str | None]:
         """The kind of recipe, and what of a run, or of one that it starts from, is not as the paper's row has it; None where all is."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from repro import arrangement, coverage, plugins, reported, rows
 from repro.arrangement import Column, Line, PaperTable
-from repro.footnotes import PLAIN
+from repro.footnotes import CANNOT, PLAIN
 from repro.matching import RELEASED, Matcher, Place, paper_or_first
 from repro.reported import Reported
 from repro.stats import Estimate, paper_interval, t_interval
@@ -21,7 +21,7 @@ from repro.tables import Reader, tuned_fields, winner
 from repro.types import Benchmark, Failure, Result
 from repro.verdicts import FAILED, NOT_COMPARABLE, NOT_RUN, Outcome, compare
 
-CANNOT, AVERAGE = "cannot run", "average"  # beside the verdicts: this program cannot run it; a mean of columns, which is not judged
+AVERAGE = "average"  # beside the verdicts: a mean of columns, which is not judged
 OURS = frozenset(["digits", "folder"])  # benchmarks of no paper: nothing is compared with them
 
 
@@ -148,8 +148,9 @@ class Cells:
         scale = 1 if place.metric in PLAIN else 100
         values = tuple(scale * statistics.fmean(point.metrics[split][place.metric] for split in place.splits) for _, point in pairs)
         settings = len(self.matcher.written(place._replace(splits=(), metric="")).get(kind, []))
-        chosen = [f"{field}={value:g}" for field, value in reader.tuning(pairs[0][0]).items() if settings > 1 and isinstance(value, float)]
-        chosen += [f"among {len(candidates)} of the paper's {settings} settings"] if 1 < settings != len(candidates) else []
+        tuning = {field: value for field, value in reader.tuning(pairs[0][0]).items() if "." not in field and value is not None}
+        chosen = [f"{field}={value:g}" for field, value in tuning.items() if settings > 1]
+        chosen += [f"{len(candidates)} of the paper's {settings} settings run"] if 1 < settings != len(candidates) else []
         chosen += [RELEASED] if kind else []
         other = f"selected by {self.select}, the paper by {rule}" if self.select not in (None, rule) else None
         if place.benchmark in OURS:  # whatever a table says

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from typing import NamedTuple
 
 from repro import plugins
 from repro.arrangement import PaperTable
-from repro.footnotes import Note, caption, notes_of
-from repro.paper_cells import AVERAGE, CANNOT, Cell, Cells
+from repro.footnotes import CANNOT, Note, caption, notes_of
+from repro.paper_cells import AVERAGE, Cell, Cells
 from repro.paths import Places
 from repro.reported import Publication
 from repro.stats import Estimate

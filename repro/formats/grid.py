@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from repro.footnotes import DIFFER, RECALLED
-from repro.paper_cells import CANNOT, Cell
+from repro.footnotes import CANNOT, DIFFER, RECALLED, Note
+from repro.paper_cells import AVERAGE, Cell
 from repro.paper_tables import View
 from repro.render import footnote, is_best, percent
 from repro.tables import Table
@@ -67,7 +67,7 @@ def of_benchmark(table: Table) -> Grid:
 
 def of_paper(view: View) -> Grid:
     """A paper's table: what is reported above what was measured, then Δ and the verdict; rows of which nothing was measured are shorter."""
-    notes = [(f"{note.name} {note.text}".strip() + (f" ({note.where})" if note.where else ""), note.source) for note in view.notes]
+    notes = [(_note(note), note.source) for note in view.notes]
     notes += [(f"to fill {_cells(number)}: {command}", "") for command, number in view.fill]
     notes += [(f"{_cells(number)} cannot be run: {why}", "") for why, number in view.cannot]
     return Grid(
@@ -79,6 +79,12 @@ def of_paper(view: View) -> Grid:
         caption=view.caption,
         notes=tuple(notes),
     )
+
+
+def _note(note: Note) -> str:
+    """A mark stands before its text as it stands beside numbers; the name of a quirk with a colon."""
+    name = f"{note.name} " if note.name in (DIFFER, RECALLED) else f"{note.name}: " if note.name else ""
+    return f"{name}{note.text}" + (f" ({note.where})" if note.where else "")
 
 
 def _cells(number: int) -> str:
@@ -96,12 +102,9 @@ def _pieces(cell: Cell) -> tuple[Piece, ...]:
         return first, Piece(SHORT.get(cell.verdict, cell.verdict), STYLES.get(cell.verdict, "dim"))
     delta = cell.outcome.delta if cell.outcome else None
     style = STYLES.get(cell.verdict, "dim")
-    return (
-        first,
-        Piece(measured(cell), "bold"),
-        Piece("" if delta is None else signed(delta, digits(cell)), style),
-        Piece(cell.verdict, style),
-    )
+    pieces = [first, Piece(measured(cell), "bold")]
+    pieces += [] if delta is None else [Piece(signed(delta, digits(cell)), style)]
+    return (*pieces, *([] if cell.verdict == AVERAGE else [Piece(cell.verdict, style)]))
 
 
 def reported(cell: Cell) -> str:

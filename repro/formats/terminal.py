@@ -13,7 +13,7 @@ from rich.text import Text
 from repro.formats.grid import Grid, Piece
 
 STYLES = {"": "", "bold": "bold", "dim": "dim", "good": "green", "fair": "cyan", "bad": "red"}
-BETWEEN = 2  # spaces that a column adds to its text
+BETWEEN = 3  # spaces that a column adds to its text
 
 
 class Screen(NamedTuple):
