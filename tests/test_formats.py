@@ -150,7 +150,8 @@ def test_latex_has_every_brace_and_environment_closed_and_rows_of_one_length(vie
         assert stack.append(name) is None if kind == "begin" else stack.pop() == name
     assert stack == []
     blocks = re.findall(r"\\begin\{tabular\}\{@\{\}l(r+)@\{\}\}(.*?)\\end\{tabular\}", text, re.S)
-    assert len(blocks) == 2
+    assert len(blocks) == 4
+    assert text.count(r"\begingroup") == text.count(r"\endgroup") == 2
     for columns, body in blocks:
         rows = [line for line in body.splitlines() if line.endswith(r"\\")]
         assert len(rows) >= 6 and {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(columns)}

@@ -10,6 +10,7 @@ STYLE = """<style>
 .repro-table table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .repro-table th, .repro-table td { padding: .25em .7em; text-align: right; vertical-align: top; }
 .repro-table th[scope=row], .repro-table thead th:first-child { text-align: left; }
+.repro-table th[scope=row] { min-width: 8em; }
 .repro-table thead { border-bottom: 1px solid; }
 .repro-table tbody tr { border-bottom: 1px solid #ddd; }
 .repro-table td div { white-space: nowrap; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from repro.formats.blocks import blocks
 from repro.formats.grid import Grid, Line, Piece, with_source
 
 SPECIAL = {
@@ -13,29 +14,26 @@ SPECIAL = {
     **{"±": r"$\pm$", "−": "$-$", "Δ": r"$\Delta$", "√": r"$\surd$", "≤": r"$\leq$", "α": r"$\alpha$", "θ": r"$\theta$", "→": r"$\to$"},
     **{"†": r"$\dagger$", "‡": r"$\ddagger$", "·": r"$\cdot$", "–": "--", "×": r"$\times$", "é": r"\'e", "σ": r"$\sigma$", "…": r"\dots{}"},
 }
-ABREAST = 6  # columns of a block
+WIDTH = 84  # characters that a line of an article holds in this size
 
 
 def text(grid: Grid) -> str:
-    """One `table` environment. Characters that no LaTeX engine is sure to have are spelled out as `?`."""
-    blocks = [range(start, min(start + ABREAST, len(grid.heads))) for start in range(0, len(grid.heads), ABREAST)]
+    """A group of paragraphs, which may break between pages. A character that pdfLaTeX may not have is printed as `?`."""
     below = [" ".join(map(escaped, grid.caption)), *(f"-- {escaped(with_source(note))}" for note in grid.notes)]
     return "\n".join(
         [
-            r"\begin{table}[p]",
-            r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
-            rf"\caption{{{escaped(grid.title)}}}",
-            *(line for block in blocks for line in _block(grid, block)),
-            r"\begin{minipage}{\linewidth}\raggedright\scriptsize\medskip",
+            r"\begingroup\footnotesize\setlength{\tabcolsep}{4pt}\setlength{\parindent}{0pt}",
+            rf"\textbf{{{escaped(grid.title)}}}\par",
+            *(line for block in blocks(grid, WIDTH, folded=False) for line in _block(grid, block)),
+            r"\medskip\scriptsize\raggedright",
             *(f"{paragraph}\\par" for paragraph in below),
-            r"\end{minipage}",
-            r"\end{table}",
+            r"\endgroup\bigskip",
             "",
         ]
     )
 
 
-def _block(grid: Grid, columns: range) -> list[str]:
+def _block(grid: Grid, columns: list[int]) -> list[str]:
     heads = [grid.heads[index] for index in columns]
     lines = [r"\medskip", rf"\begin{{tabular}}{{@{{}}l{'r' * len(heads)}@{{}}}}", r"\toprule"]
     if any(group for group, _ in heads):
@@ -46,7 +44,7 @@ def _block(grid: Grid, columns: range) -> list[str]:
     return [*lines, r"\bottomrule", r"\end{tabular}\par"]
 
 
-def _lines(line: Line, columns: range) -> list[str]:
+def _lines(line: Line, columns: list[int]) -> list[str]:
     """A row takes as many lines as its highest cell."""
     cells = [line.cells[index] for index in columns]
     height = max(map(len, cells))
