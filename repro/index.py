@@ -12,9 +12,11 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
 
 from repro.store import Store, safe
 from repro.types import SCHEMA, BackboneRef, Benchmark, Checkpoint, Failure, Recipe, Result, Run
@@ -23,14 +25,39 @@ NAME = ".index.sqlite"
 FORM = 100 * SCHEMA + 1  # raised when what is kept changes
 TABLES = """
 CREATE TABLE benchmark (digest TEXT PRIMARY KEY, record TEXT) WITHOUT ROWID;
-CREATE TABLE result (folder TEXT PRIMARY KEY, stamp TEXT, record TEXT) WITHOUT ROWID;
+CREATE TABLE result (folder TEXT PRIMARY KEY, stamp TEXT, head TEXT, points TEXT) WITHOUT ROWID;
 """
 
 
-class Found(NamedTuple):
-    """`results` are oldest first, without what no table shows: provenance, files, extras, costs, packages. `failures`: of unfinished runs."""
+class Kept:
+    """A stored result as far as tables read it, under the names of `Result`; its checkpoints are parsed when they are looked at."""
 
-    results: list[Result]
+    def __init__(self, head: dict[str, Any], points: str, benchmark: Benchmark):
+        run = head["run"]
+        self.key: str = head["key"]
+        self.finished: str = head["finished"]
+        self.environment: dict[str, Any] = head["environment"]
+        self._points = points
+        self.run = Run.model_construct(
+            benchmark=benchmark,
+            recipe=_recipe(run["recipe"]),
+            backbone=_backbone(run["backbone"]),
+            provenance={},
+            **{name: run[name] for name in ("method", "method_version", "seed", "parents")},
+        )
+
+    @cached_property
+    def checkpoints(self) -> tuple[Checkpoint, ...]:
+        return _POINTS.validate_json(self._points)
+
+
+_POINTS = TypeAdapter(tuple[Checkpoint, ...])
+
+
+class Found(NamedTuple):
+    """`results` are oldest first; `failures` are of runs that have no result."""
+
+    results: list[Kept]
     failures: list[Failure]
 
 
@@ -41,13 +68,18 @@ def find(store: Store, benchmarks: Iterable[str] | None = None) -> Found:
     failures = [failure for folder in unfinished if (failure := store.failure(folder))]
     with contextlib.closing(_Index(store.root)) as index:
         known = index.known(None if wanted is None else [safe(name) for name in wanted])
-        fresh = {folder: record for folder, (stamp, record) in known.items() if stamps.get(folder) == stamp}
-        kept = {folder: result for folder, record in fresh.items() if (result := index.result(record))}
-        new = {folder: result for folder in stamps if folder not in kept and (result := store.read_result(store.root / folder))}
-        results = [*kept.values(), *map(_reduced, new.values())]
-        index.update(
-            {folder: (stamps[folder], result) for folder, result in new.items()}, [folder for folder in known if folder not in stamps]
-        )
+        kept = {
+            folder: result
+            for folder, (stamp, *record) in known.items()
+            if stamps.get(folder) == stamp and (result := index.result(*record))
+        }
+        read = {folder: result for folder in stamps if folder not in kept and (result := store.read_result(store.root / folder))}
+        new = {folder: (stamps[folder], *_record(result)) for folder, result in read.items()}
+        results = [
+            *kept.values(),
+            *(Kept(json.loads(head), points, read[folder].run.benchmark) for folder, (_, head, points) in new.items()),
+        ]
+        index.update(new, read, [folder for folder in known if folder not in stamps])
     return Found(sorted(results, key=lambda result: (result.finished, result.key)), failures)
 
 
@@ -67,13 +99,6 @@ def _look(store: Store, wanted: list[str] | None) -> tuple[dict[str, str], list[
                     if os.path.exists(f"{top}/{name}/failed.json"):
                         failed.append(top / name)
     return stamps, failed
-
-
-def _reduced(result: Result) -> Result:
-    """Without what no table shows."""
-    environment = {name: result.environment[name] for name in ("precision", "device_name") if name in result.environment}
-    run = result.run.model_copy(update={"provenance": {}})
-    return result.model_copy(update={"run": run, "kept": {}, "files": {}, "extras": {}, "seconds": {}, "environment": environment})
 
 
 class _Index:
@@ -97,38 +122,39 @@ class _Index:
         if self.connection:
             self.connection.close()
 
-    def known(self, tops: list[str] | None) -> dict[str, tuple[str, str]]:
-        """Folder → its stamp and its record."""
+    def known(self, tops: list[str] | None) -> dict[str, tuple[str, str, str]]:
+        """Folder → its stamp and its record's two parts."""
         if self.connection is None:
             return {}
         with self._safely():
             if tops is None:
-                rows = self.connection.execute("SELECT folder, stamp, record FROM result").fetchall()
+                rows = self.connection.execute("SELECT folder, stamp, head, points FROM result").fetchall()
             else:
                 ranges = [(f"{top}/", f"{top}0") for top in tops]  # "0" follows "/"
                 rows = [row for bounds in ranges for row in self.connection.execute(
-                    "SELECT folder, stamp, record FROM result WHERE folder >= ? AND folder < ?", bounds
+                    "SELECT folder, stamp, head, points FROM result WHERE folder >= ? AND folder < ?", bounds
                 )]  # fmt: skip
-            return {folder: (stamp, record) for folder, stamp, record in rows}
+            return {folder: tuple(rest) for folder, *rest in rows}
         return {}
 
-    def update(self, new: dict[str, tuple[str, Result]], gone: list[str]) -> None:
+    def update(self, new: dict[str, tuple[str, str, str]], read: dict[str, Result], gone: list[str]) -> None:
         """Remember results, and forget those whose file is no more."""
         if self.connection is None or not (new or gone):
             return
+        benchmarks = {json.loads(new[folder][1])["run"]["benchmark"]: result.run.benchmark for folder, result in read.items()}
         with self._safely(), self.connection:
-            for folder, (stamp, result) in new.items():
-                benchmark = result.run.benchmark.model_dump_json()
-                name = hashlib.sha256(benchmark.encode()).hexdigest()
-                self.connection.execute("INSERT OR REPLACE INTO benchmark VALUES (?, ?)", (name, benchmark))
-                self.connection.execute("INSERT OR REPLACE INTO result VALUES (?, ?, ?)", (folder, stamp, _record(result, name)))
+            spoken = [(name, benchmark.model_dump_json()) for name, benchmark in benchmarks.items()]
+            self.connection.executemany("INSERT OR REPLACE INTO benchmark VALUES (?, ?)", spoken)
+            self.connection.executemany(
+                "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?)", ((folder, *rest) for folder, rest in new.items())
+            )
             self.connection.executemany("DELETE FROM result WHERE folder = ?", ((folder,) for folder in gone))
 
-    def result(self, record: str) -> Result | None:
+    def result(self, head: str, points: str) -> Kept | None:
         """A result from its record, which was checked before it was written; None where it is damaged after all."""
         try:
-            fields = json.loads(record)
-            return _remade(fields, self.benchmark(fields["run"]["benchmark"]))
+            fields = json.loads(head)
+            return Kept(fields, points, self.benchmark(fields["run"]["benchmark"]))
         except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError):
             return None
 
@@ -161,40 +187,22 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _remade(fields: dict[str, Any], benchmark: Benchmark) -> Result:
-    run = fields["run"]
-    points = tuple(
-        Checkpoint.model_construct(name=name, epoch=epoch, step=step, metrics=metrics, train={}, seconds=0.0)
-        for name, epoch, step, metrics in fields["checkpoints"]
-    )
-    made = Run.model_construct(
-        benchmark=benchmark,
-        recipe=_recipe(run["recipe"]),
-        backbone=_backbone(run["backbone"]),
-        provenance={},
-        **{name: run[name] for name in ("method", "method_version", "seed", "parents")},
-    )
-    empty = {name: {} for name in ("kept", "files", "extras", "seconds")}
-    own = {name: fields[name] for name in ("key", "finished", "environment")}
-    return Result.model_construct(run=made, checkpoints=points, schema_version=SCHEMA, **own, **empty)
-
-
-def _record(result: Result, benchmark: str) -> str:
+def _record(result: Result) -> tuple[str, str]:
+    """What is kept of a result: its head, and its checkpoints without what training said."""
     run = result.run
-    reduced = _reduced(result)
-    fields = {
+    points = [{"name": point.name, "epoch": point.epoch, "step": point.step, "metrics": point.metrics} for point in result.checkpoints]
+    head = {
         "key": result.key,
         "finished": result.finished,
-        "environment": reduced.environment,
-        "checkpoints": [[point.name, point.epoch, point.step, point.metrics] for point in result.checkpoints],
+        "environment": {name: result.environment[name] for name in ("precision", "device_name") if name in result.environment},
         "run": {
-            "benchmark": benchmark,
+            "benchmark": hashlib.sha256(run.benchmark.model_dump_json().encode()).hexdigest(),
             "recipe": json.dumps(run.recipe.changed(), sort_keys=True),
             "backbone": run.backbone.model_dump_json(),
             **{name: getattr(run, name) for name in ("method", "method_version", "seed", "parents")},
         },
     }
-    return json.dumps(fields, separators=(",", ":"))
+    return json.dumps(head), json.dumps(points)
 
 
 @cache

@@ -63,6 +63,7 @@ class Matcher:
             if result.run.benchmark.tiny == tiny:
                 self.by_method.setdefault((result.run.benchmark.name, result.run.method), []).append(result)
         self.written = cache(lambda place: written(place, tiny))
+        self.same: dict[int, bool] = {}
         self.departures: dict[tuple[Place, str], tuple[str, str | None]] = {}
 
     def of(self, place: Place) -> tuple[str, list[Result], dict[str, list[Result]]]:
@@ -105,8 +106,7 @@ class Matcher:
         method = plugins.declared(place.method)
         if run.method_version != method.version:
             return "", f"of version {run.method_version} of {place.method}"
-        own = self.known.get(place.benchmark)
-        if not self.tiny and own is not None and run.benchmark.identity() != own.identity():
+        if not self.tiny and not self._same(run.benchmark):
             return "", "of another version, or other choices, of the benchmark"
         if not self.tiny and method.pretrained and (why := _weights(run)):
             return "", why
@@ -119,6 +119,13 @@ class Matcher:
             if why := self._of_parent(place, role, parent):
                 return "", why
         return kind, None
+
+    def _same(self, benchmark: Benchmark) -> bool:
+        """Whether a run's benchmark is the one that this program has now; many runs share one record of it."""
+        own = self.known.get(benchmark.name)
+        if id(benchmark) not in self.same:
+            self.same[id(benchmark)] = own is None or benchmark.identity() == own.identity()
+        return self.same[id(benchmark)]
 
     def _of_parent(self, place: Place, role: str, key: str) -> str | None:
         if key not in self.runs:
@@ -134,10 +141,9 @@ class Matcher:
 def _nearest(recipe: Recipe, recipes: list[Recipe], method: Method) -> list[str]:
     """Fields with their values in which a recipe differs from the nearest of the row's; none where it is one of them."""
     ignored = NUMBERLESS | ((IMAGES - AUGMENTATION) if any(parent.images for parent in method.parents.values()) else frozenset())
-    differing = [
-        [f"{field}={value}" for field, value in recipe if field not in ignored and value != getattr(other, field)] for other in recipes
-    ]
-    return min(differing, key=len)
+    own = dict(recipe)
+    differing = [[field for field, value in other if own[field] != value and field not in ignored] for other in recipes]
+    return [f"{field}={own[field]}" for field in min(differing, key=len)]
 
 
 def _unmeasured(place: Place, result: Result) -> str | None:
