@@ -127,8 +127,7 @@ class Reader:
 
     def quirks(self, row: Row) -> tuple[Quirk, ...]:
         """The quirks of a row's runs, which differ in their seeds alone."""
-        runs = {key: result.run for key, result in self.by_key.items()}
-        return quirks.of(runs[row.keys[0]], runs.get)
+        return quirks.of(self.by_key[row.keys[0]].run, lambda key: self.by_key[key].run if key in self.by_key else None)
 
     def tuning(self, result: Result, prefix: str = "") -> dict[str, Any]:
         """The tuned fields of a run and of those that it starts from."""
