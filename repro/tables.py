@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from repro import plugins, quirks
@@ -121,9 +122,13 @@ class Reader:
             f"{key}={value}" for key, value in own.kwargs.items() if any(other.backbone.kwargs.get(key) != value for other in self.runs)
         ]
         if plugins.declared(run.method).pretrained and "backbone" not in run.parents:
-            several = len({other.backbone.weights for other in self.runs if plugins.declared(other.method).pretrained}) > 1
-            differs += [] if own.weights and not several else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
+            differs += [] if own.weights and not self.several_weights else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
         return differs
+
+    @cached_property
+    def several_weights(self) -> bool:
+        """Whether the table's pretrained rows started from different files."""
+        return len({run.backbone.weights for run in self.runs if plugins.declared(run.method).pretrained}) > 1
 
     def quirks(self, row: Row) -> tuple[Quirk, ...]:
         """The quirks of a row's runs, which differ in their seeds alone."""
