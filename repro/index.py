@@ -42,7 +42,7 @@ class Kept:
             benchmark=benchmark,
             recipe=_recipe(run["recipe"]),
             backbone=_backbone(run["backbone"]),
-            provenance={},
+            provenance=_provenance(run["provenance"]),
             **{name: run[name] for name in ("method", "method_version", "seed", "parents")},
         )
 
@@ -201,6 +201,7 @@ def _record(result: Result) -> tuple[str, str]:
             "benchmark": hashlib.sha256(run.benchmark.model_dump_json().encode()).hexdigest(),
             "recipe": json.dumps(run.recipe.changed(), sort_keys=True),
             "backbone": run.backbone.model_dump_json(),
+            "provenance": json.dumps(run.provenance, sort_keys=True),
             **{name: getattr(run, name) for name in ("method", "method_version", "seed", "parents")},
         },
     }
@@ -215,3 +216,8 @@ def _recipe(text: str) -> Recipe:
 @cache
 def _backbone(text: str) -> BackboneRef:
     return BackboneRef.model_validate_json(text)
+
+
+@cache
+def _provenance(text: str) -> dict[str, str]:
+    return json.loads(text)

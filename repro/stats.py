@@ -86,10 +86,8 @@ def _beta_share(a: float, b: float, x: float, rest: float) -> float:
     ratio_above, ratio_below, fraction = 1.0, 0.0, 1.0  # Lentz's method: ratios of successive numerators and denominators
     for term in range(1, 1000):
         m, odd = divmod(term, 2)
-        if odd:
-            part = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        else:
-            part = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        near = a + 2 * m
+        part = -(a + m) * (a + b + m) / (near * (near + 1)) * x if odd else m * (b - m) / ((near - 1) * near) * x
         ratio_below = 1.0 / (1.0 + part * ratio_below)
         ratio_above = 1.0 + part / ratio_above
         fraction *= ratio_above * ratio_below
@@ -106,17 +104,3 @@ def welch(*parts: tuple[float, float]) -> tuple[float, float]:
     variance = math.fsum(part for part, _ in parts)
     lost = math.fsum(part * part / freedom for part, freedom in parts)
     return math.sqrt(variance), variance * variance / lost if lost > 0 else math.inf
-
-
-def lp_ft_interval(values: Sequence[float], ddof: int) -> Estimate:
-    """The interval that LP-FT prints: mean ± 1.645·s/√n, 90 % of a normal distribution, labelled "(stddev)" by the authors' scripts.
-
-    s divides by n − `ddof`: 1 in the tables (AnanyaKumar/transfer_learning@36fb2ef scripts/summarize_all_results.py:40, pandas' std), 0 for
-    CIFAR-10.1 (@789da4d scripts/get_logits_for_ensembling.ipynb cells 7-12, numpy's std). With three seeds it covers their mean less often
-    than 90 % of the time; it is here to compare with what is printed.
-    """
-    n = len(values)
-    if n < 2:
-        return Estimate(values[0], None, n)
-    mean = statistics.fmean(values)
-    return Estimate(mean, 1.645 * math.sqrt(sum((value - mean) ** 2 for value in values) / (n - ddof) / n), n)

@@ -25,7 +25,15 @@ def store(tmp_path):
 
 def told(found: index.Found) -> list[tuple]:
     return [
-        (each.key, each.run.recipe, each.run.benchmark, each.run.seed, each.run.parents, [p.metrics for p in each.checkpoints])
+        (
+            each.key,
+            each.run.recipe,
+            each.run.benchmark,
+            each.run.seed,
+            each.run.parents,
+            each.run.provenance,
+            [p.metrics for p in each.checkpoints],
+        )
         for each in found.results
     ]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
+import statistics
 
 import pytest
 
-from repro.stats import INTERVAL, lp_ft_interval, t_interval, t_quantile
+from repro import reported
+from repro.reported import Interval
+from repro.stats import INTERVAL, paper_interval, t_interval, t_outside, t_quantile, welch
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 5, 9, 10, 29, 30, 99, 200])
@@ -61,16 +64,66 @@ def test_the_interval_covers_the_mean_as_often_as_it_says(n):
 )
 def test_lp_fts_interval_is_the_one_printed_for_cifar_10_1(accuracies, printed):
     """Per seed as AnanyaKumar/transfer_learning@789da4d scripts/get_logits_for_ensembling.ipynb cell 12 records them; printed in Table 2."""
-    estimate = lp_ft_interval(accuracies, ddof=0)
+    estimate = paper_interval(accuracies, reported.publication("lp-ft").interval, "cifar10.1")
     assert f"{100 * estimate.mean:.1f} ({100 * estimate.half:.1f})" == printed
     assert estimate.n == 3
 
 
-def test_lp_fts_interval_by_numpy():
+def test_the_papers_intervals_by_numpy():
+    """What stands after ± of the same four numbers, by each paper's rule."""
     import numpy as np
 
     values = [0.5, 0.6, 0.8, 0.9]
-    for ddof in (0, 1):
-        estimate = lp_ft_interval(values, ddof)
-        assert estimate == pytest.approx((np.mean(values), 1.645 * np.std(values, ddof=ddof) / 2, 4), abs=1e-15)
-    assert lp_ft_interval([0.5], 1) == lp_ft_interval([0.5], 0) == (0.5, None, 1)
+    expected = {
+        "lp-ft": 1.645 * np.std(values, ddof=1) / 2,
+        "freeze-embed": 1.645 * np.std(values, ddof=1) / 2,
+        "wilds": np.std(values, ddof=1),
+        "autoft": np.std(values),
+        "connect-later": np.std(values),
+        "flyp": 1.96 * np.std(values, ddof=1) / 2,
+        "wise-ft": None,
+        "targeted-augs": None,
+    }
+    assert sorted(expected) == reported.papers()
+    for paper, half in expected.items():
+        rule = reported.publication(paper).interval
+        estimate = paper_interval(values, rule)
+        assert (estimate.mean, estimate.n) == (pytest.approx(0.7), 4)
+        assert estimate.half == (half if half is None else pytest.approx(half, abs=1e-15))
+        assert paper_interval([0.5], rule) == (0.5, None, 1)
+
+
+def test_a_benchmark_may_divide_otherwise():
+    rule = reported.publication("lp-ft").interval
+    usual, other = (paper_interval([0.5, 0.6, 0.8], rule, benchmark).half for benchmark in ("living17", "cifar10.1"))
+    assert usual == pytest.approx(other * 1.5**0.5)
+
+
+def test_lp_fts_interval_covers_less_than_it_says():
+    """Of three seeds: 76 % instead of 90 %."""
+    draw, trials = random.Random(0), 4000
+    rule = Interval(kind="ci90", factor=1.645, of_mean=True, ddof=1, source="made up")
+    made = [paper_interval([draw.gauss(0, 1) for _ in range(3)], rule) for _ in range(trials)]
+    assert sum(abs(one.mean) <= one.half for one in made) / trials == pytest.approx(0.76, abs=0.02)
+
+
+@pytest.mark.parametrize("freedom", [1, 1.3, 2, 2.7, 4, 10, 57.3, 1000, float("inf")])
+@pytest.mark.parametrize("t", [0.0, 0.01, 1.0, 2.2, 5.0, 40.0])
+def test_the_p_value_is_scipys_for_fractions_of_a_degree_too(freedom, t):
+    from scipy import stats
+
+    expected = 2 * (stats.norm.sf(t) if freedom == float("inf") else stats.t.sf(t, freedom))
+    assert t_outside(freedom, t) == pytest.approx(expected, rel=1e-9)
+    assert t_outside(freedom, -t) == t_outside(freedom, t)
+
+
+def test_welch_by_scipy():
+    from scipy.stats import ttest_ind
+
+    a, b = [0.1, 0.4, 0.35], [0.6, 0.2, 0.9, 1.4, 0.8]
+    expected = ttest_ind(a, b, equal_var=False)
+    error, freedom = welch(*((statistics.variance(side) / len(side), len(side) - 1) for side in (a, b)))
+    assert freedom == pytest.approx(expected.df)
+    assert t_outside(freedom, (statistics.fmean(a) - statistics.fmean(b)) / error) == pytest.approx(expected.pvalue)
+    assert welch((4.0, float("inf"))) == (2.0, float("inf")), "a known variance"
+    assert welch((0.0, 2)) == (0.0, float("inf"))
