@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from repro import plugins, quirks
@@ -74,9 +75,13 @@ class Reader:
             f"{key}={value}" for key, value in own.kwargs.items() if any(other.backbone.kwargs.get(key) != value for other in self.runs)
         ]
         if plugins.declared(run.method).pretrained and "backbone" not in run.parents:
-            several = len({other.backbone.weights for other in self.runs if plugins.declared(other.method).pretrained}) > 1
-            differs += [] if own.weights and not several else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
+            differs += [] if own.weights and not self.several_weights else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
         return differs
+
+    @cached_property
+    def several_weights(self) -> bool:
+        """Whether the table's pretrained rows started from different files."""
+        return len({run.backbone.weights for run in self.runs if plugins.declared(run.method).pretrained}) > 1
 
     def fitted_on(self, result: Result) -> frozenset[str]:
         """The splits that a probe's C was chosen by, the run's own or that of a run that it starts from."""
@@ -86,8 +91,7 @@ class Reader:
 
     def quirks(self, key: str) -> tuple[Quirk, ...]:
         """The quirks of a run, and those that it inherits."""
-        runs = {key: result.run for key, result in self.by_key.items()}
-        return quirks.of(runs[key], runs.get)
+        return quirks.of(self.by_key[key].run, lambda other: self.by_key[other].run if other in self.by_key else None)
 
     def tuning(self, result: Result, prefix: str = "") -> dict[str, Any]:
         """The tuned fields of a run and of those that it starts from; of a soup's parts all their values, in order."""

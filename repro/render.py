@@ -21,7 +21,7 @@ def percent(cell: Estimate) -> str:
     return f"{100 * cell.mean:.1f}{half}"
 
 
-def _is_best(cell: Estimate, best: float) -> bool:
+def is_best(cell: Estimate, best: float) -> bool:
     return f"{100 * cell.mean:.1f}" == f"{100 * best:.1f}"
 
 
@@ -33,14 +33,14 @@ def _head(column: Column) -> str:
     return f"{column.name} {MARK}" if column.selected_on else column.name
 
 
-def _footnote(note: Footnote) -> str:
+def footnote(note: Footnote) -> str:
     rows = f" ({', '.join(note.rows)})" if note.rows else ""
     return f"{note.quirk.name}{rows}: {note.quirk.text}"
 
 
 def terminal(table: Table) -> RenderableType:
     """A table, its caption and its footnotes without sources; column groups stand above the names of the splits."""
-    below = [*table.caption, *(f"– {_footnote(note)}" for note in table.footnotes)]
+    below = [*table.caption, *(f"– {footnote(note)}" for note in table.footnotes)]
     return Group(Text(table.title, style="bold"), _Grid(table), *(Text(sentence, style="dim") for sentence in below))
 
 
@@ -79,7 +79,7 @@ class _Grid:
         grid.add_column("\nseeds", justify="right", overflow="fold")
         for name, row in zip(names, table.rows, strict=True):
             cells = [
-                Text(percent(cell), style="bold" if _is_best(cell, best) else "") for cell, best in zip(row.cells, table.best, strict=True)
+                Text(percent(cell), style="bold" if is_best(cell, best) else "") for cell, best in zip(row.cells, table.best, strict=True)
             ]
             grid.add_row(Text(name), *cells, str(len(row.seeds)) if row.seeded else "–")
         return grid
@@ -90,11 +90,9 @@ def markdown(table: Table) -> str:
     header = ["method", *(f"{column.group}: {_escaped(_head(column))}" for column in table.columns), "seeds"]
     lines = [f"**{table.title}**", "", f"| {' | '.join(header)} |", f"|---|{'---:|' * (len(header) - 1)}"]
     for row in table.rows:
-        cells = [
-            f"**{percent(cell)}**" if _is_best(cell, best) else percent(cell) for cell, best in zip(row.cells, table.best, strict=True)
-        ]
+        cells = [f"**{percent(cell)}**" if is_best(cell, best) else percent(cell) for cell, best in zip(row.cells, table.best, strict=True)]
         lines.append(f"| {' | '.join([_escaped(row.name), *cells, str(len(row.seeds)) if row.seeded else '–'])} |")
-    notes = [f"- {_footnote(note)} [{note.quirk.source}]" for note in table.footnotes]
+    notes = [f"- {footnote(note)} [{note.quirk.source}]" for note in table.footnotes]
     return "\n".join([*lines, "", " ".join(table.caption), "", *([*notes, ""] if notes else [])])
 
 
