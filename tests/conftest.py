@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process per core runs tests: threads of several would wait for each other
+
+
+def pytest_collection_modifyitems(items):
+    """What one benchmark's runs are shared by stays in one process."""
+    for item in items:
+        if "worked" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{item.callspec.params['worked']}"))
 
 
 @pytest.fixture(autouse=True)
