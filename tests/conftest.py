@@ -11,10 +11,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process per core runs tests
 
 
 def pytest_collection_modifyitems(items):
-    """What one benchmark's runs are shared by stays in one process."""
+    """What the tests of a file share is made in one process; of the conformance suite what those of one benchmark share."""
     for item in items:
-        if "worked" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}-{item.callspec.params['worked']}"))
+        shared = item.callspec.params.get("worked", "") if hasattr(item, "callspec") else ""
+        item.add_marker(pytest.mark.xdist_group(f"{item.path}{shared}"))
 
 
 @pytest.fixture(autouse=True)
