@@ -23,6 +23,8 @@ class Entry(NamedTuple):
 
     `weights` is "manifest:file": the pretrained weights where the user names none; `layout` names their format, `preprocess` the
     images they were trained on, as `repro.nn.images.Preprocess` spells it, where that is not what the library says of `arch`.
+    `gflops` (10⁹) is the arithmetic of one image of `side` pixels through the image tower, forward, a multiply-add being two; costs in
+    plans follow from it, and nothing else. None: not known.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Entry(NamedTuple):
     weights: str | None = None
     layout: str | None = None
     dim: int | None = None
+    side: int | None = None
+    gflops: float | None = None
     preprocess: dict[str, Any] = {}
 
 

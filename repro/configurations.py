@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from repro import plugins, quirks
@@ -10,7 +11,7 @@ from repro.plan import RANDOM
 from repro.quirks import Quirk
 from repro.recipe import resolve
 from repro.rows import layer, paper_behind, rows_of
-from repro.types import Result, Run, digest
+from repro.types import Recipe, Result, Run, digest
 
 
 class Reader:
@@ -31,7 +32,10 @@ class Reader:
         return digest([run.method, run.method_version, recipe, run.backbone, parents])
 
     def variant(self, result: Result, prefix: str = "") -> list[str]:
-        """Fields in which a run (or a run that it starts from) differs from its table row, but for tuned ones; an older method's version."""
+        """Fields in which a run (or a run that it starts from) differs from its table row, but for tuned ones; an older method's version.
+
+        Of a soup the number of its runs, and every field in which they differ from one another but the seed.
+        """
         run = result.run
         if gone(result):  # a parent's method that was removed has no row to differ from
             return [f"{prefix}version={run.method_version}"]
@@ -40,13 +44,29 @@ class Reader:
         default = resolve(method, layer(run.benchmark.name, row), [], False, run.benchmark.tiny)[0].recipe
         differs = [f"{prefix}version={run.method_version}"] if run.method_version != method.version else []
         differs += [
-            f"{prefix}{field}={short(value)}" for field, value in run.recipe if field not in self.tuned and value != getattr(default, field)
+            f"{prefix}{field}={short(value)}"
+            for field, value in run.recipe
+            if field in method.fields and field not in self.tuned and value != getattr(default, field)
         ]
-        for key in run.parents.values():
-            if key in self.by_key:
-                parent = self.by_key[key]
-                differs += [part for part in self.variant(parent, f"{parent.run.method}.") if part.partition(".")[2] not in differs]
+        parts, others = self._parents(run)
+        swept = _swept([part.run for part in parts])
+        differs += [f"{prefix}runs={len(parts)}"] if parts else []
+        differs += [f"{parts[0].run.method}.{field}={short(values)}" for field, values in swept.items()]
+        told = {_bare(part) for part in differs}
+        for parent in (*parts, *others):
+            for part in self.variant(parent, f"{parent.run.method}."):
+                if _bare(part) not in told and _bare(part).partition("=")[0] not in swept:
+                    differs.append(part)
+                    told.add(_bare(part))
         return differs
+
+    def _parents(self, run: Run) -> tuple[list[Result], list[Result]]:
+        """The runs that a run starts from, as far as they are known: the parts of a soup, and all others."""
+        declared = plugins.declared(run.method).parents
+        many = {role for role, parent in declared.items() if parent.many}
+        known = {role: self.by_key[key] for role, key in run.parents.items() if key in self.by_key}
+        parts = [result for role, result in known.items() if role.rpartition("-")[0] in many]
+        return parts, [result for result in known.values() if result not in parts]
 
     def network(self, run: Run) -> list[str]:
         """What tells the network of a row from those of the table's other rows: its arguments, its weights; random ones are always told."""
@@ -55,9 +75,13 @@ class Reader:
             f"{key}={value}" for key, value in own.kwargs.items() if any(other.backbone.kwargs.get(key) != value for other in self.runs)
         ]
         if plugins.declared(run.method).pretrained and "backbone" not in run.parents:
-            several = len({other.backbone.weights for other in self.runs if plugins.declared(other.method).pretrained}) > 1
-            differs += [] if own.weights and not several else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
+            differs += [] if own.weights and not self.several_weights else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
         return differs
+
+    @cached_property
+    def several_weights(self) -> bool:
+        """Whether the table's pretrained rows started from different files."""
+        return len({run.backbone.weights for run in self.runs if plugins.declared(run.method).pretrained}) > 1
 
     def fitted_on(self, result: Result) -> frozenset[str]:
         """The splits that a probe's C was chosen by, the run's own or that of a run that it starts from."""
@@ -67,24 +91,43 @@ class Reader:
 
     def quirks(self, key: str) -> tuple[Quirk, ...]:
         """The quirks of a run, and those that it inherits."""
-        runs = {key: result.run for key, result in self.by_key.items()}
-        return quirks.of(runs[key], runs.get)
+        return quirks.of(self.by_key[key].run, lambda other: self.by_key[other].run if other in self.by_key else None)
 
     def tuning(self, result: Result, prefix: str = "") -> dict[str, Any]:
-        """The tuned fields of a run and of those that it starts from."""
+        """The tuned fields of a run and of those that it starts from; of a soup's parts all their values, in order."""
         run = result.run
         found = {f"{prefix}{field}": getattr(run.recipe, field) for field in sorted(self.tuned)}
-        for key in run.parents.values():
-            if key in self.by_key:
-                found.update(self.tuning(self.by_key[key], f"{self.by_key[key].run.method}."))
-        return found
+        if gone(result):
+            return found
+        parts, others = self._parents(run)
+        for parent in others:
+            found.update(self.tuning(parent, f"{parent.run.method}."))
+        each = [self.tuning(part, f"{part.run.method}.") for part in parts]
+        return found | {name: tuple(sorted({values[name] for values in each}, key=rank)) for name in (each[0] if each else ())}
+
+
+def _swept(runs: list[Run]) -> dict[str, tuple]:
+    """The recipe fields in which runs differ, with all their values in order."""
+    among = {field: {getattr(run.recipe, field) for run in runs} for field in Recipe.model_fields}
+    return {field: tuple(sorted(values, key=rank)) for field, values in among.items() if len(values) > 1}
+
+
+def rank(value: Any) -> tuple:
+    """A key by which values of a field can be sorted: none last, whatever the others are."""
+    return tuple(map(rank, value)) if isinstance(value, tuple) else (value is None, value)
+
+
+def _bare(part: str) -> str:
+    """`lp.lp_c_count=3` without the method before it."""
+    name, _, value = part.partition("=")
+    return f"{name.rpartition('.')[2]}={value}"
 
 
 def short(value: Any) -> str:
     """A recipe field's value as tables spell it."""
     if isinstance(value, float):
         return f"{value:g}"
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return ",".join(map(short, value)) if isinstance(value, tuple) else str(value)
 
 
 def gone(result: Result) -> bool:

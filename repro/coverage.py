@@ -35,14 +35,14 @@ def judge(paper: str, places: Places) -> list[Judged]:
     for entry in cells.values():
         if entry.benchmark not in known and entry.benchmark in plugins.names("benchmarks"):
             known[entry.benchmark] = plugins.benchmark(entry.benchmark).describe({}, places)
-        judged.append(Judged(entry, *_state(paper, entry, known.get(entry.benchmark), gaps)))
+        judged.append(Judged(entry, *state_of(paper, entry, known.get(entry.benchmark), gaps)))
     return judged
 
 
 def judge_one(paper: str, entry: Reported, places: Places) -> Judged:
     """One cell alone."""
     benchmark = plugins.benchmark(entry.benchmark).describe({}, places) if entry.benchmark in plugins.names("benchmarks") else None
-    return Judged(entry, *_state(paper, entry, benchmark, reported.publication(paper).unknown))
+    return Judged(entry, *state_of(paper, entry, benchmark, reported.publication(paper).unknown))
 
 
 def counts(judged: list[Judged]) -> dict[str, int]:
@@ -61,7 +61,7 @@ def reasons(judged: list[Judged]) -> list[tuple[str, str, int, list[str]]]:
     return sorted(listed, key=lambda entry: (STATES.index(entry[0]), -entry[2], entry[1]))
 
 
-def _state(paper: str, entry: Reported, benchmark: Benchmark | None, gaps: tuple[reported.Gap, ...]) -> tuple[str, str]:
+def state_of(paper: str, entry: Reported, benchmark: Benchmark | None, gaps: tuple[reported.Gap, ...]) -> tuple[str, str]:
     """The first obstacle, in the order in which one would remove them."""
     if entry.table == reported.THIRD_PARTY:
         return "third-party", "measured by another paper"

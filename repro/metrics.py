@@ -73,7 +73,7 @@ class Metric(NamedTuple):
     """`of(labels, predicted)`, or `of(labels, logits)`; how selection ranks by it.
 
     Of equals the earlier is selected, as by pandas' idxmax in LP-FT's scripts/summarize_results.py; by cross-entropy the later, as by the
-    `<=` of FLYP's few-shot loop (locuslab/FLYP@61275a4 src/models/flyp_loss_few_shot.py).
+    `<=` of FLYP's few-shot loop (locuslab/FLYP@215d5bb src/models/flyp_loss_few_shot.py:186).
     """
 
     title: str

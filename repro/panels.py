@@ -220,11 +220,27 @@ def distortion(one: Distortion, place: Sequence[Axes]) -> None:
                 label=group,
                 **_look(index),
             )
-        axes.set_yticks(range(len(one.changes)), [_name(change.name) for change in one.changes])
+        axes.set_yticks(range(len(one.changes)), [_name(change.name) for change in one.changes], fontsize=8)
         axes.set(xlabel=MEASURES[measure], ylim=(len(one.changes) - 0.5, -0.5))
-        axes.set_xlim(left=0)
+        _along(axes, [cell for change in one.changes for cell in change.measures[measure].values()])
         axes.grid(visible=False, axis="y")
     _beside(place[0])
+
+
+def _along(axes: Axes, cells: Sequence[Estimate]) -> None:
+    """From 0, or where means differ tenfold on a logarithmic axis around them, at whose frame an interval may end."""
+    means = [cell.mean for cell in cells]
+    if 0 < 10 * min(means) < max(means):
+        axes.set_xscale("log", nonpositive="clip")
+        axes.set_xlim(min(means) / 2.5, 1.3 * max(cell.mean + (cell.half or 0) for cell in cells))
+    else:
+        axes.set_xlim(left=0)
+
+
+def _size_of_distortion(shown: Sequence[Distortion]) -> tuple[float, float]:
+    rows = max(len(one.changes) for one in shown)
+    lines = max(_name(change.name).count("\n") + 1 for one in shown for change in one.changes)
+    return 7.0, 1.7 + 2 * rows * max(0.35, 0.16 * lines)
 
 
 PANELS: dict[type, Panel] = {
@@ -232,5 +248,5 @@ PANELS: dict[type, Panel] = {
     Curves: Panel(curves, 2, lambda shown: (7.0, 4.2)),
     Training: Panel(training, 3, lambda shown: (4.4, 5.0), rows=2),
     Groups: Panel(groups, 1, _size_of_groups),
-    Distortion: Panel(distortion, 1, lambda shown: (7.0, 1.7 + 0.7 * max(len(one.changes) for one in shown)), rows=2),
+    Distortion: Panel(distortion, 1, _size_of_distortion, rows=2),
 }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 from typing import NamedTuple
 
-from repro import backbones, plugins, rows
+from repro import backbones, mixtures, plugins, rows
 from repro.errors import UserError, unknown
 from repro.known_weights import sha256_for
-from repro.recipe import Choice, Setting, parse_set, resolve, unused
-from repro.types import AUGMENTATION, IMAGES, BackboneRef, Benchmark, Method, Parent, Recipe, Record, Run
+from repro.parents import Builder, comes_pretrained, impossible
+from repro.recipe import parse_set, unused
+from repro.types import BackboneRef, Benchmark, Method, Record, Run
 
 MOST_SEEDS = 1000  # larger is one seed written without its comma
 MOST_SEED = 2**32 - 1  # of numpy's and scikit-learn's generators
@@ -83,85 +83,6 @@ def as_in_paper(request: Request) -> Request:
     return request._replace(methods=request.methods or paper.methods or benchmark.methods, seeds=request.seeds or tuple(range(paper.seeds)))
 
 
-class _Builder:
-    """Resolves each method once per plan, and each run once per content."""
-
-    def __init__(self, request: Request, settings: list[Setting], backbone: BackboneRef, own_weights: bool):
-        self.request, self.settings = request, settings
-        self.backbone, self.own_weights = backbone, own_weights
-        self.rows = rows.rows_of(request.benchmark.name, request.paper)
-        self.runs: dict[str, Run] = {}
-
-    def runs_of(self, method: Method, seed: int, asked: bool) -> list[Run]:
-        """Every run of a method for one seed: the sweep's recipes × the parents' own variants."""
-        request, benchmark = self.request, self.request.benchmark
-        layer = rows.layer(benchmark.name, self.rows.get(method.name), request.quick, request.released)
-        made = []
-        for choice in resolve(method, layer, self.settings, asked, tiny=benchmark.tiny):
-            for parents in self._parents(method, choice.recipe, seed):
-                recipe, provenance = _images_of_parent(method, choice, parents)
-                run = Run(
-                    benchmark=benchmark,
-                    method=method.name,
-                    method_version=method.version,
-                    recipe=recipe,
-                    provenance=provenance,
-                    backbone=self.backbone if method.pretrained else self.backbone.model_copy(update={"weights": None}),
-                    seed=seed if method.seeded else 0,
-                    parents={role: run.key for role, run in parents.items()},
-                )
-                made.append(self.runs.setdefault(run.key, run))
-        return made
-
-    def _parents(self, method: Method, recipe: Recipe, seed: int) -> list[dict[str, Run]]:
-        """Every combination of runs that can play the roles which a method needs."""
-        benchmark = self.request.benchmark
-        declared = {role: self._named(parent, recipe) for role, parent in method.parents.items()}
-        if method.pretrained and _comes_pretrained(benchmark, self.backbone.name) and not self.own_weights:
-            declared["backbone"] = Parent(method=benchmark.pretrained_by, shared=True)
-        single = {role: parent for role, parent in declared.items() if not parent.many and not parent.start_of}
-        combinations = [
-            dict(zip(single, runs, strict=True)) for runs in itertools.product(*(self._playing(parent, seed) for parent in single.values()))
-        ]
-        for parents in combinations:
-            for role, parent in declared.items():
-                if parent.start_of:
-                    parents[role] = self._start_of(parents[parent.start_of], parent)
-                if parent.many:
-                    every = {run.key: run for each in self.request.seeds for run in self._playing(parent, each)}
-                    parents |= {f"{role}-{number:03}": run for number, run in enumerate(every.values())}
-        return combinations
-
-    def _named(self, parent: Parent, recipe: Recipe) -> Parent:
-        """The parent, of the method that the recipe names where it may."""
-        name = getattr(recipe, parent.field) if parent.field else None
-        if name is None:
-            return parent
-        trained = [known for known in plugins.names("methods") if plugins.declared(known).reported]
-        if name not in trained:
-            raise unknown("method", name, trained, "repro list methods")
-        return parent.model_copy(update={"method": name})
-
-    def _start_of(self, run: Run, parent: Parent) -> Run:
-        """What a run started from: that of its head where another run made it, else the parent's own method's."""
-        return self.runs[run.parents["head"]] if "head" in run.parents else self._playing(parent, run.seed)[0]
-
-    def _playing(self, parent: Parent, seed: int) -> list[Run]:
-        method = plugins.declared(parent.method)
-        return self.runs_of(method, 0 if parent.shared or not method.seeded else seed, parent.method in self.request.methods)
-
-
-def _images_of_parent(method: Method, choice: Choice, parents: dict[str, Run]) -> tuple[Recipe, dict[str, str]]:
-    """The recipe, with images prepared as in the run that the method mixes."""
-    role = next((role for role, parent in method.parents.items() if parent.images), None)
-    if role is None:
-        return choice
-    parent = parents.get(role) or parents[f"{role}-000"]
-    fields = {field: getattr(parent.recipe, field) for field in IMAGES - AUGMENTATION}
-    origins = {field: origin for field, origin in parent.provenance.items() if field in fields}
-    return choice.recipe.model_copy(update=fields), choice.provenance | origins
-
-
 def make(request: Request) -> Plan:
     """The whole plan of a request; nothing is run, read from the network, or written."""
     benchmark = request.benchmark
@@ -169,18 +90,25 @@ def make(request: Request) -> Plan:
     methods = [plugins.declared(name) for name in names]
     settings = [parse_set(text, sorted(plugins.names("methods"))) for text in request.sets]
     entry, reference = _backbone(request, methods)
-    skipped = {method.name: why for method in methods if (why := _impossible(method, entry, benchmark))}
+    skipped = {method.name: why for method in methods if (why := impossible(method, entry, benchmark))}
     if skipped and request.strict:
         name, why = next(iter(skipped.items()))
         raise UserError(f"{name} cannot run on {benchmark.name} with {entry.name}", why, "repro list methods")
     methods = [method for method in methods if method.name not in skipped]
     if error := unused(settings, methods):
         raise error
-    builder = _Builder(request, settings, reference, own_weights=request.weights is not None)
+    builder = Builder(request, settings, entry, reference)
     asked: dict[str, None] = {}
     for method in methods:
-        for seed in request.seeds:
-            asked.update(dict.fromkeys(run.key for run in builder.runs_of(method, seed, asked=True)))
+        before = dict(builder.runs)
+        try:
+            made = [run.key for seed in request.seeds for run in builder.runs_of(method, seed, asked=True)]
+        except mixtures.Unfit as unfit:
+            if request.strict:
+                raise
+            builder.runs, skipped[method.name] = before, f"{unfit.what}: {unfit.why} ({unfit.cure})"
+            continue
+        asked.update(dict.fromkeys(made))
     file = None if request.weights == RANDOM else request.weights
     return Plan(benchmark=benchmark, runs=tuple(builder.runs.values()), asked=tuple(asked), skipped=skipped, weights_file=file)
 
@@ -192,15 +120,10 @@ def network(request: Request) -> str | None:
     return request.backbone or own or benchmark.backbone
 
 
-def _comes_pretrained(benchmark: Benchmark, backbone: str) -> bool:
-    """Whether a run of the plan makes the backbone's weights."""
-    return benchmark.pretrained_by is not None and backbone == benchmark.backbone
-
-
 def standard_weights(request: Request) -> str | None:
     """The "manifest:file" to start from where the user names no weights; None: none are used, or only the user can name them."""
     name = network(request)
-    if name is None or _comes_pretrained(request.benchmark, name):
+    if name is None or comes_pretrained(request.benchmark, name):
         return None
     if not any(plugins.declared(method).pretrained for method in request.methods or request.benchmark.methods):
         return None
@@ -218,7 +141,7 @@ def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry,
         )
     entry = backbones.find(name)
     starts = next((method.name for method in methods if method.pretrained), None)
-    if starts and not request.weights and not _comes_pretrained(request.benchmark, entry.name):
+    if starts and not request.weights and not comes_pretrained(request.benchmark, entry.name):
         raise UserError(
             f"{starts} starts from pretrained weights, and none are given for {entry.name}",
             "from random weights its result would mean nothing",
@@ -226,13 +149,3 @@ def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry,
         )
     hashed = request.weights_hash or (sha256_for(entry, Path(request.weights)) if request.weights and request.weights != RANDOM else None)
     return entry, BackboneRef(name=entry.name, kwargs=entry.kwargs, definition=backbones.definition(entry), weights=hashed)
-
-
-def _impossible(method: Method, entry: backbones.Entry, benchmark: Benchmark) -> str | None:
-    if method.needs_text and not entry.text:
-        return f"{method.name} needs a text tower, and {entry.name} has none"
-    if method.needs_text and not benchmark.templates:
-        return f"{method.name} needs prompts, and {benchmark.name} has none"
-    if not benchmark.with_role(method.trains_on):
-        return f"{method.name} trains on a split of role {method.trains_on!r}, and {benchmark.name} has none"
-    return None

@@ -121,13 +121,12 @@ def tiny_option(benchmark: Benchmark) -> str:
 def robustness(table: Table, results: Mapping[str, Result]) -> Robustness:
     """All rows of a table; the line goes through every checkpoint of the rows' trainings. `results`: key → result."""
     across, up = axis(table, "ID"), axis(table, "OOD")
-    trained = [key for row in table.rows for key in row.keys if any(point.epoch is not None for point in results[key].checkpoints)]
-    cloud = [
-        (value(point, across, table.benchmark), value(point, up, table.benchmark))
-        for key in trained
-        for point in results[key].checkpoints
-        if point.epoch is not None
+    needed = {*across.splits, *up.splits}  # a recipe may have few epochs judged on all splits
+    judged = [
+        (key, point) for row in table.rows for key in row.keys for point in results[key].checkpoints if needed <= point.metrics.keys()
     ]
+    trained = [(key, point) for key, point in judged if point.epoch is not None]
+    cloud = [(value(point, across, table.benchmark), value(point, up, table.benchmark)) for _, point in trained]
     line = fit(cloud)
     left, below = (table.columns.index(column) for column in (across, up))
     points = []
@@ -138,7 +137,7 @@ def robustness(table: Table, results: Mapping[str, Result]) -> Robustness:
     caption = [
         f"Rows: mean with {INTERVAL} ({_seeds(table.rows)}).",
         "Dotted: y = x. Both axes are in logits; what lies beyond the frame, as 0 and 100 % do, is drawn on it.",
-        *_about(line, len(cloud), len(trained)),
+        *_about(line, len(cloud), len({key for key, _ in trained})),
         *said(table),
     ]
     return Robustness(table.title, table.benchmark.tiny, (named(across), named(up)), tuple(points), tuple(cloud), line, tuple(caption))
@@ -183,14 +182,21 @@ def curves(table: Table, results: Mapping[str, Result]) -> Curves:
 
 
 def _curve(row: Row, table: Table, results: Mapping[str, Result], across: Column, up: Column) -> Curve | None:
-    runs = [results[key] for key in row.keys]
-    along = [{float(point.name.removeprefix(ALPHA)): point for point in run.checkpoints if point.name.startswith(ALPHA)} for run in runs]
-    if not along[0]:
+    runs, needed = [results[key] for key in row.keys], {*across.splits, *up.splits}
+    along = [
+        {
+            float(point.name.removeprefix(ALPHA)): point
+            for point in run.checkpoints
+            if point.name.startswith(ALPHA) and needed <= point.metrics.keys()
+        }
+        for run in runs
+    ]
+    if not all(along):
         return None
-    alphas = tuple(sorted(along[0]))
+    alphas = tuple(sorted(set.intersection(*map(set, along))))
     pair = [
         tuple(t_interval([value(points[alpha], column, table.benchmark) for points in along]) for alpha in alphas)
         for column in (across, up)
     ]
     chosen = {float(reported(run, row.rule).name.removeprefix(ALPHA)) for run in runs}
-    return Curve(row.name, alphas, *pair, tuple(sorted(chosen)))
+    return Curve(row.name, alphas, *pair, tuple(sorted(chosen.intersection(alphas))))

@@ -51,7 +51,8 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _safe(name: str) -> str:
+def safe(name: str) -> str:
+    """As a folder can be called."""
     return re.sub(r"[^A-Za-z0-9._-]", "_", name)
 
 
@@ -66,7 +67,7 @@ class Store:
         make_writable(self.root, "runs")
 
     def folder(self, run: Run) -> Path:
-        return self.root / _safe(run.benchmark.folder) / f"{_safe(run.method)}-s{run.seed}-{run.key}"
+        return self.root / safe(run.benchmark.folder) / f"{safe(run.method)}-s{run.seed}-{run.key}"
 
     def find(self, prefix: str) -> Path:
         """The folder of the run whose key starts with `prefix`."""
@@ -117,7 +118,7 @@ class Store:
     def folders(self, benchmark: str | None = None) -> Iterator[Path]:
         """Every run's folder, or those of one benchmark and of its tiny subset."""
         if self.root.is_dir():
-            names = [_safe(name) for name in (benchmark, f"{benchmark}-tiny")] if benchmark else ["*"]
+            names = [safe(name) for name in (benchmark, f"{benchmark}-tiny")] if benchmark else ["*"]
             yield from sorted(path for name in names for path in self.root.glob(f"{name}/*-s*-*") if path.is_dir())
 
     def results(self, benchmark: str | None = None) -> list[Result]:

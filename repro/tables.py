@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from repro import plugins, quirks
 from repro.captions import caption
-from repro.configurations import Reader, gone, short
+from repro.configurations import Reader, gone, rank, short
 from repro.quirks import Quirk
 from repro.rows import paper_behind, paper_of, table_of
 from repro.selection import PAPER, headline, reported, score, splits_of
@@ -164,38 +164,51 @@ def _shared_variant(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
     return [row._replace(variant=tuple(part for part in row.variant if part not in shared)) for row in rows], shared
 
 
-def _row(candidates: list[list[Result]], reader: Reader, rule: str, columns: tuple[Column, ...]) -> tuple[Row, list[str]]:
-    """The candidate configuration with the largest mean over seeds of its selected score (LP-FT's scripts/summarize_results.py:23-54).
+def winner(candidates: list[list[Result]], reader: Reader, rule: str) -> tuple[list[tuple[Result, Checkpoint]], list[list[Result]]]:
+    """The configuration with the largest mean over seeds of its selected score (LP-FT's scripts/summarize_results.py:23-54), each run with
+    its selected checkpoint, and the configurations with all seeds, among which it was chosen.
 
     Of equals the smallest tuned values win, whatever was run first.
     """
-    candidates = sorted(candidates, key=lambda runs: [(field, value is None, value) for field, value in reader.tuning(runs[0]).items()])
+    candidates = sorted(candidates, key=lambda runs: [(field, rank(value)) for field, value in reader.tuning(runs[0]).items()])
     most = max(len(runs) for runs in candidates)
     complete = [runs for runs in candidates if len(runs) == most]
     benchmark = complete[0][0].run.benchmark
-    ranking = "id_val" if rule == "last" else rule
     picked = [[(run, reported(run, rule)) for run in runs] for runs in complete]
-    winner = (
-        max(picked, key=lambda pairs: statistics.fmean(score(point, ranking, benchmark, run.run.recipe.select_by) for run, point in pairs))
-        if len(picked) > 1
-        else picked[0]
-    )
-    first = winner[0][0]
+    if len(picked) == 1:
+        return picked[0], complete
+
+    def ranked(pairs: list[tuple[Result, Checkpoint]]) -> float:
+        return statistics.fmean(score(point, _ranking(rule), benchmark, run.run.recipe.select_by) for run, point in pairs)
+
+    return max(picked, key=ranked), complete
+
+
+def _ranking(rule: str) -> str:
+    """The rule that settings are ranked by: the last checkpoint ranks nothing."""
+    return "id_val" if rule == "last" else rule
+
+
+def _row(candidates: list[list[Result]], reader: Reader, rule: str, columns: tuple[Column, ...]) -> tuple[Row, list[str]]:
+    """The winner of the candidate configurations as a row, and how it was chosen."""
+    pairs, complete = winner(candidates, reader, rule)
+    ranking, first = _ranking(rule), pairs[0][0]
+    benchmark = first.run.benchmark
     notes = []
     if len(candidates) > 1:
         for field, value in reader.tuning(first).items():
             tried = {reader.tuning(runs[0]).get(field) for runs in complete}
             if len(tried) > 1:
-                among = ", ".join(short(other) for other in sorted(tried, key=lambda other: (other is None, other)))
+                among = ", ".join(short(other) for other in sorted(tried, key=rank))
                 notes.append(f"{first.run.method}: {field} {short(value)} chosen by {ranking} among {among}")
         if len(complete) < len(candidates):
             notes.append(f"{first.run.method}: {len(candidates) - len(complete)} settings with fewer seeds left out")
-    cells = tuple(t_interval([_value(point, column, benchmark) for _, point in winner]) for column in columns)
-    seeds = tuple(sorted(run.run.seed for run, _ in winner))
+    cells = tuple(t_interval([_value(point, column, benchmark) for _, point in pairs]) for column in columns)
+    seeds = tuple(sorted(run.run.seed for run, _ in pairs))
     variant = tuple(dict.fromkeys([*reader.variant(first), *reader.network(first.run)]))
-    followed = ({rule} if len(first.checkpoints) > 1 else set()) | ({ranking} if len(picked) > 1 else set())
+    followed = ({rule} if len(first.checkpoints) > 1 else set()) | ({ranking} if len(complete) > 1 else set())
     chosen_by = reader.fitted_on(first).union(split.name for own in followed - {"last"} for split in splits_of(own, benchmark))
-    keys = tuple(run.key for run, _ in winner)
+    keys = tuple(run.key for run, _ in pairs)
     seeded = plugins.declared(first.run.method).seeded
     return Row(first.run.method, variant, cells, seeds, seeded, keys, rule, bool(followed), chosen_by), notes
 

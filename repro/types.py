@@ -140,6 +140,10 @@ def _share_range(values: tuple[float, float]) -> tuple[float, float]:
     return values
 
 
+def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(sorted(set(values)))
+
+
 class Recipe(Record):
     """Every setting of a training or a probe. A field at the value written here is left out of keys, so these never change."""
 
@@ -209,9 +213,9 @@ class Recipe(Record):
     lp_max_iter: int = Field(200, ge=1)
     lp_absent_bias: float = Field(-1000.0, description="bias of the head's rows, otherwise zero, for classes without training images")
     # mixtures of finished runs
-    base: str | None = Field(None, pattern="^[a-z0-9-]+$", description="method whose runs are mixed; None: the method's own choice")
+    base: str | None = Field(None, pattern="^[a-z0-9-]+$", description="method whose runs are mixed")
     mix_at: Literal["last", "id_val"] = Field("last", description="checkpoint of those runs that is mixed")
-    alphas: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+    alphas: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1), AfterValidator(_ascending)] = Field(
         (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), description="shares of the fine-tuned model in WiSE-FT's mixtures"
     )
     # few-shot
@@ -252,7 +256,7 @@ class Parent(Record):
 
     method: str
     shared: bool = Field(False, description="True: seed 0 serves every child; False: child's own seed")
-    field: str | None = Field(None, description="recipe field that names another method in its place")
+    field: str | None = Field(None, description="recipe field that names the method in its place")
     many: bool = Field(False, description="every setting and every seed at once, as roles <role>-000, <role>-001, …")
     images: bool = Field(False, description="the child prepares images as this run does")
     start_of: str | None = Field(None, description="what the run in that role started from: of its head's run, else of `method`")

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process per core runs tests: threads of several would wait for each other
+
+
+def pytest_collection_modifyitems(items):
+    """What the tests of a file share is made in one process; of the conformance suite what those of one benchmark share."""
+    for item in items:
+        shared = item.callspec.params.get("worked", "") if hasattr(item, "callspec") else ""
+        item.add_marker(pytest.mark.xdist_group(f"{item.path}{shared}"))
 
 
 @pytest.fixture(autouse=True)

@@ -108,8 +108,26 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(call, tmp_path):
     assert code == 0
     counts = {line.split()[0]: int(line.split()[1]) for line in out.splitlines() if " to do" in line and not line[0].isdigit()}
     assert counts == {"clip-pretrain": 1, "zero-shot": 1, "scratch": 3, "lp": 3, "ft": 3, "lp-ft": 3}
-    assert out.splitlines()[-1] == "14 runs to do, 0 done; time unknown until the first runs are done"
+    assert (
+        out.splitlines()[-1]
+        == "14 runs to do, 0 done; time unknown until the first runs are done (the number of images of digits is not known)"
+    )
     assert not (tmp_path / "home").exists()
+
+
+def test_where_nothing_was_run_a_plan_is_costed_by_its_arithmetic(call):
+    """Three probes on ResNet-50's 8.17 GFLOP: 20,973 + 6,562 features, 15,097 judged; see test_forecast.py."""
+    asked = ("run", "fmow-geo", "--method", "lp", "--dry-run")
+    code, out, _ = call(*asked)
+    assert code == 0
+    (line,) = [line for line in out.splitlines() if line.split()[:1] == ["lp"]]
+    assert line.endswith("0 done, 3 to do, 0.001 EFLOP")
+    total = "3 runs to do, 0 done; 0.001 EFLOP, less than 0.1 GPU-hours at 30 TFLOP/s, a rule of thumb until runs like these are done"
+    assert total in out.splitlines()
+    runs = json.loads(call(*asked, "--json")[1])["runs"]
+    assert [run["flop"] for run in runs] == [pytest.approx(42_632 * 8.17e9)] * 3
+    _, out, _ = call(*asked[:-1], "--backbone", "timm:resnet18", "--weights", "random", "--dry-run")
+    assert "3 runs to do, 0 done; time unknown until the first runs are done (the arithmetic of timm:resnet18 is not known)" in out
 
 
 def test_a_dry_run_as_json_says_where_each_field_came_from(call):

@@ -47,4 +47,4 @@ def test_rows_of_one_paper_are_told_from_its_own_recipes():
 
 
 def test_values_are_spelt_short():
-    assert [short(value) for value in (1e-5, (0.9, 1.0), None, "rrc")] == ["1e-05", "0.9,1.0", "None", "rrc"]
+    assert [short(value) for value in (1e-5, (0.9, 1.0), None, "rrc")] == ["1e-05", "0.9,1", "None", "rrc"]

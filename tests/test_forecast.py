@@ -6,7 +6,7 @@ import fabricated
 import pytest
 from test_plan import PRETRAINED, one, planned
 
-from repro.forecast import Forecast, forecast, predict
+from repro.forecast import Forecast, flop, forecast, passes, predict
 from repro.store import Store
 
 
@@ -49,3 +49,38 @@ def test_only_like_predicts_like(tmp_path):
         one(planned("scratch", sets=("image_size=64",)), "scratch"),
     ):
         assert predict(other, history) is None
+
+
+COUNTS = {"train": 1000, "id_val": 100, "id_test": 50, "sketch": 30, "clipart": 20}  # 200 are judged
+COUNTED = fabricated.with_splits(**{name: {"count": count} for name, count in COUNTS.items()})
+MOCO = {"of": COUNTED, "backbone": "moco-v2-resnet50", "weights": "random"}
+
+
+def test_images_that_pass_through_the_network():
+    def of(method, *sets):
+        return passes(one(planned(method, of=COUNTED, backbone="clip-rn50", weights="random", sets=sets), method))
+
+    assert of("zero-shot") == 200
+    assert of("lp") == 1000 + 100 + 200, "features of train and id_val, then every judged split"
+    assert of("ft", "epochs=5") == 5 * (3 * 1000 + 200)
+    assert of("ft", "epochs=5", "judge_every=2") == 5 * 3 * 1000 + 3 * 200, "after epochs 2, 4 and the last"
+    assert of("lp-sgd", "epochs=5") == 5 * (1000 + 200), "nothing goes back through a frozen network"
+    assert of("wise-ft", "base=lp-ft", "alphas=0,0.5,1") == 3 * 200
+    assert of("uniform-soup", "base=lp-ft") == 200
+
+
+def test_the_arithmetic_of_a_run_by_hand():
+    """ResNet-50 at 224 pixels: 8.17 GFLOP an image."""
+    assert flop(one(planned("lp", **MOCO), "lp")) == pytest.approx(1300 * 8.17e9)
+    assert flop(one(planned("ft", sets=("epochs=5",), **MOCO), "ft")) == pytest.approx(16_000 * 8.17e9)
+    half = one(planned("ft", sets=("epochs=5", "image_size=112"), **MOCO), "ft")
+    assert flop(half) == pytest.approx(16_000 * 8.17e9 / 4), "a quarter of the pixels"
+
+
+def test_what_is_not_known_is_not_made_up():
+    assert flop(one(planned("lp", of=COUNTED, backbone="timm:resnet18", weights="random"), "lp")) is None
+    for split in ("train", "sketch"):
+        uncounted = fabricated.with_splits(**{name: {"count": count} for name, count in COUNTS.items() if name != split})
+        for method in ("lp", "ft"):
+            run = one(planned(method, **{**MOCO, "of": uncounted}), method)
+            assert passes(run) is None and flop(run) is None

@@ -25,6 +25,8 @@ def layer(name: str) -> str:
     parts = name.split(".")
     if len(parts) > 1 and parts[1] in ("nn", "benchmarks", "methods", "cli", "launch", "data"):
         return parts[1]
+    if len(parts) > 1 and parts[1] == "formats":
+        return "screen"
     return {
         **dict.fromkeys(("types", "errors", "paths"), "ground"),
         **dict.fromkeys(("run", "features"), "run"),
@@ -182,6 +184,7 @@ COMMANDS = {
     "repro list": ("list",),
     "repro coverage": ("coverage",),
     "repro table": ("table",),
+    "repro table lp-ft/2": ("table", "lp-ft/2"),
     "repro show": ("show",),
     "repro show CELL": ("show", "lp-ft/2:lp-ft:STL"),
     "repro run digits --dry-run": ("run", "digits", "--dry-run"),

@@ -25,8 +25,11 @@ NAMES = [
     "two-hundred-classes",
     "worst-region-without-other",
     "id-val-reported",
+    "selected-by-cross-entropy",
+    "patches-as-published",
     "wise-ft-of-flyp",
 ]
+FEW = {"select_by": "cross_entropy", "judge_start": True}
 
 
 def of(method: str = "ft", benchmark: str = "made-up", **recipe) -> list[str]:
@@ -75,6 +78,9 @@ def test_conditions_name_methods_and_fields_that_exist():
         ({"method": "zero-shot", "benchmark": "iwildcam"}, {"benchmark": "iwildcam"}, "duplicate-names"),
         ({"benchmark": "fmow"}, {"benchmark": "fmow-geo"}, "worst-region-without-other"),
         ({"benchmark": "camelyon17"}, {}, "id-val-reported"),
+        (FEW, FEW | {"select_by": None}, "selected-by-cross-entropy"),
+        (FEW, FEW | {"judge_start": False}, "selected-by-cross-entropy"),
+        ({"benchmark": "patchcamelyon"}, {"benchmark": "camelyon17"}, "patches-as-published"),
         ({"method": "wise-ft", "base": "flyp"}, {"method": "wise-ft"}, "wise-ft-of-flyp"),
     ],
 )

@@ -112,6 +112,38 @@ def test_a_long_variant_wraps_and_no_number_does():
     assert "".join(made.rows[0].variant) in "".join("".join(lines).split())
 
 
+def _mixed():
+    """Rows whose variants are long words, beside numbers of the usual width."""
+    results = [
+        fabricated.result(fabricated.run(method, seed, **recipe), [fabricated.checkpoint(id_test=0.9 + seed / 100, sketch=0.6 + seed / 10)])
+        for method, recipe in (("ft", {"head": "zero_shot"}), ("lp", {}), ("lp-ft", {"label_smoothing": 0.125, "schedule": "cosine_step"}))
+        for seed in range(3)
+    ]
+    (made,) = build(results)
+    return made
+
+
+@pytest.mark.parametrize("width", [88, 100])
+def test_names_break_between_words_only(width):
+    lines = screen(_mixed(), width).splitlines()
+    assert max(map(len, lines)) <= width
+    words = {word for row in _mixed().rows for word in row.name.split()}
+    assert words <= {word for line in lines for word in line.split()}
+    (first,) = [line for line in lines if line.split()[:1] == ["ft"]]
+    assert "91.0 ± 2.5" in first and "70.0 ± 24.8" in first, "the numbers stand beside the method's name"
+    assert not [line for line in lines if line.startswith("[")]
+
+
+@pytest.mark.parametrize("width", [73, 80])
+def test_variants_that_find_no_room_move_below_the_rows(width):
+    lines = [line.rstrip() for line in screen(_mixed(), width).splitlines()]
+    assert max(map(len, lines)) <= width
+    assert [line for line in lines if line.split()[:2] == ["ft", "[1]"] and "70.0 ± 24.8" in line]
+    assert [line for line in lines if line.split()[:2] == ["lp-ft", "[2]"] and "70.0 ± 24.8" in line]
+    assert [line for line in lines if line.split()[:2] == ["lp", "91.0"]], "what has no variant has no note"
+    assert "[1] head=zero_shot" in lines and "[2] schedule=cosine_step label_smoothing=0.125" in lines
+
+
 @pytest.mark.parametrize("width", [40, 60])
 def test_a_narrow_terminal_cuts_nothing_off(width):
     text = screen(table(), width)

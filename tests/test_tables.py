@@ -6,12 +6,10 @@ import fabricated
 import pytest
 
 from repro import plugins, tables
-from repro import rows as recipe_rows
 from repro.errors import UserError
-from repro.plan import Request, make
 from repro.stats import t_interval
 from repro.tables import Column, build, columns_of
-from repro.types import BackboneRef, Split
+from repro.types import BackboneRef, Checkpoint, Split
 
 
 def finished(method: str, seed: int = 0, accuracy: float = 0.5, *, id_val: float | None = None, **of):
@@ -279,101 +277,6 @@ def test_backbones_are_tables_of_their_own():
     assert len(build([finished("ft"), _with_backbone(finished("ft"))])) == 2
 
 
-# each row by its paper's rule
-
-PAPERS = """
-title = "x"
-benchmark = "made-up"
-[[paper]]
-name = "by-id"
-[[paper]]
-name = "by-ood"
-select = "ood_val"
-[[paper]]
-name = "at-last"
-select = "last"
-[[row]]
-paper = "by-id"
-method = "ft"
-source = "a@b c:1"
-recipe = { lr = [0.1, 0.2], epochs = 3 }
-[[row]]
-paper = "by-ood"
-method = "ft"
-source = "a@b c:2"
-recipe = { lr = [0.1, 0.2], epochs = 4 }
-[[row]]
-paper = "at-last"
-method = "lp-ft"
-source = "a@b c:3"
-recipe = { lr = 0.1, epochs = 5 }
-"""
-SHOWN = fabricated.benchmark(splits=(*fabricated.SPLITS, Split(name="other", role="ood_val", column="OOD", headline=False)))
-
-
-@pytest.fixture
-def of_papers(tmp_path, monkeypatch):
-    """Runs of each paper's row: every rule has another best epoch, and id_val and ood_val another best learning rate."""
-    monkeypatch.setattr(recipe_rows, "tables_dir", lambda: tmp_path)
-    (tmp_path / "made-up.toml").write_text(PAPERS)
-
-    def points(lr: float) -> list:
-        best = {0.1: (0.9, 0.5), 0.2: (0.8, 0.6)}[lr]
-        return [
-            fabricated.checkpoint("epoch-1", id_test=lr + 0.01, id_val=best[0], other=0.1),
-            fabricated.checkpoint("epoch-2", id_test=lr + 0.02, id_val=0.3, other=best[1]),
-            fabricated.checkpoint("epoch-3", id_test=lr + 0.03, id_val=0.1, other=0.1),
-        ]
-
-    def of(paper: str, method: str = "ft") -> list:
-        plan = make(Request(SHOWN, (method,), (0,), paper=paper, weights="random"))
-        return [fabricated.result(run, points(run.recipe.lr)) for run in plan.runs if run.method == method]
-
-    return of
-
-
-def test_each_row_is_reported_by_the_rule_of_its_own_paper(of_papers):
-    results = [*of_papers("by-id"), *of_papers("by-ood"), *of_papers("at-last", "lp-ft")]
-    found = rows(results)
-    assert {name: row.cells[0].mean for name, row in found.items()} == pytest.approx(
-        {"ft select=id_val": 0.11, "ft epochs=4 select=ood_val": 0.22, "lp-ft select=last": 0.13}
-    )
-    caption = only(build(results)).caption
-    assert any(
-        "by id_val: best on" in sentence and "by ood_val: best on" in sentence and "by last: the last" in sentence for sentence in caption
-    )
-    assert {row.rule for row in rows(results, rule="id_val").values()} == {"id_val"}
-    assert not any("select=" in name for name in rows(results, rule="id_val"))
-
-
-def test_rows_of_one_paper_differ_from_its_recipes_alone_and_name_it_once(of_papers):
-    table = only(build(of_papers("by-ood")))
-    assert [(row.name, row.rule) for row in table.rows] == [("ft (weights=random)", "ood_val")]
-    assert "Recipes of by-ood." in table.caption and "Checkpoint selected by ood_val: best on the OOD validation split." in table.caption[1]
-    assert "ft: lr 0.2 chosen by ood_val among 0.1, 0.2." in table.caption
-
-
-def test_without_a_row_the_first_papers_rule_holds(of_papers):
-    points = [fabricated.checkpoint("epoch-1", id_test=0.3, id_val=0.9), fabricated.checkpoint("epoch-2", id_test=0.4, id_val=0.1)]
-    assert rows([fabricated.result(fabricated.run("ft"), points)])["ft epochs=20"].rule == "id_val"
-
-
-def test_what_a_choice_was_made_on_is_marked(of_papers):
-    marked = {column.name: column.selected_on for column in only(build([*of_papers("by-ood"), *of_papers("at-last", "lp-ft")])).columns}
-    assert {name: len(names) for name, names in marked.items()} == {"id_test": 0, "sketch": 0, "clipart": 0, "avg": 0, "other": 1}
-    oracle = only(build(of_papers("by-id"), "oracle"))
-    assert [column.name for column in oracle.columns if column.selected_on] == ["sketch", "clipart", "avg"]
-    assert not any(column.selected_on for column in only(build(of_papers("by-id"))).columns), "id_val is no column"
-
-
-def test_a_probe_and_what_starts_from_it_are_chosen_on_id_validation_by_any_rule():
-    reported = fabricated.with_splits(id_val={"column": "ID"})
-    parent = finished("lp", of=reported)
-    child = finished("lp-ft", parents={"head": parent.key}, of=reported)
-    table = only(build([parent, child, finished("ft", of=reported)], "last"))
-    assert {column.name: column.selected_on for column in table.columns}["id_val"] == ("lp", "lp-ft")
-
-
 # the rest of a table
 
 
@@ -404,3 +307,28 @@ def test_the_caption_names_metric_interval_backbone_and_rule():
 def test_a_benchmark_with_one_ood_split_has_no_average():
     benchmark = fabricated.benchmark(splits=(*fabricated.SPLITS[:4], Split(name="clipart", role="ood_test")))
     assert [column.name for column in columns_of(benchmark)] == ["id_test", "sketch"]
+
+
+# a benchmark without OOD, and runs that were judged on tests only where validation selected
+
+
+def test_a_benchmark_without_ood_has_its_id_column_alone():
+    inside = fabricated.benchmark(splits=fabricated.SPLITS[:3])
+    (made,) = tables.build([fabricated.result(fabricated.run(of=inside), [fabricated.checkpoint(id_test=0.75)])])
+    assert [(column.group, column.name) for column in made.columns] == [("ID", "id_test")] and made.best == (0.75,)
+    with pytest.raises(UserError, match="made-up has no split for selection by oracle"):
+        tables.build([fabricated.result(fabricated.run(of=inside))], "oracle")
+
+
+def test_a_run_that_selects_by_cross_entropy_is_shown_at_that_checkpoint():
+    def point(name: str, accuracy: float, loss: float, **tests: float) -> Checkpoint:
+        judged = {"id_val": {"accuracy": accuracy, "cross_entropy": loss}} | {split: {"accuracy": value} for split, value in tests.items()}
+        return Checkpoint(name=name, metrics=judged)
+
+    tested = point("epoch-2", 0.5, 0.1, id_test=0.25, sketch=0.5, clipart=0.75)
+    run = fabricated.run("flyp", select_by="cross_entropy", judge="selected")
+    result = fabricated.result(run, [point("epoch-1", 0.9, 0.3), tested, point("epoch-3", 0.8, 0.2)])
+    (made,) = tables.build([result])
+    assert [cell.mean for cell in made.rows[0].cells] == [0.25, 0.5, 0.75, 0.625]
+    with pytest.raises(UserError, match="epoch-3 of a run on made-up was not judged on id_test"):
+        tables.build([result], "last")

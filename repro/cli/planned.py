@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from repro.cli.context import duration
-from repro.forecast import Forecast
+from repro.forecast import FLOP_PER_SECOND, Forecast, flop, passes
 from repro.paths import Places
 from repro.plan import Plan
 from repro.types import Run
@@ -31,6 +31,7 @@ def as_json(plan: Plan, forecast: Forecast, absent: Sequence[Need]) -> dict[str,
             "provenance": run.provenance,
             "parents": run.parents,
             "asked": run.key in plan.asked,
+            "flop": flop(run),
         }
 
     return {
@@ -59,7 +60,9 @@ def show(plan: Plan, forecast: Forecast) -> None:
         settings = len(runs) // len(seeds)
         sweep = f", {settings} settings each" if settings > 1 else ""
         counted = f"{len(runs):>3} run{'s' if len(runs) > 1 else ' '}  seed{'s' if len(seeds) > 1 else ''} {_few(seeds)}{sweep}"
-        print(f"  {name:<14} {counted}: {finished} done, {len(runs) - finished} to do{part}")
+        cost = _exaflop(flop(run) for run in runs if run.key not in done) if finished < len(runs) else None
+        arithmetic = f", {cost}" if cost and forecast.seconds is None else ""
+        print(f"  {name:<14} {counted}: {finished} done, {len(runs) - finished} to do{arithmetic}{part}")
     for name, why in plan.skipped.items():
         print(f"  {name:<14} left out: {why}")
     print(_total(forecast), flush=True)
@@ -74,9 +77,30 @@ def _total(forecast: Forecast) -> str:
     if not forecast.todo:
         return total
     if forecast.seconds is None:
-        return f"{total}; time unknown until the first runs are done"
+        return f"{total}; {_by_arithmetic(forecast.todo)}"
     guess = "" if forecast.known == len(forecast.todo) else f", from {forecast.known} of them that are like earlier ones"
     return f"{total}; about {duration(forecast.seconds)}{guess}"
+
+
+def _exaflop(costs: Iterable[float | None]) -> str | None:
+    """The sum, such as `0.31 EFLOP`; None where one is not known."""
+    known = list(costs)
+    return None if None in known else f"{sum(known) / 1e18:.2g} EFLOP"
+
+
+def _by_arithmetic(todo: Sequence[Run]) -> str:
+    """What runs will cost where nothing like them has been run."""
+    costs = [flop(run) for run in todo]
+    if None not in costs:
+        hours = sum(costs) / FLOP_PER_SECOND / 3600
+        about = f"{hours:.0f}" if hours >= 10 else f"{hours:.1f}" if hours >= 0.1 else "less than 0.1"
+        rate = f"at {FLOP_PER_SECOND / 1e12:.0f} TFLOP/s, a rule of thumb until runs like these are done"
+        return f"{_exaflop(costs)}, {'about ' if hours >= 0.1 else ''}{about} GPU-hours {rate}"
+    unknown = todo[costs.index(None)]
+    lacking = (
+        f"the arithmetic of {unknown.backbone.name}" if passes(unknown) is not None else f"the number of images of {unknown.benchmark.name}"
+    )
+    return f"time unknown until the first runs are done ({lacking} is not known)"
 
 
 def missing(absent: Sequence[Need], where: Places) -> None:

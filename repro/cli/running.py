@@ -147,21 +147,18 @@ def _requests(
         lacks = ", ".join(dict.fromkeys(line.lacks for line in arranged.row))
         raise UserError(f"{table} has no row that this program can run", f"it lacks {lacks}", f"repro coverage {arranged.paper} --reasons")
     paper = asked.paper or arranged.paper
-    written = [name for name in arranged.benchmarks if paper in rows.papers_of(name)]
-    if not any(arranged.groups(name, paper) for name in written):
+    groups = {name: arranged.groups(name, paper) for name in arranged.benchmarks if paper in rows.papers_of(name)}
+    if not any(groups.values()):
         why = f"of its benchmarks this program has {', '.join(arranged.benchmarks)}"
         raise UserError(f"{table} has no benchmark with recipes of {paper}", why, f"repro coverage {arranged.paper} --reasons")
-    if absent := [column.benchmark for column in arranged.column if column.benchmark and column.benchmark not in written]:
+    if absent := [column.benchmark for column in arranged.column if column.benchmark and column.benchmark not in groups]:
         typer.echo(f"left out: {', '.join(dict.fromkeys(absent))} (repro coverage {arranged.paper} --reasons)", err=True)
-    for name in written:
+    for name in groups:
         if unwritten := arranged.without_recipe(name, paper):
             typer.echo(f"left out: {', '.join(unwritten)} on {name}, for which {paper} has no recipe", err=True)
-    described = [plugins.benchmark(name).describe(options, where, tiny) for name in written if arranged.groups(name, paper)]
-    return [
-        request
-        for one in described
-        for request in _requests_of_rows(one, arranged.groups(one.name, paper), arranged, method, asked._replace(paper=paper))
-    ]
+    described = {name: plugins.benchmark(name).describe(options, where, tiny) for name in groups if groups[name]}
+    asked = asked._replace(paper=paper)
+    return [request for name, one in described.items() for request in _requests_of_rows(one, groups[name], arranged, method, asked)]
 
 
 def _requests_of_rows(

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from repro import plugins, render, tables
-from repro.cli.context import complete_benchmark, places
+from repro import arrangement, formats, index, paper_tables, plugins, tables
+from repro.cli.context import complete_benchmark, complete_table, places
 from repro.configurations import gone
 from repro.errors import UserError, unknown
+from repro.paths import Places
 from repro.selection import CHOICES, PAPER
-from repro.store import Store
+from repro.store import Store, write_atomically
+from repro.types import Result
+
+
+def _complete(incomplete: str) -> list[str]:
+    return [*complete_benchmark(incomplete), *complete_table(incomplete)]
 
 
 def table(
     context: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(help="A benchmark; every one with results where left out.", autocompletion=complete_benchmark)
+        str | None,
+        typer.Argument(
+            help="A benchmark, or a paper's table such as lp-ft/2; every benchmark with results where left out.", autocompletion=_complete
+        ),
     ] = None,
     select: Annotated[
         str,
@@ -29,27 +39,54 @@ def table(
         ),
     ] = PAPER,
     form: Annotated[
-        str, typer.Option("--format", help="terminal, markdown or json.", autocompletion=lambda: ["terminal", "markdown", "json"])
+        str, typer.Option("--format", help=f"One of {', '.join(formats.FORMATS)}.", autocompletion=lambda: list(formats.FORMATS))
     ] = "terminal",
     tiny: Annotated[bool, typer.Option("--tiny", help="Tables of tiny subsets, which are comparable with nothing.")] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of the screen.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of the screen; with --all, a folder.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Write every paper's table as markdown, <out>/<paper>/<table>.md.")] = False,
 ) -> None:
     """Render what has been run, without running anything."""
     if select not in CHOICES:
         raise unknown("selection rule", select, CHOICES, "repro table --help")
-    if form not in ("terminal", "markdown", "json"):
-        raise unknown("format", form, ["terminal", "markdown", "json"], "repro table --help")
-    if name is not None and name not in plugins.names("benchmarks"):
-        raise unknown("table", name, plugins.names("benchmarks"), "repro list tables")
-    store = Store(places(context).runs)
-    stored = [result for result in store.results(name) if result.run.benchmark.tiny == tiny]
-    results = [result for result in stored if not gone(result)]
-    if len(results) < len(stored):
-        names = ", ".join(sorted({result.run.method for result in stored if gone(result)}))
-        typer.echo(f"left out: {len(stored) - len(results)} results of {names}, which this program does not have", err=True)
-    if not results:
+    if form not in formats.FORMATS:
+        raise unknown("format", form, formats.FORMATS, "repro table --help")
+    where = places(context)
+    if every:
+        _write_all(where, name, out)
+    elif name is not None and (paper := _of_paper(name)):
+        write([_view(paper, where, None if select == PAPER else select, tiny)], form, out)
+    else:
+        write(tables.build(_results(name, where, tiny), select), form, out)
+
+
+def _of_paper(name: str) -> str | None:
+    """The name of a paper's table, None where it is a benchmark's; what is neither is a mistake."""
+    known = arrangement.names()
+    if name in known or f"{name}/main" in known:
+        return name
+    if own := [other for other in known if other.startswith(f"{name}/")]:
+        raise UserError(f"{name} has {len(own)} tables", f"they are {', '.join(own)}", f"repro table {own[0]}")
+    benchmarks = plugins.names("benchmarks")
+    if name.removeprefix("benchmark/") not in benchmarks:
+        raise unknown("table", name, [*benchmarks, *known], "repro list tables")
+    return None
+
+
+def _view(name: str, where: Places, select: str | None, tiny: bool) -> paper_tables.View:
+    arranged = arrangement.load(name)
+    found = index.find(Store(where.runs), arranged.benchmarks)
+    known = paper_tables.benchmarks_of(arranged, where)
+    return paper_tables.view(arranged, _known_methods(found.results), found.failures, known, select=select, tiny=tiny)
+
+
+def _results(name: str | None, where: Places, tiny: bool) -> list[Result]:
+    """A benchmark's results, or all; none is a mistake."""
+    store = Store(where.runs)
+    name = name and name.removeprefix("benchmark/")
+    stored = [result for result in index.find(store, None if name is None else [name]).results if result.run.benchmark.tiny == tiny]
+    if not _known_methods(stored):
         raise nothing_yet(store, name, tiny)
-    write(tables.build(stored, select), form, out)
+    return stored
 
 
 def nothing_yet(store: Store, benchmark: str | None, tiny: bool) -> UserError:
@@ -61,21 +98,47 @@ def nothing_yet(store: Store, benchmark: str | None, tiny: bool) -> UserError:
     )
 
 
-def write(made: list[tables.Table], form: str, out: Path | None) -> None:
+def _known_methods(stored: list[Result]) -> list[Result]:
+    """Results of methods that this program has; what is left out is told."""
+    results = [result for result in stored if not gone(result)]
+    if len(results) < len(stored):
+        names = ", ".join(sorted({result.run.method for result in stored if gone(result)}))
+        typer.echo(f"left out: {len(stored) - len(results)} results of {names}, which this program does not have", err=True)
+    return results
+
+
+def _write_all(where: Places, name: str | None, out: Path | None) -> None:
+    """Every paper's table into its file; one whose text is as before is not touched."""
+    if name is not None or out is None:
+        what = "--all needs --out DIR" if name is None else f"--all and {name} exclude each other"
+        raise UserError(what, "it writes <out>/<paper>/<table>.md for every table", "repro table --all --out DIR")
+    written = 0
+    for each in arrangement.names():
+        path, content = out / f"{each}.md", formats.text([_view(each, where, None, False)], "markdown")
+        if not path.is_file() or path.read_text(encoding="utf-8") != content:
+            _save(path, content)
+            written += 1
+    print(f"{out}: {len(arrangement.names())} tables, {written} written, the others are as they were")
+
+
+def _save(path: Path, content: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content)
+    except OSError as error:
+        raise UserError(f"cannot write {path}", error.strerror or str(error), "name another place: --out") from None
+
+
+def write(made: Sequence[tables.Table | paper_tables.View], form: str, out: Path | None) -> None:
     """Print tables, or write them to a file, in one of the formats."""
     if form == "terminal" and out is None:
         from rich.console import Console
 
         console = Console(highlight=False)
-        for entry in made:
-            console.print(render.terminal(entry))
+        for entry in formats.screens(made):
+            console.print(entry)
         return
-    if form == "json":
-        import json
-
-        text = json.dumps([render.as_json(entry) for entry in made], indent=1) + "\n"
-    else:
-        text = "\n".join(render.markdown(entry) for entry in made)
+    text = formats.text(made, form)
     if out is None:
         print(text, end="")
     else:

@@ -25,10 +25,11 @@ class Rule(Record):
     `files`: files below `path` whose names end in one of `suffixes`. `folders`: folders directly in `path`. `lines`: lines of a
     text file. `csv-rows`: rows after the header whose columns hold one of the values in `where`, whose `date_column` (ISO 8601) lies
     in [`since`, `before`), and whose `file_column` names a file that exists in `folder`. `npy-rows`, `npz-rows`: the first axis, read
-    from the header. `records`: the file's size divided by `record_bytes`.
+    from the header. `h5-rows`: the first axis of the array `key`, not checked where h5py is not installed. `records`: the file's size
+    divided by `record_bytes`.
     """
 
-    kind: Literal["files", "folders", "lines", "csv-rows", "npy-rows", "npz-rows", "records"]
+    kind: Literal["files", "folders", "lines", "csv-rows", "npy-rows", "npz-rows", "h5-rows", "records"]
     path: SafePath
     suffixes: tuple[str, ...] = ()
     where: dict[str, tuple[str, ...]] = Field(default={})
@@ -45,11 +46,12 @@ class Rule(Record):
     @model_validator(mode="after")
     def _fields_of_kind(self) -> Rule:
         fields = {"files": {"suffixes"}, "npy-rows": {"labels"}, "npz-rows": {"key", "labels_key"}, "records": {"record_bytes"}}
+        fields["h5-rows"] = {"key"}
         fields["csv-rows"] = {"where", "date_column", "since", "before", "file_column", "folder"}
         extra = sorted(self.model_fields_set - {"kind", "path"} - fields.get(self.kind, set()))
         if extra:
             raise ValueError(f"a rule of kind {self.kind!r} does not read {', '.join(extra)}")
-        for kind, field in (("records", "record_bytes"), ("npz-rows", "key")):
+        for kind, field in (("records", "record_bytes"), ("npz-rows", "key"), ("h5-rows", "key")):
             if self.kind == kind and not getattr(self, field):
                 raise ValueError(f"a rule of kind {kind!r} needs {field}")
         if bool(self.file_column) != bool(self.folder) or bool(self.date_column) != bool(self.since or self.before):

@@ -19,7 +19,7 @@ METHOD = Method(
     name="greedy-soup",
     version=1,
     fields=(MIXTURE - {"alphas"}) | {"keep_weights"},
-    defaults={"mix_at": "id_val"},
+    defaults={"base": "ft", "mix_at": "id_val"},
     parents={"part": Parent(method="ft", field="base", many=True, images=True)},
     seeded=False,
 )
@@ -31,7 +31,7 @@ def start(job: Job) -> Classifier:
     from repro.nn.evaluate import judge
     from repro.selection import reported, score
 
-    parts = [parent for role, parent in sorted(job.parents.items()) if role.startswith("part-")]
+    parts = mixing.parts_of(job)
     ranked = sorted(
         parts,
         key=lambda part: score(reported(part.result, job.recipe.mix_at), "id_val", job.benchmark),

@@ -18,7 +18,7 @@ METHOD = Method(
     name="uniform-soup",
     version=1,
     fields=(MIXTURE - {"alphas"}) | {"keep_weights"},
-    defaults={"mix_at": "id_val"},
+    defaults={"base": "ft", "mix_at": "id_val"},
     parents={"part": Parent(method="ft", field="base", many=True, images=True)},
     seeded=False,
 )
@@ -28,7 +28,7 @@ def start(job: Job) -> Classifier:
     """The mean of all parts, each at the checkpoint that `mix_at` selects."""
     from repro.nn import mixing
 
-    parts = [parent for role, parent in sorted(job.parents.items()) if role.startswith("part-")]
+    parts = mixing.parts_of(job)
     model = mixing.classifier_of(job, parts)
     model.load_state_dict(mixing.mean([mixing.state_of(model, part, job.recipe.mix_at) for part in parts]))
     job.extras["parts"] = [part.result.key for part in parts]

@@ -2,8 +2,9 @@
 
 FLYP's protocol (locuslab/FLYP@215d5bb src/few_shot.py:36-48, src/models/flyp_loss_few_shot.py): k images per class of the training split
 make one batch, cropped once and used in each of 20 steps; another k per class of the validation split choose among the steps and the
-untouched model. As a recipe: shots=k, fixed_crops=true, judge_start=true, epochs=20, batch_size at least k times the classes, no warm-up;
-their 50 unseeded repetitions are seeds. They draw an image's template once, too; here it is drawn anew at every step, which is the same
+untouched model by the lowest cross-entropy, the later of equals, and only the choice is tested. As a recipe (tables/rendered-sst2.toml):
+shots=k, fixed_crops=true, judge_start=true, judge=selected, select_by=cross_entropy, epochs=20, batch_size at least k times the classes,
+no warm-up; their 50 unseeded repetitions are seeds. They draw an image's template once, too; here it is drawn anew at every step, which is the same
 for the single template that both their data sets have.
 """
 

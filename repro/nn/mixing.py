@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from repro import plugins
 from repro.errors import UserError
+from repro.mixtures import unit_features
 from repro.selection import reported
 
 if TYPE_CHECKING:
@@ -37,34 +39,26 @@ def mean(states: Sequence[State]) -> State:
 
 
 def classifier_of(job: Job, parents: Sequence[ParentRun]) -> Classifier:
-    """A classifier of the form of those runs, to be filled with their weights; they must agree on how features reach the head."""
-    from repro import plugins
-
-    forms = {_normalised(parent) for parent in parents}
-    if len(forms) > 1:
-        raise UserError(
-            f"{job.run.method}: its runs cannot be mixed",
-            "some of them scale features to length 1 before the head and some do not: "
-            + ", ".join(dict.fromkeys(f"{parent.result.run.method} {'does' if _normalised(parent) else 'does not'}" for parent in parents)),
-            "mix fine-tuning that starts from the zero-shot head: --set ft.head=zero_shot",
-        )
-    model = job.classifier(pretrained=plugins.declared(parents[0].result.run.method).pretrained)
-    model.normalize = forms.pop()
+    """A classifier of the form of those runs, with pretrained weights where they started from such, to be filled with theirs."""
+    run = parents[0].result.run
+    model = job.classifier(pretrained=plugins.declared(run.method).pretrained)
+    model.normalize = unit_features(run)
     return model
 
 
-def _normalised(parent: ParentRun) -> bool:
-    """Whether a run's classifier is of CLIP's form: made by a text tower, at the start or at every judging."""
-    run = parent.result.run
-    return run.recipe.head == "zero_shot" or run.method in ("zero-shot", "flyp", "flyp-ce")
+def parts_of(job: Job) -> list[ParentRun]:
+    """The runs that a soup is made of, in the order of their roles."""
+    return [parent for role, parent in sorted(job.parents.items()) if role.startswith("part-")]
 
 
 def state_of(model: Classifier, parent: ParentRun, rule: str) -> State:
-    """The whole state of a run's checkpoint by a selection rule; what a frozen run did not keep is the pretrained tower's, in `model`."""
+    """The whole state of a run's checkpoint by a selection rule; what a frozen run did not keep is `model`'s, as `classifier_of` made it."""
     kept = parent.weights(reported(parent.result, rule).name)
     state = {name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()}
     if not kept.keys() <= state.keys():
         raise UserError(
-            f"run {parent.result.key} has weights of another network", f"for example {sorted(kept.keys() - state.keys())[0]}", "repro show"
+            f"run {parent.result.key} has weights of another network",
+            f"for example {sorted(kept.keys() - state.keys())[0]}",
+            f"repro show {parent.result.key}",
         )
     return state | kept

@@ -16,6 +16,8 @@ from repro.data.counts import Count, Rule, histogram_hash
         {"kind": "csv-rows", "path": "a", "record_bytes": 3},
         {"kind": "records", "path": "a"},
         {"kind": "npz-rows", "path": "a"},
+        {"kind": "h5-rows", "path": "a"},
+        {"kind": "h5-rows", "path": "a", "key": "x", "labels_key": "y"},
         {"kind": "csv-rows", "path": "a", "date_column": "when"},
         {"kind": "csv-rows", "path": "a", "since": "2013"},
         {"kind": "csv-rows", "path": "a", "file_column": "name"},

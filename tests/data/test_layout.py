@@ -120,6 +120,25 @@ def test_npz_rows_and_labels(tmp_path):
         check_layout(counted(4, rule | {"key": "pictures"}), tmp_path)
 
 
+def test_h5_rows(tmp_path, monkeypatch):
+    import h5py
+
+    rule = {"kind": "h5-rows", "path": "a.h5", "key": "x"}
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["x"] = np.zeros((4, 2), np.uint8)
+    assert sentences(counted(4, rule), tmp_path) == []
+    assert [finding.found for finding in check_layout(counted(5, rule), tmp_path)] == [4]
+    with pytest.raises(UserError):
+        check_layout(counted(4, rule | {"key": "y"}), tmp_path)
+    write(tmp_path / "a.h5", (tmp_path / "a.h5").read_bytes()[:-2])
+    with pytest.raises(UserError):
+        check_layout(counted(4, rule), tmp_path)
+    monkeypatch.setattr("repro.data.layout.find_spec", lambda name: None)
+    assert [(finding.state, finding.detail) for finding in check_layout(counted(4, rule), tmp_path)] == [
+        ("unchecked", "to count it: pip install 'repro[h5]'")
+    ]
+
+
 def test_records_are_counted_by_size(tmp_path):
     m = counted(2, {"kind": "records", "path": "x.bin", "record_bytes": 8})
     write(tmp_path / "x.bin", bytes(16))

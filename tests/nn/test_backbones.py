@@ -207,3 +207,27 @@ def test_pretrained_mobilenet_gives_the_logits_of_its_own_loader() -> None:
         logits = net.eval().visual(images) @ classifier["classifier.weight"].T + classifier["classifier.bias"]
         assert torch.allclose(logits, reference(images), atol=5e-4)
         assert (logits.argmax(dim=1) == reference(images).argmax(dim=1)).all()
+
+
+@pytest.mark.parametrize("name", sorted(named.named()))
+def test_the_stated_arithmetic_is_what_torch_counts(name: str) -> None:
+    """Without memory: on the meta device, attention as plain matrix products, which the counter knows."""
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    entry = named.named()[name]
+    with torch.device("meta"):
+        net, _ = backbones.build(BackboneRef(name=name, kwargs={"device": "meta"} if entry.library == "open_clip" else {}))
+    assert net.preprocess.size == entry.side
+    torch.backends.mha.set_fastpath_enabled(False)  # one fused operation, of which the counter knows nothing
+    try:
+        with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+            net.to("meta").eval().visual(torch.empty(1, 3, entry.side, entry.side, device="meta"))
+    finally:
+        torch.backends.mha.set_fastpath_enabled(True)
+    assert counter.get_total_flops() / 1e9 == pytest.approx(entry.gflops, rel=0.02)
+
+
+def test_the_arithmetic_of_resnet_50_is_the_known_one() -> None:
+    """4.09 · 10⁹ multiply-adds: torchvision's table of weights."""
+    assert named.named()["resnet50-supervised"].gflops == pytest.approx(2 * models.ResNet50_Weights.IMAGENET1K_V1.meta["_ops"], rel=0.02)

@@ -127,6 +127,8 @@ def test_tests_are_judged_once_at_the_selected_checkpoint_as_if_always(home: Pla
         assert list(point.metrics) == ([split.name for split in BENCHMARK.splits[2:]] if point.name == chosen else ["id_val"])
     with pytest.raises(UserError, match="was not judged on"):
         tables.build([once], "oracle")
+    frame = Store(home.runs).frame()
+    assert set(frame[(frame["key"] == once.key) & (frame["split"] == "id_test")]["checkpoint"]) == {chosen}
     shown = [tables.build([result], "id_val")[0].rows[0].cells for result in (once, always)]
     assert shown[0] == shown[1]
 
@@ -180,32 +182,37 @@ def bytes_of(trainer: Trainer) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def sst2(tmp_path_factory: pytest.TempPathFactory) -> tuple[planning.Plan, Places]:
-    """FLYP by its table's row on the tiny Rendered SST2, whose small CLIP is pretrained."""
+def sst2(tmp_path_factory: pytest.TempPathFactory) -> Places:
+    """Where the small CLIP for the tiny Rendered SST2 is pretrained."""
     places = tiny_digits.places_at(tmp_path_factory.mktemp("sst2"))
-    benchmark = plugins.benchmark("rendered-sst2").describe({}, places, True)
-    sets = (*tiny_digits.PRETRAINING, "flyp.epochs=20", "flyp.batch_size=64", "flyp.lr=3e-5", "flyp.weight_decay=0.2")
-    made = planning.make(planning.Request(benchmark, ("flyp",), (0, 1, 2), sets=sets))
+    made = by_the_row(places, 0, 3e-5)
     pretraining = made.model_copy(update={"runs": tuple(run for run in made.runs if run.method == "clip-pretrain")})
     assert tiny_digits.execute(pretraining, places, tiny_digits.CPU, tiny_digits.Log()) == []
-    return made, places
+    return places
 
 
-def written_again(job: Job) -> tuple[list[float], list[float], int]:
+def by_the_row(places: Places, seed: int, lr: float) -> planning.Plan:
+    """FLYP by its table's row on the tiny Rendered SST2, but for the rate, which a small network wants larger."""
+    benchmark = plugins.benchmark("rendered-sst2").describe({}, places, True)
+    sets = (*tiny_digits.PRETRAINING, "flyp.epochs=20", "flyp.batch_size=64", f"flyp.lr={lr}")
+    return planning.make(planning.Request(benchmark, ("flyp",), (seed,), sets=sets))
+
+
+def written_again(job: Job, peak: float) -> tuple[list[float], list[float], int]:
     """Losses of 20 steps, cross-entropies of validation before the first and after each, and the epoch that is chosen, −1 for none.
 
-    After locuslab/FLYP@61275a4 src/models/flyp_loss_few_shot.py; its images are those that the program drew and cropped.
+    After locuslab/FLYP@215d5bb src/models/flyp_loss_few_shot.py:135-186; its images are those that the program drew and cropped.
     """
     net = job.backbone()
     train, val = job.images("train", augmented=True), job.images("id_val")
     images, labels = train.batch(torch.arange(8), train.uniforms(job.run.seed, 0)), train.labels
     tokens = net.tokenize(["a negative review of a movie.", "a positive review of a movie."])
-    optimizer = torch.optim.AdamW(net.parameters(), lr=3e-5, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.2)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=peak, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.2)
     losses, validated, lowest, chosen = [], [], 1e10, None
     for epoch in range(-1, 20):
         net.train()
         if epoch >= 0:
-            optimizer.param_groups[0]["lr"] = 0.5 * (1 + np.cos(np.pi * epoch / 20)) * 3e-5
+            optimizer.param_groups[0]["lr"] = 0.5 * (1 + np.cos(np.pi * epoch / 20)) * peak
             order = torch.randperm(8, generator=generator("order", job.run.seed, epoch))  # sums depend on it in their last bits
             x, t = net.visual(images[order]), net.text(tokens[labels[order]])
             similar = net.logit_scale.exp() * (x / x.norm(dim=1, keepdim=True)) @ (t / t.norm(dim=1, keepdim=True)).T
@@ -226,15 +233,17 @@ def written_again(job: Job) -> tuple[list[float], list[float], int]:
     return losses, validated, chosen
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_the_rows_recipe_is_flyps_few_shot_protocol(sst2: tuple[planning.Plan, Places], tmp_path: Path, seed: int) -> None:
-    made, places = sst2
-    run = made.run(made.asked[seed])
-    assert run.recipe.shots == 4 and run.seed == seed
-    job = tiny_digits.job_of(made.model_copy(update={"runs": (run, *made.runs)}), "flyp", places)
-    losses, validated, chosen = written_again(job)
+@pytest.mark.parametrize(("seed", "lr"), [(0, 3e-5), (1, 3e-3), (2, 3e-3)])
+def test_the_rows_recipe_is_flyps_few_shot_protocol(sst2: Places, tmp_path: Path, seed: int, lr: float) -> None:
+    """With the small rate the last step is the best, with the large one an early step."""
+    made = by_the_row(sst2, seed, lr)
+    recipe = made.run(made.asked[0]).recipe
+    assert (recipe.shots, recipe.weight_decay, recipe.augment, recipe.pack_side) == (4, 0.2, "rrc", 0)
+    job = tiny_digits.job_of(made, "flyp", sst2)
+    losses, validated, chosen = written_again(job, lr)
     trainer, ours = tiny_digits.fit(job, tmp_path, judge=True)
     points = trainer.progress.checkpoints
     assert ours == pytest.approx(losses, rel=1e-4) and len(ours) == 20 and ours[-1] < ours[0]
     assert [point.metrics["id_val"]["cross_entropy"] for point in points] == pytest.approx(validated, rel=1e-3, abs=1e-6)
-    assert trainer.keep == (f"epoch-{chosen + 1}",) and [list(point.metrics) for point in points].count(["id_val", "id_test"]) == 1
+    assert (chosen == 19) == (lr < 1e-3) and trainer.keep == (f"epoch-{chosen + 1}",)
+    assert [list(point.metrics) for point in points].count(["id_val", "id_test"]) == 1
