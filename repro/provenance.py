@@ -10,12 +10,14 @@ from html import escape
 
 from repro import quirks
 from repro.costs import Spent, duration
-from repro.footnotes import FAILED
 from repro.formats import grid
 from repro.paper_cells import Cell
 from repro.paper_tables import View
+from repro.render import percent
+from repro.reported import Reported
 from repro.tables import Row, Table
 from repro.types import Result
+from repro.verdicts import FAILED
 
 CELL, ROW = "cell-{}-{}-{}", "row-{}-{}"  # ids: the number of the table, of the row and of the column
 
@@ -61,7 +63,7 @@ class Behind:
         if cell.verdict == FAILED:
             facts.append(("failed runs", _keys(cell.keys)))
         values = [f"{value:.{grid.digits(cell) + 1}f}" for value in cell.values]
-        return folding(f"{name}: {cell.verdict}", pairs(facts) + self._behind(cell.keys, values), identity)
+        return folding(f"{name}: {_numbers(cell)}", pairs(facts) + self._behind(cell.keys, values), identity, _verdict(cell))
 
     def _row(self, row: Row) -> str:
         rule = f"selected by {row.rule}" if row.selected else "there was one checkpoint and setting, nothing to select"
@@ -81,7 +83,7 @@ class Behind:
             spent = self.spent.get(key)
             took = (duration(spent.seconds), spent.environment.device) if spent else ("–", "–")
             result = self.results[key]
-            lines.append([str(result.run.seed), key, *values[place : place + 1], *took, result.finished])
+            lines.append([str(result.run.seed), key, *values[place : place + 1], *took, result.finished[:10]])
         total = sum(self.spent[key].seconds for key in keys if key in self.spent)
         return plain(heads, lines) + f"<p>{escape(f'Together {duration(total)}, without the runs that they start from.')}</p>"
 
@@ -101,7 +103,16 @@ class Behind:
         return pairs(("quirk", f"{escape(quirk.name)}: {escape(quirk.text)} <cite>{escape(quirk.source)}</cite>") for quirk in found)
 
 
-def _quote(entry) -> str:
+def _numbers(cell: Cell) -> str:
+    told = [grid.measured(cell)] if cell.ours else []
+    return "".join(f"{text}, " for text in [*told, *([f"reported {cell.entry.shown}"] if cell.entry else [])])
+
+
+def _verdict(cell: Cell) -> str:
+    return f'<strong class="{grid.STYLES.get(cell.verdict, "dim")}">{escape(cell.verdict)}</strong>'
+
+
+def _quote(entry: Reported) -> str:
     return f"{escape(entry.quoted)} <cite>{escape(entry.source)}</cite> <q>{escape(entry.words)}</q>"
 
 
@@ -110,17 +121,17 @@ def _keys(keys: Sequence[str]) -> str:
 
 
 def _means(table: Table, row: Row) -> list[str]:
-    return [f"{column.name} {grid.percent(cell)}" for column, cell in zip(table.columns, row.cells, strict=True)]
+    return [f"{column.name} {percent(cell)}" for column, cell in zip(table.columns, row.cells, strict=True)]
 
 
 def section(title: str, parts: Iterable[str]) -> str:
     return "\n".join(['<section class="behind">', f"<h4>{escape(title)}</h4>", *filter(None, parts), "</section>", ""])
 
 
-def folding(title: str, content: str, identity: str = "") -> str:
-    """What opens when it is asked for. `content` is HTML."""
+def folding(title: str, content: str, identity: str = "", state: str = "") -> str:
+    """What opens when it is asked for. `content` and `state`, which stands behind the title, are HTML."""
     name = f' id="{escape(identity)}"' if identity else ""
-    return f"<details{name}><summary>{escape(title)}</summary>\n{content}\n</details>"
+    return f"<details{name}><summary>{escape(title)}{state}</summary>\n{content}\n</details>"
 
 
 def pairs(facts: Iterable[tuple[str, str]]) -> str:

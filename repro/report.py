@@ -60,7 +60,7 @@ def page(report: Report) -> str:
     first = len(papers) + 1
     benchmarks = [_benchmark(table, number, behind) for number, table in enumerate(report.tables, first)]
     parts = [
-        _head(),
+        _head(report.tiny),
         "<body>",
         _opening(report),
         _section("Papers’ tables", [_legend(), *papers] if papers else []),
@@ -69,12 +69,11 @@ def page(report: Report) -> str:
         _section("Environments", [_environments(report.spent)]),
         "</body>",
         "</html>",
-        "",
     ]
-    return "\n".join(filter(None, parts[:-1])) + "\n"
+    return "\n".join(filter(None, parts)) + "\n"
 
 
-def _head() -> str:
+def _head(tiny: bool) -> str:
     allowed = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'; base-uri 'none'; form-action 'none'"
     return "\n".join([
@@ -84,7 +83,7 @@ def _head() -> str:
         '<meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        "<title>repro report</title>",
+        f"<title>repro report{' (TINY)' if tiny else ''}</title>",
         f"{html.STYLE}<style>\n{STYLE.read_text(encoding='utf-8')}</style>",
         f"<script>{SCRIPT}</script>",
         "</head>",
@@ -97,7 +96,7 @@ def _opening(report: Report) -> str:
     seconds = sum(run.seconds for run in report.spent.values())
     told = [
         f"repro {__version__}{f' at {report.commit[:12]}' if report.commit else ''}",
-        f"{len(report.spent)} finished runs, {duration(seconds)}",
+        f"{len(report.spent)} finished run{'' if len(report.spent) == 1 else 's'}, {duration(seconds)}",
     ]
     told += [f"the last on {latest[:10]}"] if latest else []
     titles = [*(f"{view.title} ({view.name})" for view in report.views), *(table.title for table in report.tables)]
