@@ -29,7 +29,7 @@ def _escaped(name: str) -> str:
     return name.replace("|", "\\|")
 
 
-def _head(column: Column) -> str:
+def head(column: Column) -> str:
     return f"{column.name} {MARK}" if column.selected_on else column.name
 
 
@@ -75,7 +75,7 @@ class _Grid:
         grid = RichTable(box=box.SIMPLE_HEAD, header_style="", pad_edge=False)
         grid.add_column("\nmethod", overflow="fold", width=width)  # at any width, nothing is cut off
         for column in table.columns:
-            grid.add_column(Text.assemble((column.group, "bold"), f"\n{_head(column)}"), justify="right", overflow="fold")
+            grid.add_column(Text.assemble((column.group, "bold"), f"\n{head(column)}"), justify="right", overflow="fold")
         grid.add_column("\nseeds", justify="right", overflow="fold")
         for name, row in zip(names, table.rows, strict=True):
             cells = [
@@ -87,7 +87,7 @@ class _Grid:
 
 def markdown(table: Table) -> str:
     """A GitHub table with its caption and footnotes below."""
-    header = ["method", *(f"{column.group}: {_escaped(_head(column))}" for column in table.columns), "seeds"]
+    header = ["method", *(f"{column.group}: {_escaped(head(column))}" for column in table.columns), "seeds"]
     lines = [f"**{table.title}**", "", f"| {' | '.join(header)} |", f"|---|{'---:|' * (len(header) - 1)}"]
     for row in table.rows:
         cells = [f"**{percent(cell)}**" if is_best(cell, best) else percent(cell) for cell, best in zip(row.cells, table.best, strict=True)]

@@ -80,6 +80,13 @@ class Reported(Record):
         value = "–" if self.value is None else f"{'>' if self.above else ''}{self.value}"
         return value if self.spread is None else f"{value} ({self.spread})"
 
+    @property
+    def quoted(self) -> str:
+        """With what it is a number of: `77.8 (0.7) ci90, 3 seeds, verified, table 1, living17 ood_test accuracy`."""
+        seeds = f", {self.seeds} seeds" if self.seeds else ""
+        kind = f" {self.spread_kind}" if self.spread_kind else ""
+        return f"{self.shown}{kind}{seeds}, {self.confidence}, table {self.table}, {self.benchmark} {self.split} {self.metric}"
+
 
 class Interval(Record):
     """How a paper makes the number after ±: `factor`·s, over √n where `of_mean`, with s of n − `ddof` degrees of freedom."""

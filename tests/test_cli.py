@@ -238,8 +238,3 @@ def test_the_shell_is_offered_names_and_keys(home_store):
     assert _completed("repro run digits --method lp") == ["lp", "lp-ft", "lp-sgd"]
     run = fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits())).run
     assert _completed("repro show ") == [run.key]
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h")])
-def test_durations(seconds, text):
-    assert context.duration(seconds) == text

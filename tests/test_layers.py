@@ -30,7 +30,7 @@ def layer(name: str) -> str:
     return {
         **dict.fromkeys(("types", "errors", "paths"), "ground"),
         **dict.fromkeys(("run", "features"), "run"),
-        **dict.fromkeys(("render", "panels", "plots"), "screen"),
+        **dict.fromkeys(("render", "panels", "plots", "report", "provenance"), "screen"),
         "__main__": "cli",
     }.get(parts[-1], "records")
 

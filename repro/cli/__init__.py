@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from repro.cli import comparing, coverage, data, differing, doctor, home, listing, plotting, repeating, running, showing, tabling
+from repro.cli import comparing, coverage, data, differing, doctor, home, listing, plotting, repeating, reporting, running, showing, tabling
 from repro.cli.context import GlobalOptions
 from repro.errors import UserError, nearest
 from repro.paths import PLACES
@@ -25,6 +25,7 @@ app.callback(invoke_without_command=True)(home.home)
 app.command("run")(running.run)
 app.command("table")(tabling.table)
 app.command("plot")(plotting.plot)
+app.command("report")(reporting.report_)
 app.command("show")(showing.show)
 app.command("diff")(differing.diff)
 app.command("rerun")(repeating.rerun)
@@ -34,7 +35,7 @@ app.command("list")(listing.list_)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 
-_CALL = re.compile(r"\brepro (?=(?:data|run|table|plot|compare|show|diff|rerun|doctor|coverage)\b)")
+_CALL = re.compile(r"\brepro (?=(?:data|run|table|plot|report|compare|show|diff|rerun|doctor|coverage)\b)")
 _CLICK_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 

@@ -76,10 +76,3 @@ def complete_cell_or_key(context: typer.Context, incomplete: str) -> list[str]:
     rows = [f"{table}:{line.title}:" for line in arranged.row]
     cells = [f"{row}{column.title}" for row in rows for column in arranged.column if incomplete.startswith(row)]
     return [name for name in cells or rows if name.startswith(incomplete)]
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `3.4 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from repro.cli.context import duration
+from repro.costs import duration
 from repro.forecast import FLOP_PER_SECOND, Forecast, flop, passes
 from repro.paths import Places
 from repro.plan import Plan

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro import difference, finished, reruns
-from repro.cli.context import complete_key, duration, places
+from repro.cli.context import complete_key, places
 from repro.cli.differing import show_changes, show_numbers
 from repro.cli.leaving import at_once
+from repro.costs import duration
 from repro.finished import Finished
 from repro.forecast import Forecast
 from repro.paths import Places, make_writable

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from repro.cli import shown_cell, shown_run
-from repro.cli.context import complete_cell_or_key, duration, places
+from repro.cli.context import complete_cell_or_key, places
+from repro.costs import duration
 from repro.errors import UserError
 from repro.store import Store
 from repro.types import Failure

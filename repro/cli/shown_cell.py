@@ -12,7 +12,6 @@ from repro.cli.planned import UNKNOWN
 from repro.cli.running import Planned, look_up
 from repro.paths import Places
 from repro.render import percent
-from repro.reported import Reported
 from repro.stats import Estimate
 from repro.store import Store
 from repro.types import Run
@@ -116,15 +115,8 @@ def _reported(cell: Cell) -> None:
     if not cell.quotes:
         _line("reported", "no number is known here")
     for quote in cell.quotes:
-        _line("reported", _quoted(quote))
+        _line("reported", quote.quoted)
         print(f"  source    {quote.source}\n  words     {quote.words}")
-
-
-def _quoted(quote: Reported) -> str:
-    seeds = f", {quote.seeds} seeds" if quote.seeds else ""
-    return f"{quote.shown}{f' {quote.spread_kind}' if quote.spread_kind else ''}{seeds}, {quote.confidence}" + (
-        f", table {quote.table}, {quote.benchmark} {quote.split} {quote.metric}"
-    )
 
 
 def _recipe(standing: Standing) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from repro import metrics, quirks, reruns, tables
-from repro.cli.context import duration
 from repro.cli.curves import curves
+from repro.costs import duration
 from repro.errors import UserError
 from repro.finished import Finished, applicable
 from repro.quirks import Quirk

@@ -53,13 +53,13 @@ def table(
     where = places(context)
     if every:
         _write_all(where, name, out)
-    elif name is not None and (paper := _of_paper(name)):
+    elif name is not None and (paper := of_paper(name)):
         write([_view(paper, where, None if select == PAPER else select, tiny)], form, out)
     else:
         write(tables.build(_results(name, where, tiny), select), form, out)
 
 
-def _of_paper(name: str) -> str | None:
+def of_paper(name: str) -> str | None:
     """The name of a paper's table, None where it is a benchmark's; what is neither is a mistake."""
     known = arrangement.names()
     if name in known or f"{name}/main" in known:
@@ -76,7 +76,7 @@ def _view(name: str, where: Places, select: str | None, tiny: bool) -> paper_tab
     arranged = arrangement.load(name)
     found = index.find(Store(where.runs), arranged.benchmarks)
     known = paper_tables.benchmarks_of(arranged, where)
-    return paper_tables.view(arranged, _known_methods(found.results), found.failures, known, select=select, tiny=tiny)
+    return paper_tables.view(arranged, known_methods(found.results), found.failures, known, select=select, tiny=tiny)
 
 
 def _results(name: str | None, where: Places, tiny: bool) -> list[Result]:
@@ -84,7 +84,7 @@ def _results(name: str | None, where: Places, tiny: bool) -> list[Result]:
     store = Store(where.runs)
     name = name and name.removeprefix("benchmark/")
     stored = [result for result in index.find(store, None if name is None else [name]).results if result.run.benchmark.tiny == tiny]
-    if not _known_methods(stored):
+    if not known_methods(stored):
         raise nothing_yet(store, name, tiny)
     return stored
 
@@ -98,7 +98,7 @@ def nothing_yet(store: Store, benchmark: str | None, tiny: bool) -> UserError:
     )
 
 
-def _known_methods(stored: list[Result]) -> list[Result]:
+def known_methods(stored: list[Result]) -> list[Result]:
     """Results of methods that this program has; what is left out is told."""
     results = [result for result in stored if not gone(result)]
     if len(results) < len(stored):
@@ -116,12 +116,12 @@ def _write_all(where: Places, name: str | None, out: Path | None) -> None:
     for each in arrangement.names():
         path, content = out / f"{each}.md", formats.text([_view(each, where, None, False)], "markdown")
         if not path.is_file() or path.read_text(encoding="utf-8") != content:
-            _save(path, content)
+            save(path, content)
             written += 1
     print(f"{out}: {len(arrangement.names())} tables, {written} written, the others are as they were")
 
 
-def _save(path: Path, content: str) -> None:
+def save(path: Path, content: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)

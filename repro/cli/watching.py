@@ -7,7 +7,7 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from repro.cli.context import duration
+from repro.costs import duration
 from repro.forecast import Forecast
 from repro.selection import headline
 from repro.types import Failure, Result, Run

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from repro.footnotes import CANNOT, DIFFER, RECALLED, Note
 from repro.paper_cells import AVERAGE, Cell
 from repro.paper_tables import View
-from repro.render import footnote, is_best, percent
+from repro.render import footnote, head, is_best, percent
 from repro.tables import Table
 from repro.verdicts import ABOVE, BELOW, FAILED, MATCH, NOT_RUN, WITHIN
 
@@ -58,7 +58,7 @@ def of_benchmark(table: Table) -> Grid:
         anchor=table.benchmark.name,
         title=table.title,
         corner="method",
-        heads=(*((column.group, column.name) for column in table.columns), ("", "seeds")),
+        heads=(*((column.group, head(column)) for column in table.columns), ("", "seeds")),
         lines=tuple(lines),
         caption=table.caption,
         notes=tuple((footnote(note), note.quirk.source) for note in table.footnotes),

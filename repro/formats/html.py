@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from repro.formats.grid import Grid, Line, Piece, with_source
@@ -25,8 +26,9 @@ STYLE = """<style>
 """
 
 
-def text(grid: Grid) -> str:
-    """The fragment; `STYLE` stands once before all of them."""
+def text(grid: Grid, opens: Sequence[Sequence[str]] = ()) -> str:
+    """The fragment; `STYLE` stands once before all of them. `opens`: row by row what each cell links to, an id of the same page."""
+    targets = opens or [[""] * len(line.cells) for line in grid.lines]
     lines = [
         f'<figure class="repro-table" id="table-{escape(grid.anchor.replace("/", "-"))}">',
         f"<h3>{escape(grid.title)}</h3>",
@@ -35,7 +37,7 @@ def text(grid: Grid) -> str:
         *_heads(grid),
         "</thead>",
         "<tbody>",
-        *map(_row, grid.lines),
+        *map(_row, grid.lines, targets),
         "</tbody>",
         "</table></div>",
         f"<figcaption>{escape(' '.join(grid.caption))}</figcaption>",
@@ -56,9 +58,13 @@ def _head(title: str) -> str:
     return f'<th scope="col">{escape(title)}</th>'
 
 
-def _row(line: Line) -> str:
-    cells = "".join(f"<td>{''.join(map(_piece, cell))}</td>" for cell in line.cells)
+def _row(line: Line, targets: Sequence[str]) -> str:
+    cells = "".join(f"<td>{_linked(''.join(map(_piece, cell)), target)}</td>" for cell, target in zip(line.cells, targets, strict=True))
     return f'<tr><th scope="row">{escape(line.name)}</th>{cells}</tr>'
+
+
+def _linked(content: str, target: str) -> str:
+    return f'<a href="#{escape(target)}">{content}</a>' if target else content
 
 
 def _piece(piece: Piece) -> str:

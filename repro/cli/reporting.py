@@ -1,0 +1,65 @@
+"""`repro report`: all that was measured as one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from repro import arrangement, costs, environment, index, paper_tables, report, tables
+from repro.arrangement import PaperTable
+from repro.cli.context import complete_benchmark, complete_table, places
+from repro.cli.tabling import known_methods, nothing_yet, of_paper, save
+from repro.index import Found
+from repro.paper_tables import View
+from repro.paths import Places
+from repro.store import Store
+
+
+def report_(
+    context: typer.Context,
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TABLE|BENCHMARK",
+            help="Papers' tables such as lp-ft/2, or benchmarks; everything that was measured where left out.",
+            autocompletion=lambda incomplete: [*complete_benchmark(incomplete), *complete_table(incomplete)],
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("report.html"),
+    tiny: Annotated[bool, typer.Option("--tiny", help="Of tiny subsets, which are comparable with nothing.")] = False,
+) -> None:
+    """Write one page of HTML, without anything from elsewhere: tables, what is behind each cell, figures, costs."""
+    made = _report(names or [], places(context), tiny)
+    save(out, report.page(made))
+    print(f"{out}: {len(made.views)} papers' tables, {len(made.tables)} tables of benchmarks, {len(made.spent)} runs")
+
+
+def _report(names: list[str], where: Places, tiny: bool) -> report.Report:
+    """What is asked for, or everything with a measurement; nothing at all is a mistake."""
+    store = Store(where.runs)
+    papers = [arrangement.load(name) for name in dict.fromkeys(names) if of_paper(name)]
+    benchmarks = [name.removeprefix("benchmark/") for name in names if not of_paper(name)]
+    wanted = {*benchmarks, *(name for table in papers for name in table.benchmarks)}
+    found = index.find(store)
+    found = found._replace(results=known_methods([result for result in found.results if result.run.benchmark.tiny == tiny]))
+    run = {result.run.benchmark.name for result in found.results}
+    for name in benchmarks or ([] if papers else [None]):
+        if name not in run and (name or not run):
+            raise nothing_yet(store, name, tiny)
+    views = [_view(table, found, where, tiny) for table in papers] if names else _measured(found, where, tiny, run)
+    made = [table for table in tables.build(found.results) if not names or table.benchmark.name in benchmarks]
+    spent = costs.spent(store, tiny, wanted if names else None)
+    return report.Report(tuple(views), tuple(made), found.results, spent, environment.commit().get("commit", ""), tiny)
+
+
+def _view(table: PaperTable, found: Found, where: Places, tiny: bool) -> View:
+    return paper_tables.view(table, found.results, found.failures, paper_tables.benchmarks_of(table, where), tiny=tiny)
+
+
+def _measured(found: Found, where: Places, tiny: bool, run: set[str]) -> list[View]:
+    """The papers' tables with at least one measured cell."""
+    arranged = [table for table in map(arrangement.load, arrangement.names()) if run.intersection(table.benchmarks)]
+    views = [_view(table, found, where, tiny) for table in arranged]
+    return [view for view in views if any(cell.ours is not None for row in view.rows for cell in row.cells)]
