@@ -22,12 +22,11 @@ class Environment(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """One finished run. `peak_bytes`: of the device's memory, None where it was not measured."""
+    """One finished run; `seconds` of the clock, all of it."""
 
     key: str
     benchmark: str
     seconds: float
-    peak_bytes: int | None
     environment: Environment
 
 
@@ -58,7 +57,7 @@ def _spent(result: Result) -> Spent:
     device = str(told.get("device_name", told.get("device", UNKNOWN)))
     torch = str(told.get("packages", {}).get("torch", UNKNOWN))
     made = Environment(version, str(told.get("python", UNKNOWN)), torch, device, str(told.get("precision", UNKNOWN)))
-    return Spent(result.key, result.run.benchmark.name, result.seconds.get("total", 0.0), result.peak_memory_bytes, made)
+    return Spent(result.key, result.run.benchmark.name, result.seconds.get("total", 0.0), made)
 
 
 def by_benchmark(runs: Iterable[Spent]) -> tuple[Sum, ...]:

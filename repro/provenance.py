@@ -67,31 +67,34 @@ class Behind:
 
     def _row(self, row: Row) -> str:
         rule = f"selected by {row.rule}" if row.selected else "there was one checkpoint and setting, nothing to select"
-        return pairs([("checkpoints", escape(rule))]) + self._behind(row.keys)
+        return pairs([("checkpoints", escape(rule))]) + self._behind(sorted(row.keys, key=lambda key: self.runs[key].seed))
 
     def _behind(self, keys: Sequence[str], values: Sequence[str] = ()) -> str:
         """Runs on a line each, the recipe that they share, its provenance, the quirks."""
         known = [key for key in keys if key in self.results]
         if not known:
             return ""
-        return self._runs(known, values if len(values) == len(known) else ()) + self._recipe(known[0]) + self._quirks(known[0])
+        return self._runs(known, values if len(values) == len(known) else ()) + self._recipe(known) + self._quirks(known[0])
 
     def _runs(self, keys: Sequence[str], values: Sequence[str]) -> str:
-        heads = ["seed", "key", *(["value"] if values else []), "took", "on", "finished"]
+        heads = ["seed", "key", *(["value"] if values else []), "took", "finished", "on"]
         lines = []
         for place, key in enumerate(keys):
             spent = self.spent.get(key)
-            took = (duration(spent.seconds), spent.environment.device) if spent else ("–", "–")
+            took, device = (duration(spent.seconds), spent.environment.device) if spent else ("–", "–")
             result = self.results[key]
-            lines.append([str(result.run.seed), key, *values[place : place + 1], *took, result.finished[:10]])
+            lines.append([str(result.run.seed), key, *values[place : place + 1], took, result.finished[:10], device])
         total = sum(self.spent[key].seconds for key in keys if key in self.spent)
         return plain(heads, lines) + f"<p>{escape(f'Together {duration(total)}, without the runs that they start from.')}</p>"
 
-    def _recipe(self, key: str) -> str:
-        run = self.runs[key]
+    def _recipe(self, keys: Sequence[str]) -> str:
+        """That of the first run: the others differ in their seeds and in the runs that they start from."""
+        run = self.runs[keys[0]]
         network = "".join([run.backbone.name, *(f",{name}={value}" for name, value in run.backbone.kwargs.items())])
         facts = [("method", f"{run.method}, version {run.method_version}"), ("backbone", network)]
-        facts += [(f"starts from ({role})", f"{parent}{self._label(parent)}") for role, parent in run.parents.items()]
+        for role in run.parents:
+            parents = dict.fromkeys(parent for key in keys if (parent := self.runs[key].parents.get(role)))
+            facts.append((f"starts from ({role})", ", ".join(f"{parent}{self._label(parent)}" for parent in parents)))
         fields = [[field, str(value), run.provenance.get(field, "default")] for field, value in run.recipe.changed().items()]
         return pairs((name, escape(text)) for name, text in facts) + plain(["recipe", "value", "where it comes from"], fields)
 

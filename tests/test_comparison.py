@@ -60,6 +60,13 @@ def test_one_split_of_two_keys(store):
     assert caught.value.why == "did you mean 'sketch'?"
 
 
+def test_predictions_are_chosen_among_the_splits_classes(tmp_path):
+    """Where only one class may be predicted, two methods cannot differ."""
+    store = filled(tmp_path, fabricated.with_splits(sketch={"classes": (1,)}))
+    examples = {one.split: one.examples for one in compare(store, find(store, "lp-ft", "ft"), draws=20)}
+    assert examples["sketch"].mean == 0.0 and examples["id_test"].mean > 0.1
+
+
 def test_the_worst_group_leaves_out_what_the_benchmark_ignores(tmp_path):
     of = fabricated.with_splits(sketch={"metric": "worst_region"})
     of = of.model_copy(update={"groupings": (Grouping(name="region", values=("a", "b", "c", "d"), ignored=("c",)),)})

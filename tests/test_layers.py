@@ -216,6 +216,7 @@ print("MODULES", code, *{{name.split(".")[0] for name in sys.modules}})
 
 LOOKING = {  # command → its words, and what it says
     "repro table": (("table",), "fabricated for a test"),
+    "repro report": (("report",), "report.html: papers' tables 0, benchmarks' tables 1, runs 1"),
     "repro show KEY": (("show", "KEY"), "fabricated for a test"),
     "repro diff": (("diff", "KEY", "KEY"), "both are the same run"),
     "repro rerun": (("rerun", "KEY"), "would repeat scratch seed 0"),
@@ -244,6 +245,8 @@ print("MODULES", *{{name.split(".")[0] for name in sys.modules}})
 """
     path = os.pathsep.join([str(PACKAGE.parent), str(PACKAGE.parent / "tests")])
     environment = {**os.environ, "REPRO_HOME": str(tmp_path), "PYTHONPATH": path}
-    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
+    )
     assert LOOKING[command][1] in done.stdout
     assert set(done.stdout.splitlines()[-1].split()) & (HEAVY | {"pandas", "scipy", "sklearn"}) == set()

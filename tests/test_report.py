@@ -64,7 +64,7 @@ def written(call, *arguments: str) -> str:
 
 
 def test_a_page_of_everything_that_was_measured(filled, call):
-    assert call("report") == (0, "report.html: 1 papers' tables, 2 tables of benchmarks, 19 runs\n", "")
+    assert call("report") == (0, "report.html: papers' tables 1, benchmarks' tables 2, runs 19\n", "")
     page = Page(written(call))
     assert page.open == []
     count = Counter(tag for tag, _ in page.seen)

@@ -33,7 +33,7 @@ def report_(
     """Write one page of HTML, without anything from elsewhere: tables, what is behind each cell, figures, costs."""
     made = _report(names or [], places(context), tiny)
     save(out, report.page(made))
-    print(f"{out}: {len(made.views)} papers' tables, {len(made.tables)} tables of benchmarks, {len(made.spent)} runs")
+    print(f"{out}: papers' tables {len(made.views)}, benchmarks' tables {len(made.tables)}, runs {len(made.spent)}")
 
 
 def _report(names: list[str], where: Places, tiny: bool) -> report.Report:
