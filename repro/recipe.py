@@ -155,7 +155,7 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
         swept = isinstance(value, list) and not _takes_commas(field)
         _layer(method, layers, field, tuple(check(field, item, origin) for item in (value if swept else [value])), origin)
     if tiny:
-        for field in ("image_size", "warmup_steps"):  # of the real images, and of thousands of steps
+        for field in ("image_size", "warmup_steps", "accumulate"):  # of the real images, of thousands of steps, of large batches
             layers.pop(field, None)
         layers |= {field: [(value,), "--tiny"] for field, value in method.tiny.items() if field in method.fields}
     for setting in settings:

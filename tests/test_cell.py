@@ -70,7 +70,7 @@ OBSTACLES = {  # benchmark, method, settings → without a reported number
     ("digits", "ft", ()): None,
     ("no-such-benchmark", "ft", ()): "no benchmark: no-such-benchmark",
     ("digits", "no-such-method", ()): "no method: no-such-method",
-    ("digits", "ft", (("shots", "4"),)): "no setting: shots=4",
+    ("digits", "ft", (("cutmix", "1"),)): "no setting: cutmix=1",
     ("living17", "ft", ()): "no recipe: made-up has none on living17",
 }
 
