@@ -176,7 +176,7 @@ def test_all_metrics_follow_from_what_is_published(tmp_path: Path) -> None:
     labels, groups = random.integers(0, 2, 20), {"region": random.integers(0, 3, 20)}
     judged = {"sketch": SimpleNamespace(pack=SimpleNamespace(labels=torch.from_numpy(labels), groups=groups))}
     trainer = SimpleNamespace(
-        folder=tmp_path, judged=judged, keep=("epoch-1",), keep_weights=(), recipe=SimpleNamespace(keep_weights="none")
+        folder=tmp_path, judged=judged, keep=("epoch-1",), keep_weights=(), recipe=SimpleNamespace(keep_weights="none", judge="all")
     )
     saved.write_point(trainer, "epoch-1", {"sketch": logits}, {})
     (published,) = saved.publish(trainer)
