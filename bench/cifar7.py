@@ -19,8 +19,8 @@ from pathlib import Path
 
 from bench import images
 from bench.images import Wanted
+from repro.outcomes.store import Store
 from repro.paths import Places
-from repro.store import Store
 from repro.types import Result
 
 CIFAR_PER_CLASS = 600  # the first of each class in the pack; 60/20/20 into train, validation and test

@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from repro import environment, render, tables
+from repro.display import render, tables
+from repro.outcomes.store import Store
 from repro.paths import Places
-from repro.store import Store
+from repro.preflight import environment
 from repro.types import Result
 
 HERE = Path(__file__).resolve().parent

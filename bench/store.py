@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from repro import plan, plugins
-from repro.index import NAME
+from repro import plugins
+from repro.outcomes.index import NAME
+from repro.outcomes.store import Store
 from repro.paths import Places
-from repro.store import Store
+from repro.planning import plan
 from repro.types import Benchmark, Checkpoint, Result, Run
 
 OF_PAPER = ("cifar10.1", "entity30", "living17")  # LP-FT's grids, complete

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def results() -> pandas.DataFrame:
     """Every finished run in the store as a tidy frame: one row per run × checkpoint × split × metric."""
+    from repro.outcomes.store import Store
     from repro.paths import Places
-    from repro.store import Store
 
     return Store(Places.find().runs).frame()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from repro.errors import UserError, unknown
-from repro.types import digest
+from repro.record import digest
 
 FAMILIES = {
     "timm": "any image model of timm, with its keyword arguments: timm:mobilenetv2_100,pad_type=same",

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
-from repro import environment, loading, plugins
+from repro import plugins
 from repro.errors import UserError
 from repro.nn import saved
 from repro.nn.allocator import keep_freed_memory
@@ -20,10 +20,12 @@ from repro.nn.job import Job, ParentRun
 from repro.nn.loop import Trainer
 from repro.nn.seeding import make_deterministic
 from repro.nn.weights import file_hash
+from repro.outcomes.repetition import Repetition
+from repro.outcomes.store import Store, now
 from repro.paths import Places, make_writable
-from repro.plan import Plan
-from repro.repetition import Repetition
-from repro.store import Store, now
+from repro.planning.plan import Plan
+from repro.preflight import environment
+from repro.reading import loading
 from repro.types import Failure, Result, Run
 
 BEAT_SECONDS = 20.0

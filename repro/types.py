@@ -5,45 +5,15 @@ A run is named by its content: `Run.key` is a hash of canonical JSON, so the sam
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from repro.record import Record, digest
+from repro.settings import Recipe
 
 Role = Literal["pretrain", "train", "id_val", "ood_val", "id_test", "ood_test"]
 SCHEMA = 2  # of result.json; raised when a reader of an older file would misread it
-
-
-class Record(BaseModel):
-    """Immutable, and strict about unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def canonical_json(value: Any) -> str:
-    """One spelling per value: sorted keys, no spaces, floats as Python's shortest repr; NaN and infinities are refused."""
-
-    def plain(item: Any) -> Any:
-        if isinstance(item, BaseModel):
-            item = item.model_dump(mode="json")
-        if isinstance(item, dict):
-            return {str(key): plain(val) for key, val in item.items()}
-        if isinstance(item, (list, tuple)):
-            return [plain(val) for val in item]
-        if isinstance(item, float):
-            if not math.isfinite(item):
-                raise ValueError(f"{item} cannot be part of a key")
-            return int(item) if item.is_integer() and abs(item) < 2**53 else item
-        return item
-
-    return json.dumps(plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
-def digest(value: Any) -> str:
-    """sha256 of the canonical JSON, in hex."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 class Split(Record):
@@ -84,7 +54,7 @@ class Benchmark(Record):
     title: str = Field(description="as tables name it, e.g. 'folder pacs: photo → cartoon'")
     splits: tuple[Split, ...]
     classes: tuple[str, ...]
-    templates: tuple[str, ...] = Field(default=(), description="prompts as repro/prompts.py fills them")
+    templates: tuple[str, ...] = Field(default=(), description="prompts as repro/reading/prompts.py fills them")
     metric: str = "accuracy"
     metrics: tuple[str, ...] = Field(default=(), description="computed beside the headline metric")
     groupings: tuple[Grouping, ...] = ()
@@ -120,135 +90,6 @@ class Benchmark(Record):
 
     def with_role(self, *roles: Role) -> tuple[Split, ...]:
         return tuple(split for split in self.splits if split.role in roles)
-
-
-def _each_positive(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    if values is not None and min(values) <= 0:
-        raise ValueError("each number should be greater than 0")
-    return values
-
-
-def _each_a_decay(values: tuple[float, ...]) -> tuple[float, ...]:
-    if not all(0 <= value < 1 for value in values):
-        raise ValueError("each number should be at least 0 and less than 1")
-    return values
-
-
-def _share_range(values: tuple[float, float]) -> tuple[float, float]:
-    if not 0 < values[0] <= values[1] <= 1:
-        raise ValueError("the smaller share comes first, and both are above 0 and at most 1")
-    return values
-
-
-def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(sorted(set(values)))
-
-
-class Recipe(Record):
-    """Every setting of a training or a probe. A field at the value written here is left out of keys, so these never change."""
-
-    # optimisation
-    optimizer: Literal["sgd", "adamw"] = "sgd"
-    lr: float = Field(1e-3, gt=0, description="peak learning rate")
-    momentum: float = Field(0.9, ge=0, lt=1)
-    nesterov: bool = False
-    betas: Annotated[tuple[float, float], AfterValidator(_each_a_decay)] = (0.9, 0.999)
-    eps: float = Field(1e-8, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
-    epochs: int = Field(0, ge=0)
-    batch_size: int = Field(64, ge=1, description="examples per optimiser step")
-    accumulate: int = Field(
-        1, ge=1, description="micro-batches per optimiser step; the mathematics stays that of batch_size, but for BatchNorm's statistics"
-    )
-    drop_last: bool = False
-    schedule: Literal["constant", "cosine_epoch", "cosine_step"] = Field(
-        "cosine_epoch", description="cosine from lr to 0, changed once per epoch or per step"
-    )
-    warmup_steps: int = Field(0, ge=0, description="linear from lr/warmup_steps to lr, step s using (s+1)/warmup_steps")
-    clip_norm: float | None = Field(None, gt=0, description="largest gradient norm")
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
-    head_lr_factor: float = Field(1.0, gt=0, description="learning rate of the head over that of the backbone")
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    batchnorm: Literal["train", "eval"] = Field("train", description="eval: running statistics are frozen, affine weights still train")
-    freeze: Literal["none", "backbone", "embed", "all_but_batchnorm"] = Field(
-        "none", description="parts that get no gradient; embed: the first layers, as repro/nn/freezing.py lists them"
-    )
-    head: Literal["random", "zero_shot"] = Field(
-        "random", description="where the head starts; zero_shot: at the prompts', on unit features"
-    )
-    l2sp_weight: float = Field(0.0, ge=0, description="of the squared distance to where training started")
-    l2sp_head: bool = Field(False, description="whether that distance includes the head's")
-    # images
-    augment: Literal["none", "flip", "shift", "shift_flip", "crop", "crop_flip", "rrc", "rrc_flip"] = Field(
-        "none", description="of training images; crop: one of image_size, anywhere in the frame resized to image_size/crop_ratio"
-    )
-    rrc_scale: Annotated[tuple[float, float], AfterValidator(_share_range)] = Field(
-        (0.08, 1.0), description="area range of the random resized crop"
-    )
-    shift: int = Field(4, ge=0, description="pixels of the shift augmentation")
-    image_size: int | None = Field(None, ge=8, description="side in pixels; None: the backbone's own")
-    resize: Literal["crop", "squash"] = Field(
-        "crop", description="crop: short side to image_size/crop_ratio, centre crop; squash: both sides to image_size"
-    )
-    crop_ratio: float | None = Field(None, gt=0, le=1, description="None: the backbone's own")
-    pack_side: int | None = Field(
-        None,
-        ge=0,
-        description="short side in pixels to which training images are reduced in packs before a random resized crop; "
-        "None: the evaluation resize's; 0: original frames",
-    )
-    mean: tuple[float, float, float] | None = Field(None, description="None: the backbone's own")
-    std: Annotated[tuple[float, float, float] | None, AfterValidator(_each_positive)] = Field(None, description="None: the backbone's own")
-    # linear probe
-    lp_c_min: float = Field(1e-7, gt=0)
-    lp_c_max: float = Field(1e2, gt=0)
-    lp_c_count: int = Field(50, ge=1, description="values of C, spaced evenly in their logarithm, ascending; smallest wins ties")
-    lp_features: Literal["eval", "train"] = Field(
-        "eval", description="transform of the training features; train: one pass with augmentation"
-    )
-    lp_standardise: Literal["scalar", "feature", "none"] = Field("scalar", description="scalar: one mean and deviation over all entries")
-    lp_solver: Literal["converged", "sklearn"] = Field(
-        "converged", description="sklearn: lbfgs stopped at lp_max_iter, as the authors run it"
-    )
-    lp_max_iter: int = Field(200, ge=1)
-    lp_absent_bias: float = Field(-1000.0, description="bias of the head's rows, otherwise zero, for classes without training images")
-    # mixtures of finished runs
-    base: str | None = Field(None, pattern="^[a-z0-9-]+$", description="method whose runs are mixed")
-    mix_at: Literal["last", "id_val"] = Field("last", description="checkpoint of those runs that is mixed")
-    alphas: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1), AfterValidator(_ascending)] = Field(
-        (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), description="shares of the fine-tuned model in WiSE-FT's mixtures"
-    )
-    # few-shot
-    shots: int | None = Field(None, ge=1, description="images per class of train, and of ID validation, drawn by the run's seed; None: all")
-    fixed_crops: bool = Field(False, description="augmentation is drawn once and is the same in every epoch")
-    judge_start: bool = Field(False, description="evaluate before the first step, too, as epoch 0")
-    # what is judged and kept
-    judge_every: int = Field(1, ge=1, description="epochs between evaluations of all splits; the last epoch is always judged")
-    judge: Literal["all", "selected"] = Field(
-        "all", description="selected: epochs are judged on ID validation alone, the other splits once, at the checkpoint that it selects"
-    )
-    select_by: Literal["accuracy", "macro_f1", "macro_recall", "cross_entropy"] | None = Field(
-        None, description="metric of ID validation by which it selects a checkpoint; None: its headline metric"
-    )
-    keep_weights: Literal["selected", "last", "none"] = Field("selected", description="checkpoints whose weights stay on disk")
-
-    def changed(self) -> dict[str, Any]:
-        """The fields that differ from their neutral value, JSON-ready."""
-        return self.model_dump(mode="json", exclude_defaults=True)
-
-
-TRAINING = frozenset(
-    "optimizer lr momentum nesterov betas eps weight_decay epochs batch_size accumulate drop_last schedule warmup_steps clip_norm "
-    "label_smoothing head_lr_factor precision batchnorm freeze augment rrc_scale shift judge_every keep_weights".split()
-)
-IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "std"])
-AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
-MIXTURE = frozenset(["base", "mix_at", "alphas"])
-HEAD = frozenset(["head"])
-L2SP = frozenset(["l2sp_weight", "l2sp_head"])
-FEW_SHOT = frozenset(["shots", "fixed_crops", "judge_start", "judge", "select_by"])
-TOWERS = TRAINING - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"}  # both towers together; contrastive batches do not split
-PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter", "lp_absent_bias"])
 
 
 class Parent(Record):

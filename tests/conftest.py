@@ -58,7 +58,7 @@ def mistake(call):
 @pytest.fixture
 def home_store(tmp_path):
     """The store of the test's own home."""
-    from repro.store import Store
+    from repro.outcomes.store import Store
 
     return Store(tmp_path / "home" / "runs")
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from repro import plugins
-from repro.recipe import resolve
-from repro.store import Store
-from repro.types import BackboneRef, Benchmark, Checkpoint, Failure, Recipe, Result, Run, Split
+from repro.outcomes.store import Store
+from repro.planning.recipe import resolve
+from repro.settings import Recipe
+from repro.types import BackboneRef, Benchmark, Checkpoint, Failure, Result, Run, Split
 
 SPLITS = (
     Split(name="train", role="train"),

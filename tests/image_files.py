@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from repro.examples import Examples
+from repro.reading.examples import Examples
 
 
 def noise(height: int, width: int, channels: int = 3) -> np.ndarray:

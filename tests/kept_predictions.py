@@ -7,8 +7,8 @@ from typing import Any
 import fabricated
 import numpy as np
 
-from repro.metrics import evaluate
-from repro.store import Store
+from repro.outcomes.metrics import evaluate
+from repro.outcomes.store import Store
 from repro.types import Benchmark, Checkpoint, Result, Run
 
 EXAMPLES = {"id_val": 40, "id_test": 300, "sketch": 200, "clipart": 200}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repro.metrics import evaluate
+from repro.outcomes.metrics import evaluate
 from repro.types import Benchmark, Grouping, Split
 
 CLASSES = 5

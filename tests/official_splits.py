@@ -6,9 +6,9 @@ from types import ModuleType
 
 import pytest
 
-from repro import loading
 from repro.errors import UserError
 from repro.paths import Places
+from repro.reading import loading
 from repro.types import Benchmark
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import fabricated
 
-from repro import plan, plugins
+from repro import plugins
+from repro.outcomes.store import Store
 from repro.paths import Places
-from repro.store import Store
+from repro.planning import plan
 from repro.types import Benchmark, Checkpoint, Run
 
 TABLES = Path(__file__).with_name("golden") / "tables"
@@ -24,7 +25,7 @@ ACCURACIES = {
 def use_tables(monkeypatch) -> None:
     """The program's tables are those of the fixture."""
     for module in ("arrangement", "reported", "rows"):
-        monkeypatch.setattr(f"repro.{module}.tables_dir", lambda: TABLES)
+        monkeypatch.setattr(f"repro.papers.{module}.tables_dir", lambda: TABLES)
 
 
 def described(name: str, tiny: bool = False) -> Benchmark:

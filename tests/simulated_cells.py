@@ -6,8 +6,8 @@ import random
 import statistics
 from typing import Any
 
-from repro.reported import Reported
-from repro.verdicts import Outcome, compare
+from repro.papers.reported import Reported
+from repro.papers.verdicts import Outcome, compare
 
 
 def reported(value: str, **changes: Any) -> Reported:

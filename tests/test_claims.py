@@ -13,8 +13,8 @@ import time
 import fabricated
 import pytest
 
-from repro import store as storing
-from repro.store import STALE_SECONDS, Store
+from repro.outcomes import store as storing
+from repro.outcomes.store import STALE_SECONDS, Store
 
 PROCESSES = 8
 ROUNDS = 12
@@ -128,7 +128,7 @@ def test_a_process_that_only_has_the_number_of_the_dead_one_does_not_count(store
 
 
 def test_a_killed_owner_leaves_the_run_to_others(store, run):
-    script = "import sys, fabricated; from pathlib import Path; from repro.store import Store\n"
+    script = "import sys, fabricated; from pathlib import Path; from repro.outcomes.store import Store\n"
     script += "assert Store(Path(sys.argv[1])).claim(fabricated.run()); print('claimed', flush=True); sys.stdin.read()"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     process = subprocess.Popen(

@@ -11,14 +11,14 @@ from PIL import Image
 from safetensors.numpy import load_file
 from tiny_digits import CPU, Log, execute, places_at
 
-from repro import plan as planning
 from repro import plugins
-from repro.loading import load
-from repro.metrics import evaluate
 from repro.nn import backbones
 from repro.nn.weights import save_weights
-from repro.plan import Plan, Request
-from repro.store import Store
+from repro.outcomes.metrics import evaluate
+from repro.outcomes.store import Store
+from repro.planning import plan as planning
+from repro.planning.plan import Plan, Request
+from repro.reading.loading import load
 from repro.types import BackboneRef, Benchmark, Result
 
 COLOURS = {"red": (200, 60, 60), "green": (60, 200, 60), "blue": (60, 60, 200)}

@@ -10,8 +10,8 @@ import typer
 import repro
 from repro import backbones, plugins
 from repro.cli import app
+from repro.outcomes.selection import RULES
 from repro.paths import PLACES
-from repro.selection import RULES
 
 README = Path(repro.__file__).resolve().parent.parent / "README.md"
 
@@ -49,6 +49,17 @@ def required() -> dict[str, str]:
     wanted["first command"] = r"pip install -e '\.\[test\]' && repro run digits"
     wanted["second command"] = r"pip install -e '\.\[test\]' && pytest"
     return wanted
+
+
+def uncaptioned(text: str) -> list[str]:
+    """The program's files, but for the plug-ins' (one caption serves each folder of them), that the tree of files does not name."""
+    tree = text[text.index("## What is where") : text.index("## State")]
+    package = README.parent / "repro"
+    scanned = ("benchmarks", "methods", "datasets", "formats")
+    files = (path for kind in ("*.py", "*.toml", "*.css", "*.js") for path in package.rglob(kind))
+    return sorted(
+        path.name for path in files if not path.name.startswith("__") and path.parent.name not in scanned and path.name not in tree
+    )
 
 
 def missing(text: str) -> list[str]:
@@ -109,3 +120,11 @@ def test_a_call_in_a_code_block_is_read():
         [],
         ["run", "a", "--set", "lr=1"],
     ]
+
+
+def test_the_tree_of_files_has_a_caption_for_each():
+    text = README.read_text(encoding="utf-8")
+    assert uncaptioned(text) == []
+    assert uncaptioned(text.replace("verdicts.py", "")) == ["verdicts.py"]
+    named = set(re.findall(r"[\w.]+\.(?:py|toml|css|js)", text[text.index("## What is where") : text.index("## State")]))
+    assert {name for name in named if not list(README.parent.joinpath("repro").rglob(name))} == set(), "named and not there"

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import tiny_digits
 
-from repro.plan import Plan
-from repro.store import Store
+from repro.outcomes.store import Store
+from repro.planning.plan import Plan
 
 ROOT = Path(__file__).resolve().parent.parent
 EPOCHS = 3

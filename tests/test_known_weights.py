@@ -10,11 +10,11 @@ import pytest
 from toy_benchmark import use, write_manifest
 
 from repro import backbones, known_weights
-from repro import plan as planning
 from repro.backbones import Entry
 from repro.data import manifest
 from repro.errors import UserError
 from repro.known_weights import sha256_for
+from repro.planning import plan as planning
 
 LARGE, SMALL, TILE = b"large" * 99, b"small" * 99, b"tile" * 99
 IMAGES = {"size": 96}

@@ -25,10 +25,10 @@ def layer(name: str) -> str:
     parts = name.split(".")
     if len(parts) > 1 and parts[1] in ("nn", "benchmarks", "methods", "cli", "launch", "data"):
         return parts[1]
-    if len(parts) > 1 and parts[1] == "formats":
+    if "formats" in parts:
         return "screen"
     return {
-        **dict.fromkeys(("types", "errors", "paths"), "ground"),
+        **dict.fromkeys(("types", "settings", "record", "errors", "paths"), "ground"),
         **dict.fromkeys(("run", "features"), "run"),
         **dict.fromkeys(("render", "panels", "plots", "report", "provenance"), "screen"),
         "__main__": "cli",
@@ -167,13 +167,19 @@ def test_plugins_never_import_each_other(kind):
 def test_methods_import_only_records_at_the_top():
     """A method is imported to list it, so at the top there is only what its declaration needs."""
     tops = {
-        found.module.rpartition(".")[0] if found.module.startswith("repro.types.") else found.module
+        found.module.rpartition(".")[0] if found.module.startswith(("repro.types.", "repro.settings.", "repro.record.")) else found.module
         for name, path in MODULES.items()
         if LAYERS[name] == "methods"
         for found in imports(path)
         if found.where == "top"
     }
-    assert {module for module in tops if module.startswith("repro")} <= {"repro.types", "repro.errors", "repro.errors.UserError"}
+    assert {module for module in tops if module.startswith("repro")} <= {
+        "repro.types",
+        "repro.settings",
+        "repro.record",
+        "repro.errors",
+        "repro.errors.UserError",
+    }
 
 
 # what the command line really imports
@@ -230,7 +236,7 @@ import sys
 import fabricated
 from pathlib import Path
 from repro import backbones
-from repro.store import Store
+from repro.outcomes.store import Store
 from repro.cli import main
 store = Store(Path(sys.argv[1]) / "runs")
 run = fabricated.run("scratch", of=fabricated.of_digits())

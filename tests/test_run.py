@@ -12,8 +12,8 @@ from tiny_digits import CPU, Log, bytes_of, execute, pretrained_home
 from repro import plugins
 from repro.errors import UserError
 from repro.nn import logreg
+from repro.outcomes.store import Store
 from repro.run import find_device
-from repro.store import Store
 
 
 def test_finished_runs_are_not_worked_on_again(tmp_path: Path) -> None:

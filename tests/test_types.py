@@ -9,24 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from repro.types import (
-    FEW_SHOT,
-    HEAD,
-    IMAGES,
-    L2SP,
-    MIXTURE,
-    PROBE,
-    TOWERS,
-    TRAINING,
-    BackboneRef,
-    Benchmark,
-    Parent,
-    Recipe,
-    Run,
-    Split,
-    canonical_json,
-    digest,
-)
+from repro.record import canonical_json, digest
+from repro.settings import FEW_SHOT, HEAD, IMAGES, L2SP, MIXTURE, PROBE, TOWERS, TRAINING, Recipe
+from repro.types import BackboneRef, Benchmark, Parent, Run, Split
 
 # A field at the value written here is left out of keys: changing a value would silently give old results a new meaning. A new field
 # is added here with the value at which the program does what it did before; no line is ever edited.

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import torch
 
-from repro import plan as planning
 from repro import plugins
-from repro.loading import load
 from repro.nn.images import Images
 from repro.nn.job import Batch, Job, ParentRun
 from repro.nn.loop import Trainer
+from repro.outcomes.store import Store
 from repro.paths import Places
-from repro.plan import Plan, Request
+from repro.planning import plan as planning
+from repro.planning.plan import Plan, Request
+from repro.reading.loading import load
 from repro.run import execute
-from repro.store import Store
 from repro.types import Failure, Result, Run
 
 CPU = torch.device("cpu")

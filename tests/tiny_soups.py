@@ -6,7 +6,7 @@ import numpy as np
 import tiny_digits
 from safetensors.numpy import load_file
 
-from repro.store import Store
+from repro.outcomes.store import Store
 from repro.types import Result
 
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repro import official
+from repro.reading import official
 from repro.types import Benchmark, Grouping, Split
 
 if TYPE_CHECKING:
-    from repro.examples import Examples
     from repro.paths import Places
+    from repro.reading.examples import Examples
 
 VERSION = 1
 SPLITS = (
@@ -50,7 +50,7 @@ def examples(benchmark: Benchmark, split: Split) -> Examples:
     import numpy as np
 
     from repro.datasets import camelyon17
-    from repro.examples import Examples
+    from repro.reading.examples import Examples
 
     root = Path(benchmark.roots["camelyon17"])
     frame = camelyon17.read(root)

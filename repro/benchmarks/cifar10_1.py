@@ -10,12 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repro import official, plugins
+from repro import plugins
+from repro.reading import official
 from repro.types import Benchmark, Split
 
 if TYPE_CHECKING:
-    from repro.examples import Examples
     from repro.paths import Places
+    from repro.reading.examples import Examples
 
 NAME = "cifar10.1"
 VERSION = 1
@@ -86,7 +87,7 @@ def examples(benchmark: Benchmark, split: Split) -> Examples:
     """The images of one split in its files' order."""
     import numpy as np
 
-    from repro.examples import Examples
+    from repro.reading.examples import Examples
 
     name, part = PARTS[split.name]
     images, labels = plugins.dataset(name).read(Path(benchmark.roots[name]), part)

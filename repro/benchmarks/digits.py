@@ -19,8 +19,8 @@ from repro.types import Benchmark, Split
 if TYPE_CHECKING:
     import numpy as np
 
-    from repro.examples import Examples
     from repro.paths import Places
+    from repro.reading.examples import Examples
 
 VERSION = 1
 BOUNDARIES = (0, 130, 256, 386, 516, 646, 776, 915, 1029, 1157, 1287, 1415, 1545, 1667, 1797)
@@ -134,7 +134,7 @@ def examples(benchmark: Benchmark, split: Split) -> Examples:
 def _examples(split: Split) -> Examples:
     import numpy as np
 
-    from repro.examples import Examples
+    from repro.reading.examples import Examples
 
     images, labels, writers = _digits()
     if split.name == "pretrain":
@@ -154,7 +154,7 @@ def _pretraining() -> Examples:
     """Every digit of the pretraining writers: plain, inverted, and over crops of one photograph; two captions each."""
     import numpy as np
 
-    from repro.examples import Examples
+    from repro.reading.examples import Examples
 
     images, labels, writers = _digits()
     chosen = np.flatnonzero(np.isin(writers, list(PRETRAIN_WRITERS)))

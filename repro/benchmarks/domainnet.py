@@ -10,13 +10,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repro import official
 from repro.datasets import domainnet
+from repro.reading import official
 from repro.types import Benchmark, Split
 
 if TYPE_CHECKING:
-    from repro.examples import Examples
     from repro.paths import Places
+    from repro.reading.examples import Examples
 
 VERSION = 1
 SPLITS = (
@@ -50,7 +50,7 @@ def examples(benchmark: Benchmark, split: Split) -> Examples:
     """The images of one split in its list's order."""
     import numpy as np
 
-    from repro.examples import Examples
+    from repro.reading.examples import Examples
 
     root = Path(benchmark.roots["domainnet"])
     domain, part = {"train": ("sketch", "train"), "id_val": ("sketch", "test")}.get(split.name, (split.name, "test"))

@@ -11,13 +11,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repro import official
 from repro.datasets import fmow
+from repro.reading import official
 from repro.types import Benchmark, Grouping, Split
 
 if TYPE_CHECKING:
-    from repro.examples import Examples
     from repro.paths import Places
+    from repro.reading.examples import Examples
 
 VERSION = 1
 WORST = "worst_region"

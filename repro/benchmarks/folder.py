@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from repro.data.files import hash_files
 from repro.errors import UserError, nearest
-from repro.types import Benchmark, Split, digest
+from repro.record import digest
+from repro.types import Benchmark, Split
 
 if TYPE_CHECKING:
-    from repro.examples import Examples
     from repro.paths import Places
+    from repro.reading.examples import Examples
 
 VERSION = 1
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -172,7 +173,7 @@ def examples(benchmark: Benchmark, split: Split) -> Examples:
     """The image files of one split, class by class."""
     import numpy as np
 
-    from repro.examples import Examples
+    from repro.reading.examples import Examples
 
     root = Path(benchmark.roots["images"])
     inside = split.name in PARTS

@@ -11,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repro import imagenet, official, plugins
+from repro import plugins
+from repro.reading import imagenet, official
 from repro.types import Benchmark, Split
 
 if TYPE_CHECKING:
-    from repro.examples import Examples
     from repro.paths import Places
+    from repro.reading.examples import Examples
 
 NAME = "imagenet"
 VERSION = 1
@@ -77,7 +78,7 @@ def examples(benchmark: Benchmark, split: Split) -> Examples:
     """The images of one split, class by class."""
     import numpy as np
 
-    from repro.examples import Examples
+    from repro.reading.examples import Examples
 
     listed = _lister(benchmark, split)
     found = [listed(wnid) for wnid in imagenet.wnids(benchmark.tiny)]

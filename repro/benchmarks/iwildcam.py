@@ -11,13 +11,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repro import official
 from repro.datasets import iwildcam
+from repro.reading import official
 from repro.types import Benchmark, Split
 
 if TYPE_CHECKING:
-    from repro.examples import Examples
     from repro.paths import Places
+    from repro.reading.examples import Examples
 
 VERSION = 1
 SPLITS = (
@@ -53,7 +53,7 @@ def examples(benchmark: Benchmark, split: Split) -> Examples:
     """The photographs of one split in the csv's order; groups: location, the camera's number (hundreds, so no `Grouping`)."""
     import numpy as np
 
-    from repro.examples import Examples
+    from repro.reading.examples import Examples
 
     root = Path(benchmark.roots["iwildcam"])
     frame = iwildcam.read(root)

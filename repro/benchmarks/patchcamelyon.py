@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repro import official
+from repro.reading import official
 from repro.types import Benchmark, Split
 
 if TYPE_CHECKING:
-    from repro.examples import Examples
     from repro.paths import Places
+    from repro.reading.examples import Examples
 
 VERSION = 1
 SPLITS = (
@@ -45,7 +45,7 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
 def examples(benchmark: Benchmark, split: Split) -> Examples:
     """The patches of one split in the files' order, read from disk as they are wanted."""
     from repro.datasets import patchcamelyon
-    from repro.examples import Examples
+    from repro.reading.examples import Examples
 
     images, labels = patchcamelyon.read(Path(benchmark.roots["patchcamelyon"]), PARTS[split.name])
     return Examples(images, labels)

@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repro import official
+from repro.reading import official
 from repro.types import Benchmark, Split
 
 if TYPE_CHECKING:
-    from repro.examples import Examples
     from repro.paths import Places
+    from repro.reading.examples import Examples
 
 VERSION = 1
 SPLITS = (
@@ -47,7 +47,7 @@ def examples(benchmark: Benchmark, split: Split) -> Examples:
     import numpy as np
 
     from repro.datasets import rendered_sst2
-    from repro.examples import Examples
+    from repro.reading.examples import Examples
 
     root = Path(benchmark.roots["rendered-sst2"])
     found = [rendered_sst2.images(root, PARTS[split.name], name) for name in benchmark.classes]

@@ -7,14 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from repro import comparison, metrics, pairing, plugins
+from repro import plugins
 from repro.cli.context import complete_benchmark, places
-from repro.comparison import Compared
+from repro.display.tables import rule_of
 from repro.errors import unknown
-from repro.pairing import Pairs
-from repro.selection import CHOICES, PAPER
-from repro.store import Store
-from repro.tables import rule_of
+from repro.outcomes import comparison, metrics, pairing
+from repro.outcomes.comparison import Compared
+from repro.outcomes.pairing import Pairs
+from repro.outcomes.selection import CHOICES, PAPER
+from repro.outcomes.store import Store
 
 
 def _complete(context: typer.Context, incomplete: str) -> list[str]:

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import typer
 
-from repro import arrangement, backbones, paths, plugins, reported
+from repro import backbones, paths, plugins
+from repro.outcomes.store import Store
+from repro.papers import arrangement, reported
 from repro.paths import Places
-from repro.store import Store
 
 
 class GlobalOptions(NamedTuple):
@@ -43,7 +44,7 @@ def complete_backbone(incomplete: str) -> list[str]:
 
 
 def complete_field(incomplete: str) -> list[str]:
-    from repro.types import Recipe
+    from repro.settings import Recipe
 
     return [f"{name}=" for name in Recipe.model_fields if name.startswith(incomplete)]
 

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from repro import coverage as covering
-from repro import reported
 from repro.cli.context import complete_paper, places
-from repro.coverage import STATES, Judged
+from repro.papers import coverage as covering
+from repro.papers import reported
+from repro.papers.coverage import STATES, Judged
 
 
 def coverage(

@@ -149,7 +149,7 @@ def tiny(
     synthetic: Annotated[bool, typer.Option("--synthetic", help="Write synthetic images instead, as repro run --tiny does.")] = False,
 ) -> None:
     """Make the tiny subset that repro run BENCHMARK --tiny uses: a real one, out of a full copy in the official layout."""
-    from repro import tiny as subsets
+    from repro.reading import tiny as subsets
 
     at = places(context)
     if synthetic and source:

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from repro import difference, finished, metrics
 from repro.cli.context import complete_key, places
-from repro.difference import ENVIRONMENT, SETTINGS, Difference, short
 from repro.errors import unknown
-from repro.selection import RULES
-from repro.store import Store
+from repro.outcomes import difference, finished, metrics
+from repro.outcomes.difference import ENVIRONMENT, SETTINGS, Difference, short
+from repro.outcomes.selection import RULES
+from repro.outcomes.store import Store
 
 MOST = 12  # changes of one aspect that are printed; JSON has all
 

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from repro import doctor as checks
 from repro import plugins
 from repro.cli.context import complete_benchmark, places
-from repro.doctor import Diagnosis
 from repro.errors import UserError
 from repro.paths import Places
+from repro.preflight import doctor as checks
+from repro.preflight.doctor import Diagnosis
 
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -55,8 +55,8 @@ def _rest(where: Places, benchmark: str | None, offline: bool) -> list[Diagnosis
 
 
 def _overview(where: Places, offline: bool) -> list[Diagnosis]:
-    from repro import prepare, reach
     from repro.data import manifest
+    from repro.preflight import prepare, reach
 
     records, broken = [], []
     for name in manifest.names():
@@ -69,8 +69,8 @@ def _overview(where: Places, offline: bool) -> list[Diagnosis]:
 
 
 def _of_benchmark(where: Places, name: str, offline: bool) -> list[Diagnosis]:
-    from repro import prepare, reach
-    from repro.plan import Request, standard_weights
+    from repro.planning.plan import Request, standard_weights
+    from repro.preflight import prepare, reach
 
     try:
         described = plugins.benchmark(name).describe({}, where, False)

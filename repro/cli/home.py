@@ -41,7 +41,7 @@ def _overview(options: GlobalOptions) -> None:
     from rich.markup import escape
 
     from repro import plugins
-    from repro.store import Store
+    from repro.outcomes.store import Store
 
     places = options.places()
     console = Console(highlight=False, soft_wrap=True)

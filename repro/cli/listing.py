@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
-from repro import arrangement, backbones, plugins, reported
+from repro import backbones, plugins
 from repro.errors import unknown
+from repro.papers import arrangement, reported
+from repro.papers.rows import read
 from repro.paths import tables_dir
-from repro.rows import read
-from repro.types import Recipe
+from repro.settings import Recipe
 
 
 def _benchmarks() -> list[tuple[str, str]]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from repro.costs import duration
-from repro.forecast import FLOP_PER_SECOND, Forecast, flop, passes
+from repro.outcomes.costs import duration
 from repro.paths import Places
-from repro.plan import Plan
+from repro.planning.forecast import FLOP_PER_SECOND, Forecast, flop, passes
+from repro.planning.plan import Plan
 from repro.types import Run
 
 if TYPE_CHECKING:
-    from repro.prepare import Need
+    from repro.preflight.prepare import Need
 
 
 UNKNOWN = "unknown content"  # of weights, before their first fetch
@@ -105,7 +105,7 @@ def _by_arithmetic(todo: Sequence[Run]) -> str:
 
 def missing(absent: Sequence[Need], where: Places) -> None:
     """What is not here yet, how large it is, and where it would go."""
-    from repro import prepare
+    from repro.preflight import prepare
 
     if absent:
         fetched = [need for need in absent if not need.steps]

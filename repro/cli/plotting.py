@@ -9,14 +9,16 @@ from typing import Annotated
 
 import typer
 
-from repro import figures, plots, plugins, robustness, tables
+from repro import plugins
 from repro.cli.context import complete_benchmark, places
 from repro.cli.tabling import nothing_yet
+from repro.display import tables
+from repro.display.tables import Table
 from repro.errors import UserError, unknown
+from repro.figures import measures, plots, robustness
+from repro.outcomes.selection import CHOICES, PAPER
+from repro.outcomes.store import Store
 from repro.paths import Places
-from repro.selection import CHOICES, PAPER
-from repro.store import Store
-from repro.tables import Table
 from repro.types import Result
 
 KINDS = {
@@ -70,7 +72,7 @@ def plot(
     if not made:
         raise UserError("those runs are no rows of a table", "they are stages of other runs", "repro show")
     if kind == "training" and named:
-        shown = [figures.training(result, tables.rule_of(result.run, rule)) for result in named]
+        shown = [measures.training(result, tables.rule_of(result.run, rule)) for result in named]
     else:
         shown = _compute(kind, made, {result.key: result for result in stored}, where, device)
     if len(shown) > MOST:
@@ -118,7 +120,7 @@ def _compute(kind: str, made: list[Table], results: dict[str, Result], where: Pl
     for table in made:
         try:
             found += _of_table(kind, table, results, where, device)
-        except figures.Nothing as error:
+        except measures.Nothing as error:
             lacking.append(error)
     if not found:
         raise lacking[0]
@@ -131,12 +133,12 @@ def _of_table(kind: str, table: Table, results: dict[str, Result], where: Places
     if kind == "wise-ft":
         return [robustness.curves(table, results)]
     if kind == "training":
-        return figures.trainings(table, results)
+        return measures.trainings(table, results)
     if kind == "groups":
-        return figures.groups(table, results)
-    tuned = figures.tuned(table, results)
-    from repro.features import distortion
+        return measures.groups(table, results)
+    tuned = measures.tuned(table, results)
+    from repro.figures.features import distortion
 
     typer.echo(f"features of {len(tuned)} runs, unless they are known from before", err=True)
-    splits = [split for names in figures.headline_splits(table.benchmark).values() for split in names]
-    return [figures.distortion(table, distortion(tuned, splits, where, device))]
+    splits = [split for names in measures.headline_splits(table.benchmark).values() for split in names]
+    return [measures.distortion(table, distortion(tuned, splits, where, device))]

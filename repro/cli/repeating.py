@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro import difference, finished, reruns
 from repro.cli.context import complete_key, places
 from repro.cli.differing import show_changes, show_numbers
 from repro.cli.leaving import at_once
-from repro.costs import duration
-from repro.finished import Finished
-from repro.forecast import Forecast
+from repro.outcomes import difference, finished, reruns
+from repro.outcomes.costs import duration
+from repro.outcomes.finished import Finished
+from repro.outcomes.reruns import Rerun
+from repro.outcomes.store import Store
 from repro.paths import Places, make_writable
-from repro.reruns import Rerun
-from repro.store import Store
+from repro.planning.forecast import Forecast
 from repro.types import Failure
 
 if TYPE_CHECKING:
-    from repro.repetition import Repetition
+    from repro.outcomes.repetition import Repetition
 
 
 def rerun(
@@ -37,7 +37,7 @@ def rerun(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Repeat a finished run beside the store and compare: metrics, losses, predictions, bit for bit. The original stays as it is."""
-    from repro import repetition
+    from repro.outcomes import repetition
 
     where = places(context)
     original = finished.find(Store(where.runs), key)

@@ -7,14 +7,17 @@ from typing import Annotated
 
 import typer
 
-from repro import arrangement, costs, environment, index, paper_tables, report, tables
-from repro.arrangement import PaperTable
 from repro.cli.context import complete_benchmark, complete_table, places
 from repro.cli.tabling import known_methods, nothing_yet, of_paper, save
-from repro.index import Found
-from repro.paper_tables import View
+from repro.display import paper_tables, report, tables
+from repro.display.paper_tables import View
+from repro.outcomes import costs, index
+from repro.outcomes.index import Found
+from repro.outcomes.store import Store
+from repro.papers import arrangement
+from repro.papers.arrangement import PaperTable
 from repro.paths import Places
-from repro.store import Store
+from repro.preflight import environment
 
 
 def report_(

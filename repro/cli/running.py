@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from repro import arrangement, plugins, rows, tables
-from repro import plan as planning
+from repro import plugins
 from repro.cli.context import complete_backbone, complete_benchmark, complete_field, complete_method, complete_table, places
 from repro.cli.leaving import at_once
 from repro.cli.planned import UNKNOWN
@@ -17,16 +16,19 @@ from repro.cli.planned import as_json as planning_json
 from repro.cli.planned import missing as show_missing
 from repro.cli.planned import show as show_plan
 from repro.cli.tabling import write
-from repro.doctor import preflight
+from repro.display import tables
 from repro.errors import UserError
-from repro.forecast import Forecast
-from repro.forecast import forecast as foresee
+from repro.outcomes.store import Store
+from repro.papers import arrangement, rows
 from repro.paths import Places
-from repro.store import Store
+from repro.planning import plan as planning
+from repro.planning.forecast import Forecast
+from repro.planning.forecast import forecast as foresee
+from repro.preflight.doctor import preflight
 from repro.types import Benchmark, Failure
 
 if TYPE_CHECKING:
-    from repro.prepare import Need
+    from repro.preflight.prepare import Need
 
 LONG = 600.0  # seconds of predicted work from which on it is worth a look at the disk beforehand
 
@@ -193,7 +195,7 @@ def _requests_of_rows(
 
 def look_up(request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool) -> Planned:
     """The plan with the backbone's standard weights where the user names none, and what it needs on disk."""
-    from repro import prepare
+    from repro.preflight import prepare
 
     standard = None if request.weights else planning.standard_weights(request)
     needs = prepare.assess(request.benchmark.needs, standard, where)
@@ -211,7 +213,7 @@ def look_up(request: planning.Request, where: Places, store: Store, fetch: bool,
 
 def _prepare(needs: Sequence[Need], where: Places, forecast: Forecast, fetch: bool) -> None:
     """All that can go wrong before the first run does so here, before torch is loaded."""
-    from repro import prepare
+    from repro.preflight import prepare
 
     prepare.require(needs, where, fetching=fetch)
     if needs and (forecast.seconds is None or forecast.seconds > LONG):
@@ -221,8 +223,8 @@ def _prepare(needs: Sequence[Need], where: Places, forecast: Forecast, fetch: bo
 
 def _obtain(needs: Sequence[Need], where: Places, fetch: bool) -> None:
     """Fetch what is missing, watched by a progress display, or stop with the commands that get it."""
-    from repro import prepare
     from repro.cli.transferring import Transfers
+    from repro.preflight import prepare
 
     prepare.require(needs, where, fetching=fetch)
     if absent := prepare.missing(needs):

@@ -9,9 +9,9 @@ import typer
 
 from repro.cli import shown_cell, shown_run
 from repro.cli.context import complete_cell_or_key, places
-from repro.costs import duration
 from repro.errors import UserError
-from repro.store import Store
+from repro.outcomes.costs import duration
+from repro.outcomes.store import Store
 from repro.types import Failure
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
-from repro import cell as cells
-from repro import metrics, tables
-from repro.cell import Cell
 from repro.cli.planned import UNKNOWN
 from repro.cli.running import Planned, look_up
+from repro.display import tables
+from repro.display.render import percent
+from repro.outcomes import metrics
+from repro.outcomes.stats import Estimate
+from repro.outcomes.store import Store
+from repro.papers import cell as cells
+from repro.papers.cell import Cell
 from repro.paths import Places
-from repro.render import percent
-from repro.stats import Estimate
-from repro.store import Store
 from repro.types import Run
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from repro import metrics, quirks, reruns, tables
 from repro.cli.curves import curves
-from repro.costs import duration
+from repro.display import tables
 from repro.errors import UserError
-from repro.finished import Finished, applicable
-from repro.quirks import Quirk
-from repro.selection import reported
-from repro.store import Store
+from repro.outcomes import metrics, reruns
+from repro.outcomes.costs import duration
+from repro.outcomes.finished import Finished, applicable
+from repro.outcomes.selection import reported
+from repro.outcomes.store import Store
+from repro.papers import quirks
+from repro.papers.quirks import Quirk
 from repro.types import Checkpoint, Failure, Result, Run
 
 WIDTH = 11  # of the names at the left

@@ -8,13 +8,16 @@ from typing import Annotated
 
 import typer
 
-from repro import arrangement, formats, index, paper_tables, plugins, tables
+from repro import plugins
 from repro.cli.context import complete_benchmark, complete_table, places
-from repro.configurations import gone
+from repro.display import formats, paper_tables, tables
 from repro.errors import UserError, unknown
+from repro.outcomes import index
+from repro.outcomes.selection import CHOICES, PAPER
+from repro.outcomes.store import Store, write_atomically
+from repro.papers import arrangement
 from repro.paths import Places
-from repro.selection import CHOICES, PAPER
-from repro.store import Store, write_atomically
+from repro.planning.configurations import gone
 from repro.types import Result
 
 

@@ -7,9 +7,9 @@ import time
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from repro.costs import duration
-from repro.forecast import Forecast
-from repro.selection import headline
+from repro.outcomes.costs import duration
+from repro.outcomes.selection import headline
+from repro.planning.forecast import Forecast
 from repro.types import Failure, Result, Run
 
 

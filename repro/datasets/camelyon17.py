@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repro.metadata import copy_all, few, read_csv
-from repro.synthetic import paint
+from repro.reading.metadata import copy_all, few, read_csv
+from repro.reading.synthetic import paint
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,8 +13,8 @@ import numpy as np
 
 from repro.data import array_pickle
 from repro.errors import UserError
-from repro.image_arrays import checked, cure, few_of, reading
-from repro.synthetic import paint_in_turn
+from repro.reading.image_arrays import checked, cure, few_of, reading
+from repro.reading.synthetic import paint_in_turn
 
 VERSION = 1  # of the synthetic subset
 FOLDER = "cifar-10-batches-py"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from repro.image_arrays import checked, few_of, reading
-from repro.synthetic import paint_in_turn
+from repro.reading.image_arrays import checked, few_of, reading
+from repro.reading.synthetic import paint_in_turn
 
 NAME = "cifar10.1"
 VERSION = 1  # of the synthetic subset

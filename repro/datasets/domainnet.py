@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro.errors import UserError
-from repro.metadata import copy_all, few
-from repro.synthetic import paint
+from repro.reading.metadata import copy_all, few
+from repro.reading.synthetic import paint
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.errors import UserError, nearest
-from repro.metadata import copy_all, few, read_csv
-from repro.synthetic import paint
+from repro.reading.metadata import copy_all, few, read_csv
+from repro.reading.synthetic import paint
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from repro.examples import Examples
+    from repro.reading.examples import Examples
 
 VERSION = 1  # of the synthetic subset
 FOLDER = "fmow_v1.1"
@@ -142,7 +142,7 @@ def as_examples(root: Path, rows: pd.DataFrame) -> Examples:
     """Rows of `read` as examples; groups: region (number in `REGIONS`) and year (0 is the first)."""
     import numpy as np
 
-    from repro.examples import Examples
+    from repro.reading.examples import Examples
 
     groups = {"region": rows["region"].to_numpy(np.int64), "year": rows["year"].to_numpy(np.int64) - FIRST_YEAR}
     return Examples([root / path for path in rows["path"]], rows["y"].to_numpy(np.int64), groups=groups)

@@ -1,7 +1,7 @@
 """ImageNet (ILSVRC 2012): photographs in 1,000 classes, a folder each.
 
 train/<wnid>/<wnid>_<number>.JPEG, val/<wnid>/ILSVRC2012_val_<8 digits>.JPEG
-The tiny subset has the classes of Living-17 and Entity-30 (repro/breeds.py).
+The tiny subset has the classes of Living-17 and Entity-30 (repro/reading/breeds.py).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from repro import breeds
 from repro.errors import UserError, a_few
-from repro.metadata import copy_all, few
-from repro.synthetic import paint
+from repro.reading import breeds
+from repro.reading.metadata import copy_all, few
+from repro.reading.synthetic import paint
 
 VERSION = 1  # of the synthetic subset
 TINY = {"living17": {"train": 6, "val": 3}, "entity30": {"train": 2, "val": 1}}  # images of each class; of one in both, the former

@@ -5,7 +5,7 @@ imagenet-r/<wnid>/*.jpg. Source: mlfoundations/wise-ft@58b7a4b src/datasets/imag
 
 from __future__ import annotations
 
-from repro.imagenet import ClassFolders
+from repro.reading.imagenet import ClassFolders
 
 VERSION = 1  # of the synthetic subset
 FOLDERS = ClassFolders("imagenet-r", "imagenet-r", ".jpg", domain=10)

@@ -5,7 +5,7 @@ sketch/<wnid>/*.JPEG. Source: mlfoundations/wise-ft@58b7a4b src/datasets/imagene
 
 from __future__ import annotations
 
-from repro.imagenet import ClassFolders
+from repro.reading.imagenet import ClassFolders
 
 VERSION = 1  # of the synthetic subset
 FOLDERS = ClassFolders("imagenet-sketch", "sketch", ".JPEG", domain=12)

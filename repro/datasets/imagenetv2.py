@@ -6,7 +6,7 @@ Source: modestyachts/ImageNetV2_pytorch@14d4456 imagenetv2_pytorch/ImageNetV2_da
 
 from __future__ import annotations
 
-from repro.imagenet import ClassFolders
+from repro.reading.imagenet import ClassFolders
 
 VERSION = 1  # of the synthetic subset
 FOLDERS = ClassFolders("imagenetv2", "imagenetv2-matched-frequency-format-val", ".jpeg", domain=9, numbered=True)

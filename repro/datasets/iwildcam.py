@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from repro import paths
 from repro.errors import UserError
-from repro.metadata import copy_all, few, read_csv
-from repro.synthetic import paint
+from repro.reading.metadata import copy_all, few, read_csv
+from repro.reading.synthetic import paint
 
 if TYPE_CHECKING:
     import pandas as pd

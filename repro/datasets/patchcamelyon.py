@@ -10,11 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from repro import h5_arrays
 from repro.errors import UserError
-from repro.h5_arrays import H5Images
-from repro.image_arrays import cure
-from repro.synthetic import paint_in_turn
+from repro.reading import h5_arrays
+from repro.reading.h5_arrays import H5Images
+from repro.reading.image_arrays import cure
+from repro.reading.synthetic import paint_in_turn
 
 VERSION = 1  # of the synthetic subset
 PARTS = {"train": 72, "valid": 36, "test": 48}  # part → its synthetic patches
@@ -52,7 +52,7 @@ def take_tiny(source: Path, root: Path) -> None:
     """A few patches of each part and class."""
     import pandas as pd
 
-    from repro.metadata import few
+    from repro.reading.metadata import few
 
     for part in PARTS:
         images, labels = read(source, part)

@@ -10,8 +10,8 @@ import os
 import shutil
 from pathlib import Path
 
-from repro.metadata import few
-from repro.synthetic import paint
+from repro.reading.metadata import few
+from repro.reading.synthetic import paint
 
 VERSION = 1  # of the synthetic subset
 FOLDER = "rendered-sst2"

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from repro.errors import UserError
-from repro.image_arrays import checked, cure, few_of, reading
-from repro.synthetic import paint
+from repro.reading.image_arrays import checked, cure, few_of, reading
+from repro.reading.synthetic import paint
 
 VERSION = 1  # of the synthetic subset
 FOLDER = "stl10_binary"

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.types import IMAGES, TOWERS, Method
+from repro.settings import IMAGES, TOWERS
+from repro.types import Method
 
 if TYPE_CHECKING:
     import torch

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.types import FEW_SHOT, IMAGES, TOWERS, Method
+from repro.settings import FEW_SHOT, IMAGES, TOWERS
+from repro.types import Method
 
 if TYPE_CHECKING:
     import torch

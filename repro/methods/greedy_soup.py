@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.types import MIXTURE, Method, Parent
+from repro.settings import MIXTURE
+from repro.types import Method, Parent
 
 if TYPE_CHECKING:
     from repro.nn.job import Job
@@ -29,7 +30,7 @@ def start(job: Job) -> Classifier:
     """The greedy mean; which runs joined, and the score at each step, are in the result."""
     from repro.nn import mixing
     from repro.nn.evaluate import judge
-    from repro.selection import reported, score
+    from repro.outcomes.selection import reported, score
 
     parts = mixing.parts_of(job)
     ranked = sorted(

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.types import IMAGES, PROBE, Method
+from repro.settings import IMAGES, PROBE
+from repro.types import Method
 
 if TYPE_CHECKING:
     from repro.nn.job import Job

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.types import IMAGES, TRAINING, Method, Parent
+from repro.settings import IMAGES, TRAINING
+from repro.types import Method, Parent
 
 if TYPE_CHECKING:
     import torch

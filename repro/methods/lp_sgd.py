@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.types import HEAD, IMAGES, TRAINING, Method
+from repro.settings import HEAD, IMAGES, TRAINING
+from repro.types import Method
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.types import MIXTURE, Method, Parent
+from repro.settings import MIXTURE
+from repro.types import Method, Parent
 
 if TYPE_CHECKING:
     from repro.nn.job import Job

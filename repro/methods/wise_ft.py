@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from repro.types import MIXTURE, Method, Parent
+from repro.settings import MIXTURE
+from repro.types import Method, Parent
 
 if TYPE_CHECKING:
     from repro.nn.job import Job

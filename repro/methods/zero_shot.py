@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.types import IMAGES, Method
+from repro.settings import IMAGES
+from repro.types import Method
 
 if TYPE_CHECKING:
     from repro.nn.job import Job

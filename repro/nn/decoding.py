@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from repro.broken_images import Broken
-from repro.types import Record
+from repro.reading.broken_images import Broken
+from repro.record import Record
 
 UNREADABLE = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # Pillow calls a broken PNG a SyntaxError
 SAMPLE = 100  # images whose sizes stand for all

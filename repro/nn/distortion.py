@@ -20,7 +20,7 @@ from repro.errors import UserError
 from repro.nn.evaluate import outputs
 from repro.nn.job import Job, ParentRun
 from repro.nn.model import Classifier
-from repro.store import write_atomically
+from repro.outcomes.store import write_atomically
 from repro.types import Checkpoint, Result
 
 FILE = "distortion.json"  # beside the result and no part of it; it may be removed at any time

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from repro.metrics import evaluate, require_headlines
 from repro.nn.images import Images
+from repro.outcomes.metrics import evaluate, require_headlines
 from repro.types import Benchmark
 
 BATCH = 256

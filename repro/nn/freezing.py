@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from repro.errors import UserError
-from repro.types import Recipe
+from repro.settings import Recipe
 
 # The embedding of each kind of image tower, by the names of its parts: the first row all of whose names are there. The first three are
 # what freeze_bottom_k=2 means for the networks of Kumar et al. 2022b (AnanyaKumar/transfer_learning@13c3e2b

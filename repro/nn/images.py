@@ -9,7 +9,7 @@ import torch
 from repro.nn import augment
 from repro.nn.packs import Pack, Resize
 from repro.nn.seeding import generator
-from repro.types import Recipe
+from repro.settings import Recipe
 
 
 class Preprocess(NamedTuple):

@@ -9,17 +9,18 @@ from typing import Any, NamedTuple
 
 import torch
 
-from repro.broken_images import BrokenImages
 from repro.errors import UserError
-from repro.examples import Examples
-from repro.loading import cure
 from repro.nn import backbones, few_shot, packs
 from repro.nn.backbones import Backbone
 from repro.nn.images import Images, Preprocess
 from repro.nn.model import Classifier, tokenise, zero_shot_classifier
 from repro.nn.seeding import seed_torch
 from repro.nn.weights import file_hash, load_weights, match
-from repro.types import Benchmark, Recipe, Result, Run, Split
+from repro.reading.broken_images import BrokenImages
+from repro.reading.examples import Examples
+from repro.reading.loading import cure
+from repro.settings import Recipe
+from repro.types import Benchmark, Result, Run, Split
 
 
 class Batch(NamedTuple):

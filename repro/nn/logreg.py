@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from repro.errors import UserError
-from repro.types import Recipe
+from repro.settings import Recipe
 
 
 class Probe(NamedTuple):

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from repro import selection
 from repro.nn import saved
 from repro.nn.evaluate import judge
 from repro.nn.freezing import freeze
@@ -25,6 +24,7 @@ from repro.nn.job import Batch, Job
 from repro.nn.model import kept_state
 from repro.nn.optim import learning_rate, make_optimizer, set_learning_rate
 from repro.nn.seeding import generator, seed_torch
+from repro.outcomes import selection
 from repro.types import Checkpoint
 
 Loss = Callable[[nn.Module, Batch, Job], dict[str, torch.Tensor]]

@@ -9,8 +9,8 @@ import torch
 
 from repro import plugins
 from repro.errors import UserError
-from repro.mixtures import unit_features
-from repro.selection import reported
+from repro.outcomes.selection import reported
+from repro.planning.mixtures import unit_features
 
 if TYPE_CHECKING:
     from repro.nn.job import Job, ParentRun

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from repro.nn.backbones import Backbone
-from repro.prompts import fill
+from repro.reading.prompts import fill
 
 
 class Classifier(nn.Module):

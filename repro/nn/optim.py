@@ -7,7 +7,7 @@ import math
 import torch
 from torch import nn
 
-from repro.types import Recipe
+from repro.settings import Recipe
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

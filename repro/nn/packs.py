@@ -19,13 +19,14 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from repro.broken_images import Broken, BrokenImages
 from repro.errors import UserError
-from repro.examples import Examples
 from repro.nn.decoding import Chunk, Resize, decoded, expected_bytes
+from repro.outcomes.store import write_atomically
 from repro.paths import FULL, no_room, require_space
-from repro.store import write_atomically
-from repro.types import Benchmark, Split, digest
+from repro.reading.broken_images import Broken, BrokenImages
+from repro.reading.examples import Examples
+from repro.record import digest
+from repro.types import Benchmark, Split
 
 FORMAT = 2  # raised when the bytes of a pack would change
 

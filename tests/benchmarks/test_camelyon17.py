@@ -6,12 +6,12 @@ import pytest
 from official_splits import describe, published, refuse_a_missing_image, refuse_other_counts
 from wilds_layouts import write_camelyon17
 
-from repro import loading
 from repro.benchmarks import camelyon17
 from repro.errors import UserError
-from repro.official import SYNTHETIC
 from repro.paths import Places
-from repro.prompts import fill
+from repro.reading import loading
+from repro.reading.official import SYNTHETIC
+from repro.reading.prompts import fill
 
 
 @pytest.fixture

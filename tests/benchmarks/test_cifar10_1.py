@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from tiny_digits import places_at
 
-from repro import official, rows
 from repro.benchmarks import cifar10_1
 from repro.errors import UserError
-from repro.loading import load
+from repro.papers import rows
+from repro.reading import official
+from repro.reading.loading import load
 from repro.types import Benchmark, Split
 
 SMALL = {

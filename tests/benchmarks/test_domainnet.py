@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from official_splits import describe, published, refuse_a_missing_image, refuse_other_counts
 
-from repro import loading, rows
 from repro.benchmarks import domainnet
 from repro.data import manifest
 from repro.errors import UserError
-from repro.official import SYNTHETIC
+from repro.papers import rows
 from repro.paths import Places
+from repro.reading import loading
+from repro.reading.official import SYNTHETIC
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from tiny_digits import places_at
 
-from repro import breeds
 from repro.benchmarks import entity30
 from repro.errors import UserError
-from repro.loading import load
+from repro.reading import breeds
+from repro.reading.loading import load
 
 
 def test_a_whole_copy_gives_the_splits_and_a_missing_class_is_named(tmp_path):

@@ -7,11 +7,11 @@ import pytest
 from official_splits import describe, published, refuse_a_missing_image, refuse_other_counts
 from wilds_layouts import replace_in, write_fmow
 
-from repro import loading
 from repro.benchmarks import fmow
 from repro.errors import UserError
 from repro.paths import Places
-from repro.prompts import fill
+from repro.reading import loading
+from repro.reading.prompts import fill
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 from official_splits import describe, published, refuse_a_missing_image, refuse_other_counts
 from wilds_layouts import FMOW, write_fmow
 
-from repro import loading
 from repro.benchmarks import fmow_geo
 from repro.datasets import fmow
 from repro.errors import UserError
 from repro.paths import Places
+from repro.reading import loading
 
 # One training image in the Americas of each class that has any there.
 AMERICAN = [("train", name, "BRA", "2011-01-01T00:00:00Z") for n, name in enumerate(fmow.CLASSES) if n not in (30, 57)]

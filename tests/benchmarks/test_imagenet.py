@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from official_splits import describe, published
 
-from repro import imagenet as classes
-from repro import loading, rows
 from repro.benchmarks import imagenet
 from repro.data import manifest
 from repro.errors import UserError
-from repro.metrics import evaluate
-from repro.official import SYNTHETIC
+from repro.outcomes.metrics import evaluate
+from repro.papers import rows
 from repro.paths import Places
+from repro.reading import imagenet as classes
+from repro.reading import loading
+from repro.reading.official import SYNTHETIC
 
 COUNTS = {"train": 5, "id_val": 6, "v2": 4, "r": 3, "a": 2, "sketch": 3}
 

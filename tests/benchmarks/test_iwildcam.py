@@ -9,11 +9,12 @@ import pytest
 from official_splits import describe, published, refuse_a_missing_image, refuse_other_counts
 from wilds_layouts import write_iwildcam
 
-from repro import loading, paths
+from repro import paths
 from repro.benchmarks import iwildcam
 from repro.errors import UserError
 from repro.paths import Places
-from repro.prompts import fill
+from repro.reading import loading
+from repro.reading.prompts import fill
 
 
 @pytest.fixture

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from tiny_digits import places_at
 
-from repro import breeds, rows
 from repro.benchmarks import living17
 from repro.errors import UserError
-from repro.loading import load
+from repro.papers import rows
+from repro.reading import breeds
+from repro.reading.loading import load
 
 SOURCE, TARGET = ([wnid for entry in breeds.superclasses("living17") for wnid in entry.wnids(side)] for side in ("source", "target"))
 

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from official_splits import describe, published, refuse_other_counts
 
-from repro import loading
 from repro.benchmarks import patchcamelyon
 from repro.errors import UserError
-from repro.h5_arrays import H5Images
-from repro.official import SYNTHETIC
 from repro.paths import Places
-from repro.prompts import fill
+from repro.reading import loading
+from repro.reading.h5_arrays import H5Images
+from repro.reading.official import SYNTHETIC
+from repro.reading.prompts import fill
 
 COUNTS = {"train": 30, "valid": 20, "test": 10}
 

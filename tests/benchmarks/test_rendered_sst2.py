@@ -6,12 +6,12 @@ import hand_made
 import pytest
 from official_splits import describe, published, refuse_other_counts
 
-from repro import loading
 from repro.benchmarks import rendered_sst2
 from repro.errors import UserError
-from repro.official import SYNTHETIC
 from repro.paths import Places
-from repro.prompts import fill
+from repro.reading import loading
+from repro.reading.official import SYNTHETIC
+from repro.reading.prompts import fill
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from repro import breeds
 from repro.datasets import imagenet
+from repro.reading import breeds
 
 WNIDS = ["n01631663", "n01632777"]
 

@@ -15,7 +15,7 @@ from repro.errors import UserError
 from repro.methods import flyp
 from repro.nn import losses
 from repro.nn.job import Batch, Job
-from repro.prompts import fill
+from repro.reading.prompts import fill
 
 
 def job_at(folder: Path, *sets: str) -> Job:

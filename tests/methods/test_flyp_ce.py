@@ -9,7 +9,7 @@ import torch.nn.functional as F
 
 from repro.methods import flyp_ce
 from repro.nn.job import Batch
-from repro.prompts import fill
+from repro.reading.prompts import fill
 
 
 def test_the_loss_is_the_cross_entropy_of_scaled_cosines(tmp_path: Path) -> None:

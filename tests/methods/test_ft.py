@@ -7,12 +7,12 @@ import pytest
 import tiny_digits
 import torch
 
-from repro import plan as planning
 from repro import plugins
 from repro.errors import UserError
 from repro.methods import ft, scratch
-from repro.plan import Request
-from repro.store import Store
+from repro.outcomes.store import Store
+from repro.planning import plan as planning
+from repro.planning.plan import Request
 
 
 def starts(tmp_path: Path) -> dict[str, torch.nn.Module]:

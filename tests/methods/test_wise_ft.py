@@ -14,9 +14,9 @@ from repro.methods import wise_ft
 from repro.nn import mixing
 from repro.nn.job import ParentRun
 from repro.nn.loop import Trainer
-from repro.plan import Plan
+from repro.outcomes.store import Store
+from repro.planning.plan import Plan
 from repro.run import work
-from repro.store import Store
 from repro.types import Run
 
 BASES = {"ft": "zero-shot", "flyp": "zero-shot", "lp-ft": "lp"}  # and what each starts from

@@ -7,7 +7,7 @@ import tiny_digits
 import torch
 import torch.nn.functional as F
 
-from repro.store import Store
+from repro.outcomes.store import Store
 
 
 def test_logits_are_scaled_cosines_of_image_and_mean_prompt(tmp_path: Path) -> None:

@@ -15,11 +15,12 @@ from torchvision import models, transforms
 
 from repro import backbones as named
 from repro.errors import UserError
-from repro.examples import Examples
 from repro.nn import backbones, packs
 from repro.nn.images import Images
 from repro.nn.weights import save_weights
-from repro.types import BackboneRef, Recipe
+from repro.reading.examples import Examples
+from repro.settings import Recipe
+from repro.types import BackboneRef
 
 pytestmark = pytest.mark.usefixtures("quick_initialisation")
 

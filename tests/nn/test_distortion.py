@@ -9,12 +9,12 @@ import torch
 from safetensors.torch import load_file
 from tiny_digits import CPU, Log, job_of, plan, pretrained_home
 
-from repro import features
 from repro.errors import UserError
+from repro.figures import features
 from repro.nn import backbones
 from repro.nn.distortion import FILE, change
+from repro.outcomes.store import Store
 from repro.run import execute
-from repro.store import Store
 
 METHODS = ("ft", "lp-ft", "flyp", "scratch")
 SPLITS = ("id_test", "photos")

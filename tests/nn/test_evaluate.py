@@ -11,10 +11,11 @@ from torch import nn
 
 from repro import plugins
 from repro.errors import UserError
-from repro.examples import Examples
 from repro.nn import evaluate, packs
 from repro.nn.images import Images, Preprocess
-from repro.types import Grouping, Recipe
+from repro.reading.examples import Examples
+from repro.settings import Recipe
+from repro.types import Grouping
 
 
 @pytest.fixture

@@ -7,17 +7,18 @@ import pytest
 import tiny_digits
 import torch
 
-from repro import plan as planning
-from repro import plugins, tables
+from repro import plugins
+from repro.display import tables
 from repro.errors import UserError
 from repro.methods import flyp
 from repro.nn import few_shot, saved
 from repro.nn.job import Batch, Job
 from repro.nn.loop import Trainer
 from repro.nn.seeding import generator
+from repro.outcomes.selection import select
+from repro.outcomes.store import Store
 from repro.paths import Places
-from repro.selection import select
-from repro.store import Store
+from repro.planning import plan as planning
 from repro.types import Result
 
 BENCHMARK = plugins.benchmark("digits").describe({}, tiny_digits.places_at(Path("unused")), True)

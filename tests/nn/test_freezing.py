@@ -13,7 +13,8 @@ from repro.nn.backbones import Backbone
 from repro.nn.freezing import freeze
 from repro.nn.images import Preprocess
 from repro.nn.model import Classifier
-from repro.types import BackboneRef, Recipe
+from repro.settings import Recipe
+from repro.types import BackboneRef
 
 
 class Wrapped(nn.Module):

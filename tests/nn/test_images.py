@@ -10,11 +10,11 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
-from repro.examples import Examples
 from repro.nn import augment as augmentation
 from repro.nn import packs
 from repro.nn.images import Images, Preprocess
-from repro.types import Recipe
+from repro.reading.examples import Examples
+from repro.settings import Recipe
 
 CPU = torch.device("cpu")
 MEAN, STD = (0.485, 0.456, 0.406), (0.228, 0.224, 0.225)

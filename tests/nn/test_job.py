@@ -11,10 +11,10 @@ import torch
 from image_files import broken_files, noise, write_images
 
 from repro.errors import UserError
-from repro.examples import Examples
 from repro.nn import packs
 from repro.nn.images import Preprocess
 from repro.nn.job import Job
+from repro.reading.examples import Examples
 from repro.types import Benchmark, Split
 
 PREPROCESS = Preprocess(28, (0.5,) * 3, (0.25,) * 3, "bilinear", 0.875)

@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 from repro.errors import UserError
 from repro.nn import logreg
-from repro.types import Recipe
+from repro.settings import Recipe
 
 
 def blobs(classes: int, count: int = 240, dim: int = 12, seed: int = 0, spread: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:

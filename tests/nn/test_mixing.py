@@ -11,7 +11,7 @@ from repro.errors import UserError
 from repro.nn import mixing
 from repro.nn.job import ParentRun
 from repro.nn.weights import file_hash, save_weights
-from repro.store import Store
+from repro.outcomes.store import Store
 
 
 def states(count: int) -> list[mixing.State]:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from repro.nn.optim import learning_rate, make_optimizer, set_learning_rate
-from repro.types import Recipe
+from repro.settings import Recipe
 
 
 def test_cosine_per_epoch_is_torchs_scheduler_stepped_after_each_epoch() -> None:

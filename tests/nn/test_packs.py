@@ -11,8 +11,8 @@ import torch
 from image_files import examples, noise
 
 from repro.errors import UserError
-from repro.examples import Examples
 from repro.nn import packs
+from repro.reading.examples import Examples
 
 
 def test_ragged_images_are_gathered_in_any_order_with_their_sizes(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ import torch
 from tiny_digits import CPU, Log, bytes_of, execute, pretrained_home
 
 from repro.errors import UserError
-from repro.metrics import evaluate
 from repro.nn import loop, saved
+from repro.outcomes.metrics import evaluate
+from repro.outcomes.store import Store
 from repro.paths import Places
-from repro.plan import Plan
-from repro.store import Store
+from repro.planning.plan import Plan
 from repro.types import Grouping, Run
 
 SETS = ("epochs=3", "batch_size=32", "augment=shift", "lr=1e-3")

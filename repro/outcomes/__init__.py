@@ -1,0 +1,1 @@
+"""What runs left behind, and what can be concluded from it: store, selection, metrics, intervals, comparisons."""

@@ -1,0 +1,136 @@
+"""One cell of a paper's table, spelled TABLE:ROW:COLUMN: what is reported there, and what this program would run for it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import NamedTuple
+
+from repro import plugins
+from repro.errors import UserError, nearest, unknown
+from repro.papers import arrangement, coverage, rows
+from repro.papers.arrangement import Column, Line, PaperTable
+from repro.papers.coverage import RUNNABLE, Judged
+from repro.papers.reported import Reported
+from repro.papers.rows import Paper, Row
+from repro.paths import Places
+from repro.planning.plan import Request
+
+
+class Cell(NamedTuple):
+    """A row and a column of a table, and all that sources report there."""
+
+    table: PaperTable
+    line: Line
+    column: Column
+    quotes: tuple[Reported, ...]
+
+    @property
+    def name(self) -> str:
+        return f"{self.table.name}:{self.line.title}:{self.column.title}"
+
+    @property
+    def backbone(self) -> str | None:
+        """None: the benchmark's own."""
+        return self.line.backbone or self.table.backbone
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What row and column say beside the method."""
+        return {**self.column.settings, **self.line.settings}
+
+    @property
+    def recipes(self) -> Paper:
+        """The paper's part of the benchmark's recipes; the first paper's where it has none, and the method has nothing to fit."""
+        name = self.table.paper if self.table.paper in rows.papers_of(self.column.benchmark) else None
+        return rows.paper_of(self.column.benchmark, name)
+
+    @property
+    def row(self) -> Row | None:
+        """The paper's recipe of the row's method on the column's benchmark; None where none is written."""
+        written = rows.table_of(self.column.benchmark).row if self.column.benchmark else ()
+        return next((row for row in written if (row.paper, row.method) == (self.table.paper, self.line.method)), None)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Of an average: the cells that it is the mean of."""
+        return tuple(f"{self.table.name}:{self.line.title}:{title}" for title in self.column.average)
+
+    @property
+    def command(self) -> str:
+        """The command that runs what the cell lacks."""
+        if self.column.average:
+            return f"repro run --table {self.table.name} --method {self.line.method}"
+        paper = self.recipes
+        options = [*(["--paper", paper.name] if paper.name else []), "--method", self.line.method]
+        for text in self.sets:
+            options += ["--set", text]
+        if self.backbone:
+            options += ["--backbone", self.backbone]
+        if paper.seeds != 3:  # which is what a run without the option has
+            options += ["--seeds", str(paper.seeds)]
+        return " ".join(["repro run", self.column.benchmark, *map(shlex.quote, options)])
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        return tuple(f"{self.line.method}.{field}={value}" for field, value in self.settings.items())
+
+    def request(self, places: Places) -> Request:
+        """What `command` asks for; only where nothing stands in the way."""
+        paper = self.recipes
+        return Request(
+            benchmark=plugins.benchmark(self.column.benchmark).describe({}, places),
+            methods=(self.line.method,),
+            seeds=tuple(range(paper.seeds)),
+            backbone=self.backbone,
+            sets=self.sets,
+            strict=True,
+            paper=paper.name or None,
+        )
+
+    def obstacle(self, places: Places) -> str | None:
+        """Why it cannot be run, in the words of `repro coverage`; None where it can."""
+        if self.column.average:
+            return None
+        if self.quotes:
+            judged: Judged = coverage.judge_one(self.table.paper, self.quotes[0], places)
+            return None if judged.state == RUNNABLE else f"{judged.state}: {judged.reason}"
+        if self.column.benchmark not in plugins.names("benchmarks"):
+            return f"no benchmark: {self.column.benchmark}"
+        if lack := arrangement.lacking(self.line.method, self.settings):
+            return "no {}: {}".format(*lack.split(" ", 1))
+        if self.table.paper not in rows.papers_of(self.column.benchmark):
+            return f"no recipe: {self.table.paper} has none on {self.column.benchmark}"
+        return None
+
+
+def find(spelled: str) -> Cell:
+    """The cell of that name; a row is named by its title or, where one row alone has it, its method. A typo suggests the nearest."""
+    name, _, rest = spelled.partition(":")
+    row, _, column = rest.rpartition(":")  # a row's title may have a colon
+    table = arrangement.load(name)
+    if not row or not column:
+        raise UserError(f"{spelled!r} is not a cell", "a cell is TABLE:ROW:COLUMN", f"for example {_spelled(table, table.row[0].title)}")
+    line = _line(table, row.strip(), column)
+    titles = [one.title for one in table.column]
+    found = next((one for one in table.column if one.title.casefold() == column.strip().casefold()), None)
+    if found is None:
+        raise unknown(f"column in {table.name}", column, titles, _spelled(table, line.title, nearest(column, titles)))
+    return Cell(table, line, found, table.numbers(line, found))
+
+
+def _spelled(table: PaperTable, row: str, column: str | None = None) -> str:
+    """The command that shows a cell of the row; without a column, that of the first."""
+    return f"repro show {shlex.quote(f'{table.name}:{row}:{column or table.column[0].title}')}"
+
+
+def _line(table: PaperTable, named: str, column: str) -> Line:
+    wanted = named.casefold()
+    titled = [line for line in table.row if line.title.casefold() == wanted]
+    found = titled or [line for line in table.row if line.method == wanted]
+    if not found:
+        names = dict.fromkeys(name for line in table.row for name in (line.title, line.method))
+        raise unknown(f"row in {table.name}", named, names, _spelled(table, nearest(named, names) or table.row[0].title, column))
+    if len(found) > 1:
+        why = f"their titles: {', '.join(line.title for line in found)}"
+        raise UserError(f"{len(found)} rows of {table.name} are of {named}", why, f"name one: {_spelled(table, found[0].title, column)}")
+    return found[0]

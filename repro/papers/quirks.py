@@ -1,0 +1,60 @@
+"""Quirks: what of a run departs from what a reader would take for granted, each with a name and its source.
+
+They are facts in quirks.toml; which of them a run has follows from the run alone, so another setting makes a quirk vanish. No key
+depends on them.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from repro.record import Record
+from repro.types import Run
+
+FILE = Path(__file__).with_name("quirks.toml")
+
+
+class When(Record):
+    """The runs that have a quirk: all conditions hold; one that is not given holds always."""
+
+    benchmarks: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    recipe: dict[str, Any] = {}
+
+
+class Quirk(Record):
+    """`name` is how tables and people call it; `text` is one sentence; `source` is repository@commit path:lines."""
+
+    name: str
+    text: str
+    source: str
+    when: When
+    inherited: bool = Field(default=False, description="a run that starts from one with this quirk has it, too")
+
+
+@cache
+def known() -> tuple[Quirk, ...]:
+    """Every quirk, in the order of the file."""
+    entries = tomllib.loads(FILE.read_text(encoding="utf-8"))
+    return tuple(Quirk(name=name, **entry) for name, entry in entries.items())
+
+
+def of(run: Run, find: Callable[[str], Run | None] = lambda key: None) -> tuple[Quirk, ...]:
+    """The quirks of a run, in the order of the file. `find` gives the run of a key, for what is inherited from parents."""
+    from_parents = {quirk.name for key in run.parents.values() if (parent := find(key)) for quirk in of(parent, find) if quirk.inherited}
+    return tuple(quirk for quirk in known() if _holds(quirk.when, run) or quirk.name in from_parents)
+
+
+def _holds(when: When, run: Run) -> bool:
+    recipe = run.recipe.model_dump(mode="json")
+    return (
+        (not when.benchmarks or run.benchmark.name in when.benchmarks)
+        and (not when.methods or run.method in when.methods)
+        and all(recipe[field] == value for field, value in when.recipe.items())
+    )

@@ -1,0 +1,138 @@
+"""What two runs have in common: the same configuration in other seeds, the same row in other settings; and how a row differs from its recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from repro import plugins
+from repro.papers import quirks
+from repro.papers.quirks import Quirk
+from repro.papers.rows import layer, paper_behind, rows_of
+from repro.planning.plan import RANDOM
+from repro.planning.recipe import resolve
+from repro.record import digest
+from repro.settings import Recipe
+from repro.types import Result, Run
+
+
+class Reader:
+    """Names configurations: what two runs share when only their seeds differ, and what rows share when only tuned fields differ."""
+
+    def __init__(self, results: Iterable[Result], chosen: Iterable[Result], tuned: frozenset[str]):
+        self.by_key = {result.key: result for result in results}
+        self.runs = [result.run for result in chosen]
+        self.tuned = tuned
+        papers = {paper.name for run in self.runs if (paper := paper_behind(run.benchmark.name, run.provenance))}
+        self.paper = papers.pop() if len(papers) == 1 else None  # several papers' rows are told apart by what differs from the first's
+
+    def configuration(self, result: Result, without: frozenset[str] = frozenset()) -> str:
+        """Hash of the identity without seeds, parents replaced by their own configurations."""
+        run = result.run
+        recipe = {field: value for field, value in run.recipe.changed().items() if field not in without}
+        parents = {role: self.configuration(self.by_key[key], without) if key in self.by_key else key for role, key in run.parents.items()}
+        return digest([run.method, run.method_version, recipe, run.backbone, parents])
+
+    def variant(self, result: Result, prefix: str = "") -> list[str]:
+        """Fields in which a run (or a run that it starts from) differs from its table row, but for tuned ones; an older method's version.
+
+        Of a soup the number of its runs, and every field in which they differ from one another but the seed.
+        """
+        run = result.run
+        if gone(result):  # a parent's method that was removed has no row to differ from
+            return [f"{prefix}version={run.method_version}"]
+        method = plugins.declared(run.method)
+        row = rows_of(run.benchmark.name, self.paper).get(run.method)
+        default = resolve(method, layer(run.benchmark.name, row), [], False, run.benchmark.tiny)[0].recipe
+        differs = [f"{prefix}version={run.method_version}"] if run.method_version != method.version else []
+        differs += [
+            f"{prefix}{field}={short(value)}"
+            for field, value in run.recipe
+            if field in method.fields and field not in self.tuned and value != getattr(default, field)
+        ]
+        parts, others = self._parents(run)
+        swept = _swept([part.run for part in parts])
+        differs += [f"{prefix}runs={len(parts)}"] if parts else []
+        differs += [f"{parts[0].run.method}.{field}={short(values)}" for field, values in swept.items()]
+        told = {_bare(part) for part in differs}
+        for parent in (*parts, *others):
+            for part in self.variant(parent, f"{parent.run.method}."):
+                if _bare(part) not in told and _bare(part).partition("=")[0] not in swept:
+                    differs.append(part)
+                    told.add(_bare(part))
+        return differs
+
+    def _parents(self, run: Run) -> tuple[list[Result], list[Result]]:
+        """The runs that a run starts from, as far as they are known: the parts of a soup, and all others."""
+        declared = plugins.declared(run.method).parents
+        many = {role for role, parent in declared.items() if parent.many}
+        known = {role: self.by_key[key] for role, key in run.parents.items() if key in self.by_key}
+        parts = [result for role, result in known.items() if role.rpartition("-")[0] in many]
+        return parts, [result for result in known.values() if result not in parts]
+
+    def network(self, run: Run) -> list[str]:
+        """What tells the network of a row from those of the table's other rows: its arguments, its weights; random ones are always told."""
+        own = run.backbone
+        differs = [
+            f"{key}={value}" for key, value in own.kwargs.items() if any(other.backbone.kwargs.get(key) != value for other in self.runs)
+        ]
+        if plugins.declared(run.method).pretrained and "backbone" not in run.parents:
+            differs += [] if own.weights and not self.several_weights else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
+        return differs
+
+    @cached_property
+    def several_weights(self) -> bool:
+        """Whether the table's pretrained rows started from different files."""
+        return len({run.backbone.weights for run in self.runs if plugins.declared(run.method).pretrained}) > 1
+
+    def fitted_on(self, result: Result) -> frozenset[str]:
+        """The splits that a probe's C was chosen by, the run's own or that of a run that it starts from."""
+        own = result.run.benchmark.with_role("id_val") if "lp_c_count" in plugins.declared(result.run.method).fields else ()
+        parents = [self.by_key[key] for key in result.run.parents.values() if key in self.by_key and not gone(self.by_key[key])]
+        return frozenset(split.name for split in own).union(*map(self.fitted_on, parents))
+
+    def quirks(self, key: str) -> tuple[Quirk, ...]:
+        """The quirks of a run, and those that it inherits."""
+        return quirks.of(self.by_key[key].run, lambda other: self.by_key[other].run if other in self.by_key else None)
+
+    def tuning(self, result: Result, prefix: str = "") -> dict[str, Any]:
+        """The tuned fields of a run and of those that it starts from; of a soup's parts all their values, in order."""
+        run = result.run
+        found = {f"{prefix}{field}": getattr(run.recipe, field) for field in sorted(self.tuned)}
+        if gone(result):
+            return found
+        parts, others = self._parents(run)
+        for parent in others:
+            found.update(self.tuning(parent, f"{parent.run.method}."))
+        each = [self.tuning(part, f"{part.run.method}.") for part in parts]
+        return found | {name: tuple(sorted({values[name] for values in each}, key=rank)) for name in (each[0] if each else ())}
+
+
+def _swept(runs: list[Run]) -> dict[str, tuple]:
+    """The recipe fields in which runs differ, with all their values in order."""
+    among = {field: {getattr(run.recipe, field) for run in runs} for field in Recipe.model_fields}
+    return {field: tuple(sorted(values, key=rank)) for field, values in among.items() if len(values) > 1}
+
+
+def rank(value: Any) -> tuple:
+    """A key by which values of a field can be sorted: none last, whatever the others are."""
+    return tuple(map(rank, value)) if isinstance(value, tuple) else (value is None, value)
+
+
+def _bare(part: str) -> str:
+    """`lp.lp_c_count=3` without the method before it."""
+    name, _, value = part.partition("=")
+    return f"{name.rpartition('.')[2]}={value}"
+
+
+def short(value: Any) -> str:
+    """A recipe field's value as tables spell it."""
+    if isinstance(value, float):
+        return f"{value:g}"
+    return ",".join(map(short, value)) if isinstance(value, tuple) else str(value)
+
+
+def gone(result: Result) -> bool:
+    """Whether a result is of a method that this program has no more: nothing says what its row would be."""
+    return result.run.method not in plugins.names("methods")

@@ -1,0 +1,67 @@
+"""Which finished runs can be mixed in weight space, told before any of them is run."""
+
+from __future__ import annotations
+
+from repro import plugins
+from repro.errors import UserError, unknown
+from repro.settings import IMAGES, Recipe
+from repro.types import Method, Parent, Run
+
+
+class Unfit(UserError):
+    """A method's parents do not go together on this backbone or with these settings."""
+
+
+def named(method: Method, parent: Parent, recipe: Recipe) -> Parent:
+    """The parent, of the method that the recipe names where it may: one that trains and is a row of tables."""
+    if parent.field is None:
+        return parent
+    name = getattr(recipe, parent.field) or "none"
+    declared = {known: plugins.declared(known) for known in plugins.names("methods")}
+    bases = [known for known, other in declared.items() if other.reported and "epochs" in other.fields]
+    if name in declared and name not in bases:
+        raise UserError(
+            f"{method.name}: runs of {name} cannot be mixed", "it is no fine-tuning", f"one of {', '.join(bases)}: {_cure(method)}"
+        )
+    if name not in bases:
+        raise unknown("method", name, bases, "repro list methods")
+    return parent.model_copy(update={"method": name})
+
+
+def unit_features(run: Run) -> bool:
+    """Whether a run's classifier is of CLIP's form, features scaled to length 1: made by a text tower, at the start or at every judging."""
+    return run.recipe.head == "zero_shot" or plugins.declared(run.method).needs_text
+
+
+def require_fit(method: Method, parents: dict[str, Run]) -> None:
+    """The runs that a method mixes must agree on how features reach the head, and soups on how images are prepared; else `Unfit`."""
+    roles = {role for role, parent in method.parents.items() if parent.field or parent.start_of}
+    mixed = [run for role, run in parents.items() if role in roles or role.rpartition("-")[0] in roles]
+    forms = {unit_features(run): run for run in mixed}
+    if len(forms) > 1:
+        plain = forms[False]
+        head = f"--set {plain.method}.head=zero_shot, or " if "head" in plugins.declared(plain.method).fields else ""
+        raise Unfit(
+            f"{method.name} cannot mix {plain.method} and {forms[True].method}",
+            f"{forms[True].method} scales features to length 1 before the head, {plain.method} as it is set does not",
+            head + _cure(method),
+        )
+    parts = [run for role, run in parents.items() if role not in method.parents and role.rpartition("-")[0] in roles]
+    for field in sorted(IMAGES) if parts else ():
+        if len({getattr(run.recipe, field) for run in parts}) > 1:
+            raise Unfit(
+                f"{method.name} cannot mix runs of different {field}",
+                "images could be prepared for the mixture in one way only",
+                f"one value of {field}, or leave {method.name} out",
+            )
+
+
+def impossible_parent(method: Method, parent: Parent, why: str) -> Unfit:
+    """The error for a method whose parent cannot run, for that reason."""
+    return Unfit(f"{method.name} starts from {parent.method}, which cannot run", why, _cure(method))
+
+
+def _cure(method: Method) -> str:
+    """Another base, which goes with every backbone."""
+    field = next((parent.field for parent in method.parents.values() if parent.field), None)
+    return f"--set {method.name}.{field}=lp-ft" if field else "repro list methods"

@@ -1,0 +1,186 @@
+"""Recipe = method's default ← table row ← --set, each field remembering where it came from; a list of values for one field is a sweep."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, NamedTuple, get_args
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from repro.errors import UserError, nearest
+from repro.papers.rows import Layer
+from repro.settings import AUGMENTATION, IMAGES, Recipe
+from repro.types import Method
+
+
+class Setting(NamedTuple):
+    """One `--set [METHOD.]FIELD=VALUE`: `values` has more than one entry where it is a sweep."""
+
+    method: str | None
+    field: str
+    values: tuple[Any, ...]
+    text: str
+
+
+class Choice(NamedTuple):
+    """One resolved recipe of a sweep, with the provenance of each field that is not neutral."""
+
+    recipe: Recipe
+    provenance: dict[str, str]
+
+
+def _adapter(field: str) -> TypeAdapter:
+    info = Recipe.model_fields[field]
+    kind = info.annotation if not info.metadata else _annotated(info)
+    return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))  # neither can be part of a key
+
+
+def _annotated(info: Any) -> Any:
+    from typing import Annotated
+
+    return Annotated[info.annotation, *info.metadata]
+
+
+def _takes_commas(field: str) -> bool:
+    return "tuple" in str(Recipe.model_fields[field].annotation)
+
+
+def _takes_none(field: str) -> bool:
+    return type(None) in get_args(Recipe.model_fields[field].annotation)
+
+
+def _read(field: str, text: str, origin: str) -> Any:
+    """One value of a field from its spelling; `none` is None where the field can be None, else a word like any other (`augment=none`)."""
+    raw: Any = text.strip()
+    if raw.lower() in ("none", "null") and _takes_none(field):
+        raw = None
+    elif _takes_commas(field):
+        raw = [part.strip() for part in raw.split(",")]
+    return check(field, raw, origin)
+
+
+def check(field: str, value: Any, origin: str) -> Any:
+    """`value` as the field's type, or a `UserError` that says what it takes."""
+    try:
+        return _adapter(field).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        why = (
+            "it takes another number of values, separated by commas"
+            if first["type"] in ("missing", "too_long")
+            else first["msg"].removeprefix("Value error, ")
+        )
+        description = Recipe.model_fields[field].description
+        raise UserError(
+            f"{origin}: {value!r} is not a value of {field}",
+            why + (f" ({description})" if description else ""),
+            f"for example --set {field}={_example(field)}",
+        ) from None
+
+
+def _example(field: str) -> str:
+    default = Recipe.model_fields[field].default
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default).lower() if default is None else str(default)
+
+
+def parse_set(text: str, methods: list[str]) -> Setting:
+    """Read one `--set`. Commas separate the values of a sweep, or the parts of a pair such as betas."""
+    name, equals, value = text.partition("=")
+    scope, dot, field = name.strip().rpartition(".")
+    if not equals or not field or not value.strip():
+        raise UserError(
+            f"--set {text}: not of the form key=value",
+            "a setting names a recipe field and its value",
+            "for example --set lr=1e-3 or --set ft.lr=1e-3,3e-3",
+        )
+    if dot and scope not in methods:
+        near = nearest(scope, methods)
+        raise UserError(
+            f"--set {text}: there is no method {scope!r}",
+            f"did you mean {near!r}?" if near else f"known: {', '.join(methods)}",
+            "repro list methods",
+        )
+    if field not in Recipe.model_fields:
+        near = nearest(field, Recipe.model_fields)
+        raise UserError(
+            f"--set {text}: a recipe has no field {field!r}",
+            f"did you mean {near!r}?" if near else "the fields are listed by the command below",
+            "repro list fields",
+        )
+    texts = [value] if _takes_commas(field) else value.split(",")
+    values = tuple(_read(field, part, f"--set {text}") for part in texts)
+    return Setting(scope or None, field, tuple(dict.fromkeys(values)), text)
+
+
+def _layer(method: Method, layers: dict[str, list[tuple[Any, ...] | str]], field: str, values: tuple[Any, ...], origin: str) -> None:
+    if field not in method.fields:
+        raise UserError(
+            f"{origin}: {field} means nothing to {method.name}",
+            f"{method.name} uses {', '.join(sorted(method.fields))}",
+            f"leave it out, or name a method that uses it: --set METHOD.{field}=…",
+        )
+    layers[field] = [values, origin]
+
+
+def _agree(method: Method, recipe: Recipe) -> None:
+    """Fields that are right each by itself and wrong together."""
+    if recipe.lp_c_min > recipe.lp_c_max:
+        raise UserError(
+            f"{method.name}: lp_c_min {recipe.lp_c_min:g} is above lp_c_max {recipe.lp_c_max:g}",
+            "C ascends from the one to the other",
+            "for example --set lp_c_min=1e-7 --set lp_c_max=1e2",
+        )
+    if recipe.nesterov and recipe.optimizer == "sgd" and recipe.momentum == 0:
+        raise UserError(
+            f"{method.name}: nesterov without momentum", "Nesterov's step is a step of the momentum", "for example --set momentum=0.9"
+        )
+
+
+def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, tiny: bool = False) -> list[Choice]:
+    """All recipes of one method in a plan: more than one where a row or a setting lists several values for a field.
+
+    On a tiny subset the method's own few settings for it stand unless a setting says otherwise. An unscoped setting reaches the methods that were asked for, and where it says how
+    images are prepared, the runs that they start from, too; one scoped to a method reaches it wherever it stands.
+    """
+    layers: dict[str, list] = {}
+    for field, value in method.defaults.items():
+        _layer(method, layers, field, (value,), f"method {method.name}")
+    for field, (value, origin) in row.items():
+        if field not in Recipe.model_fields:
+            near = nearest(field, Recipe.model_fields)
+            raise UserError(
+                f"{origin}: a recipe has no field {field!r}",
+                f"did you mean {near!r}?" if near else "unknown field",
+                f"edit {origin.split(':')[0]}",
+            )
+        swept = isinstance(value, list) and not _takes_commas(field)
+        _layer(method, layers, field, tuple(check(field, item, origin) for item in (value if swept else [value])), origin)
+    if tiny:
+        for field in ("image_size", "warmup_steps", "accumulate"):  # of the real images, of thousands of steps, of large batches
+            layers.pop(field, None)
+        layers |= {field: [(value,), "--tiny"] for field, value in method.tiny.items() if field in method.fields}
+    for setting in settings:
+        unscoped = setting.method is None and setting.field in method.fields and (asked or setting.field in IMAGES)
+        if setting.method == method.name or unscoped:
+            _layer(method, layers, setting.field, setting.values, f"--set {setting.text}")
+    choices = []
+    for values in itertools.product(*(layer[0] for layer in layers.values())):
+        recipe = Recipe.model_validate(dict(zip(layers, values, strict=True)))
+        _agree(method, recipe)
+        if "lp_features" in method.fields and recipe.lp_features == "eval":  # then nothing is augmented, and the key must not say so
+            recipe = recipe.model_copy(update={field: Recipe.model_fields[field].default for field in AUGMENTATION})
+        if not recipe.augment.startswith("rrc"):  # then packs are those of the evaluation, and the key must not say otherwise
+            recipe = recipe.model_copy(update={"pack_side": None})
+        choices.append(Choice(recipe, {field: layers[field][1] for field in recipe.changed() if field in layers}))
+    return choices
+
+
+def unused(settings: list[Setting], methods: list[Method]) -> UserError | None:
+    """An unscoped setting that none of the asked methods uses is a mistake, not a no-op."""
+    for setting in settings:
+        if setting.method is None and not any(setting.field in method.fields for method in methods):
+            names = ", ".join(method.name for method in methods)
+            return UserError(
+                f"--set {setting.text}: no method of this run uses {setting.field}", f"the run is of {names}", "repro list fields"
+            )
+    return None

@@ -1,0 +1,1 @@
+"""Published data sets as examples: declared, read, checked, and tiny copies of them."""

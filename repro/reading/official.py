@@ -1,0 +1,59 @@
+"""Where a benchmark's published data sets lie, and what names their content in keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from repro.data import holdings, manifest
+from repro.errors import UserError, nearest
+from repro.paths import Places
+from repro.reading import tiny as tiny_subsets
+from repro.record import digest
+from repro.types import Split
+
+# Tiny subsets need no download of weights: a small CLIP is pretrained in the run, on synthetic images with captions.
+SYNTHETIC = Split(name="synthetic", role="pretrain", caption="synthetic images with captions, for the tiny subset's own backbone")
+
+
+def no_options(name: str, options: dict[str, Any]) -> None:
+    """Refuse the options that other benchmarks take."""
+    if options:
+        raise UserError(f"{name} takes no --{next(iter(options))}", "its splits are the published ones", f"repro run {name}")
+
+
+def chosen(name: str, options: dict[str, Any], option: str, known: Sequence[str], always: str) -> tuple[str, ...]:
+    """The splits that `option` names by commas, in the order of `known`, with `always` among them; all of `known` without the option."""
+    no_options(name, {key: value for key, value in options.items() if key != option})
+    if option not in options:
+        return tuple(known)
+    named = {part.strip() for part in options[option].split(",") if part.strip()}
+    for wrong in sorted(named - set(known)):
+        near = nearest(wrong, known)
+        why = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}"
+        raise UserError(f"--{option}: {name} has no split {wrong!r}", why, f"for example repro run {name} --{option} {','.join(known[:2])}")
+    return tuple(split for split in known if split in named | {always})
+
+
+def content(name: str) -> list[Any]:
+    """What a manifest says of a data set's content: name, version and counts. A mirror or a hash that is found later changes no key."""
+    record = manifest.load(name)
+    return [record.name, record.version, sorted([count.split, count.n] for count in record.counts)]
+
+
+def declare(names: tuple[str, ...], splits: tuple[Split, ...], places: Places, tiny: bool) -> dict[str, Any]:
+    """The fields of a `Benchmark` that follow from its data sets `names` (of `repro/datasets`) and its splits.
+
+    For a tiny subset the official counts do not hold, nothing is needed from elsewhere, and the backbone is made in the run.
+    """
+    if not tiny:
+        roots = {name: str(holdings.root_of(name, places)) for name in names}
+        return {"data": digest([content(name) for name in names]), "roots": roots, "splits": splits, "needs": names}
+    return {
+        "data": digest([tiny_subsets.content(name, places) for name in names]),
+        "roots": {name: str(tiny_subsets.folder_of(name, places)) for name in names},
+        "splits": (SYNTHETIC, *(split.model_copy(update={"count": None, "per_class": None}) for split in splits)),
+        "tiny": True,
+        "backbone": "digits-clip",
+        "pretrained_by": "clip-pretrain",
+    }

@@ -1,0 +1,131 @@
+"""Papers' tables: which runs a cell takes, what it says of others, and what is never compared. All numbers are fabricated."""
+
+from __future__ import annotations
+
+import fabricated
+import paper_fixture
+import pytest
+from paper_fixture import described, finish, planned, point
+
+from repro.display import paper_cells, paper_tables
+from repro.outcomes import index
+from repro.outcomes.store import Store
+from repro.papers import arrangement
+from repro.paths import Places
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    paper_fixture.use_tables(monkeypatch)
+    return Store(tmp_path / "runs")
+
+
+def cells(store: Store, name: str = "made-up/main", **options) -> dict:
+    """(row, column) → cell."""
+    arranged = arrangement.load(name)
+    found = index.find(store, arranged.benchmarks)
+    known = paper_tables.benchmarks_of(arranged, Places.find())
+    view = paper_tables.view(arranged, found.results, found.failures, known, **options)
+    return {(row.title, column): cell for row in view.rows for column, cell in zip(view.columns, row.cells, strict=True)}
+
+
+def test_the_cells_of_the_fixture(store):
+    paper_fixture.fill(store)
+    found = cells(store)
+    assert len(found) == 30
+    ft = found["FT", "Living-17 OOD"]
+    assert ft.values == pytest.approx([77.5, 77.9, 77.8]) and ft.seeds == (0, 1, 2), (
+        "the rate with the best ID validation, not the best OOD"
+    )
+    assert (ft.ours.mean, ft.ours.half) == pytest.approx((77.7333, 4.302653 * 0.208167 / 3**0.5), abs=1e-4)
+    assert ft.theirs.half == pytest.approx(1.645 * 0.208167 / 3**0.5, abs=1e-5)
+    assert ft.conflict and [str(entry.value) for entry in ft.reported] == ["77.8", "77.7"]
+    entity = found["FT", "Entity-30"]
+    assert entity.theirs.half == pytest.approx(1.645 * 4.546061 / 3**0.5, abs=1e-4), "n degrees of freedom there"
+    assert entity.others == ("3 runs with lr=0.5",) and 99.0 not in entity.values
+    assert (found["LP", "Entity-30"].verdict, found["LP", "Entity-30"].why) == ("failed", "RuntimeError: made up")
+    assert found["LP-FT | <best>", "Entity-30"].why == "repro run --table made-up/main --method lp-ft"
+    assert found["L2-SP", "Entity-30"].verdict == "cannot run" and "no recipe" in found["L2-SP", "Entity-30"].why
+    assert found["FT", "Else & where"].why == "no benchmark: no-such-benchmark"
+
+
+def test_averages_follow_from_the_cells_and_are_not_judged(store):
+    paper_fixture.fill(store)
+    found = cells(store)
+    average = found["FT", "Average"]
+    assert average.ours.mean == pytest.approx((97.1 + 77.7333 + 61.0) / 3, abs=1e-3) and average.ours.half is None
+    assert (average.verdict, average.outcome.p) == ("average", None)
+    assert f"{average.recomputed:.2f}" == "78.53" and f"{found['LP', 'Average'].recomputed:.2f}" == "80.63"
+    assert found["LP", "Average"].ours is None and found["LP", "Average"].why == "2 of 3 columns are measured"
+
+
+def test_what_the_paper_does_not_have_is_not_taken(store):
+    living = described("living17")
+    for asked in ({"sets": ("epochs=9", "lr=1e-3")}, {"weights": "random", "weights_hash": None}):
+        for run in planned(living, "ft", **asked):
+            finish(store, run, point(0.9, 0.9))
+    other = living.model_copy(update={"data": "0" * 64})
+    for run in planned(other, "ft", quick=True):
+        finish(store, run, point(0.9, 0.9))
+    cell = cells(store)["FT", "Living-17 ID"]
+    assert cell.values == () and cell.verdict == "not run"
+    assert cell.others == (
+        "6 runs from random weights",
+        "6 runs of another version, or other choices, of the benchmark",
+        "3 runs with epochs=9",
+    )
+
+
+def test_a_start_of_another_recipe_is_another_run(store):
+    for run in planned(described("living17"), "lp", "lp-ft", sets=("lp.lp_c_count=7",)):
+        finish(store, run, point(0.9, 0.9))
+    found = cells(store)
+    assert found["LP-FT | <best>", "Living-17 ID"].others == ("9 runs its head is with lp_c_count=7",)
+    assert found["LP", "Living-17 ID"].others == ("3 runs with lp_c_count=7",)
+
+
+def test_recipes_of_text_and_code_are_never_mixed(store):
+    living = described("living17")
+    released = planned(living, "ft", released=True)
+    for run in released:
+        finish(store, run, point(0.8, 0.8))
+    cell = cells(store)["FT", "Living-17 ID"]
+    assert cell.values == pytest.approx([80.0] * 3) and "as released" in cell.chosen
+    for run in planned(living, "ft"):
+        finish(store, run, point(0.7, 0.7))
+    cell = cells(store)["FT", "Living-17 ID"]
+    assert cell.values == pytest.approx([70.0] * 3) and cell.others == ("6 runs as released",)
+
+
+def test_tiny_runs_are_shown_and_never_compared(store):
+    for run in planned(described("living17", tiny=True), "ft", backbone="digits-clip"):
+        finish(store, run, point(0.971, 0.778))
+    assert cells(store)["FT", "Living-17 ID"].values == ()
+    cell = cells(store, tiny=True)["FT", "Living-17 ID"]
+    assert cell.values == pytest.approx([97.1] * 3)
+    assert (cell.verdict, cell.outcome.delta, cell.why) == ("not comparable", None, "tiny subset")
+
+
+def test_digits_are_shown_and_never_compared(store):
+    benchmark = described("digits")
+    run = fabricated.run("lp", of=benchmark)
+    fabricated.finish(store, run, fabricated.checkpoint(id_test=0.9))
+    stage = fabricated.run("clip-pretrain", of=benchmark)
+    fabricated.finish(store, stage)
+    run = run.model_copy(update={"parents": {"backbone": stage.key}})
+    fabricated.finish(store, run, fabricated.checkpoint(id_test=0.9))
+    cell = cells(store, "made-up/digits")["LP", "Digits"]
+    assert cell.values == pytest.approx([90.0])
+    assert (cell.verdict, cell.outcome.delta, cell.why) == ("not comparable", None, "digits is no benchmark of a paper")
+
+
+def test_another_rule_than_the_papers_is_shown_and_not_compared(store):
+    paper_fixture.fill(store)
+    cell = cells(store, select="oracle")["FT", "Living-17 OOD"]
+    assert cell.values == pytest.approx([99.0] * 3) and cell.outcome.delta is None
+    assert cell.why == "selected by oracle, the paper by id_val"
+
+
+def test_no_shipped_table_has_digits_or_folder():
+    columns = [column for name in arrangement.names() for column in arrangement.load(name).column]
+    assert len(columns) >= 100 and not {column.benchmark for column in columns} & paper_cells.OURS

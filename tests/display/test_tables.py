@@ -1,0 +1,319 @@
+"""From records to rows. Every number is fabricated, chosen so that each rule gives another answer."""
+
+from __future__ import annotations
+
+import fabricated
+import pytest
+from made_tables import finished, only, rows
+
+from repro import plugins
+from repro.display import tables
+from repro.display.tables import Column, build, columns_of
+from repro.errors import UserError
+from repro.outcomes.stats import t_interval
+from repro.types import BackboneRef, Checkpoint, Split
+
+# columns
+
+
+def test_columns_are_the_reported_splits_and_the_average_of_several():
+    assert columns_of(fabricated.benchmark()) == (
+        Column("ID", "id_test", ("id_test",), "accuracy"),
+        Column("OOD", "sketch", ("sketch",), "accuracy"),
+        Column("OOD", "clipart", ("clipart",), "accuracy"),
+        Column("OOD", "avg", ("sketch", "clipart"), "accuracy"),
+    )
+
+
+def test_splits_beside_the_headline_come_last_and_enter_no_average():
+    quickdraw = Split(name="quickdraw", role="ood_test", column="OOD")
+    splits = (*fabricated.SPLITS[:3], fabricated.SPLITS[3].model_copy(update={"headline": False}), fabricated.SPLITS[4], quickdraw)
+    benchmark = fabricated.benchmark(splits=splits)
+    names = [(column.name, column.splits, column.headline) for column in columns_of(benchmark) if column.group == "OOD"]
+    assert names == [
+        ("clipart", ("clipart",), True),
+        ("quickdraw", ("quickdraw",), True),
+        ("avg", ("clipart", "quickdraw"), True),
+        ("sketch", ("sketch",), False),
+    ]
+    point = fabricated.checkpoint(sketch=0.1, clipart=0.6, quickdraw=0.8)
+    table = only(build([fabricated.result(fabricated.run(of=benchmark), [point])]))
+    assert [cell.mean for cell in table.rows[0].cells] == pytest.approx([0.5, 0.6, 0.8, 0.7, 0.1])
+    assert "Shown beside the others, in no average: sketch." in table.caption
+
+
+def test_of_different_metrics_there_is_no_average():
+    assert [column.name for column in columns_of(fabricated.with_splits(sketch={"metric": "macro_f1"}))] == ["id_test", "sketch", "clipart"]
+    both = fabricated.with_splits(sketch={"metric": "macro_f1"}, clipart={"metric": "macro_f1"})
+    assert [(column.name, column.metric) for column in columns_of(both)] == [
+        ("id_test", "accuracy"),
+        ("sketch", "macro_f1"),
+        ("clipart", "macro_f1"),
+        ("avg", "macro_f1"),
+    ]
+
+
+# footnotes
+
+
+def test_footnotes_are_the_rows_quirks_each_once():
+    results = [finished("ft", std=(0.228, 0.224, 0.225)), finished("lp-ft", std=(0.228, 0.224, 0.225)), finished("lp")]
+    table = only(build(results))
+    assert [(note.quirk.name, note.rows) for note in table.footnotes] == [
+        ("std-0.228", ("ft (std=0.228,0.224,0.225)", "lp-ft (std=0.228,0.224,0.225)")),
+        ("bn-eval", ("lp-ft (std=0.228,0.224,0.225)",)),
+    ]
+    alike = only(build(results[:2]))
+    assert [(note.quirk.name, note.rows) for note in alike.footnotes] == [("std-0.228", ()), ("bn-eval", ("lp-ft",))]
+    assert only(build([finished("ft")])).footnotes == ()
+
+
+def test_a_row_has_the_quirks_that_its_parent_hands_on():
+    parent = finished("lp", lp_features="train")
+    child = finished("lp-ft", parents={"head": parent.key}, batchnorm="train")
+    table = only(build([parent, child], only=frozenset({child.key})))
+    assert [(note.quirk.name, note.rows) for note in table.footnotes] == [("lp-augmented-features", ())]
+
+
+def test_a_cell_is_the_mean_over_seeds_and_an_average_is_taken_within_each_seed():
+    results = [
+        fabricated.result(fabricated.run(seed=seed), [fabricated.checkpoint(id_test=0.9 + seed / 100, sketch=sketch, clipart=clipart)])
+        for seed, sketch, clipart in ((0, 0.2, 0.8), (1, 0.8, 0.2))
+    ]
+    row = rows(results)["ft"]
+    assert row.cells[0] == t_interval([0.90, 0.91])
+    assert row.cells[1].half == pytest.approx(t_interval([0.2, 0.8]).half)
+    assert row.cells[3] == pytest.approx((0.5, 0.0, 2)), "the seeds' averages are equal, so their interval has no width"
+    assert row.seeds == (0, 1)
+    assert set(row.keys) == {result.key for result in results}
+
+
+# rows
+
+
+def test_rows_follow_the_benchmarks_order_then_the_variant():
+    results = [finished(method) for method in ("scratch", "lp-ft", "ft", "lp", "zero-shot")] + [finished("ft", batch_size=32)]
+    table = only(build(results))
+    assert [row.method for row in table.rows] == ["zero-shot", "lp", "ft", "ft", "lp-ft", "scratch"]
+    assert [row.variant for row in table.rows if row.method == "ft"] == [(), ("batch_size=32",)]
+
+
+def test_stages_are_no_rows():
+    assert set(rows([finished("clip-pretrain"), finished("ft")])) == {"ft"}
+    assert build([finished("clip-pretrain")]) == []
+    assert build([]) == []
+
+
+def test_only_restricts_the_rows_and_not_the_parents():
+    parent = finished("lp", lp_c_count=3)
+    child = finished("lp-ft", parents={"head": parent.key})
+    assert set(rows([parent, child], only=frozenset({child.key}))) == {"lp-ft lp.lp_c_count=3"}
+
+
+def test_a_result_of_a_method_that_is_gone_is_left_out():
+    gone = finished("lp")
+    gone = gone.model_copy(update={"run": gone.run.model_copy(update={"method": "gone"})})
+    child = finished("lp-ft", parents={"head": gone.key})
+    assert set(rows([gone, child])) == {"lp-ft gone.version=1"}
+    assert build([gone]) == []
+
+
+def test_of_equal_settings_the_smallest_wins_whatever_was_run_first():
+    results = [finished("ft", accuracy=accuracy, id_val=0.8, lr=lr) for lr, accuracy in ((0.3, 0.7), (0.1, 0.6), (0.2, 0.5))]
+    for order in (results, results[::-1], results[1:] + results[:1]):
+        assert rows(order)["ft"].cells[0].mean == 0.6
+
+
+def test_a_variant_is_labelled_by_what_differs_from_its_row():
+    made = rows([finished("ft"), finished("ft", weight_decay=0.1, betas=(0.8, 0.9), clip_norm=1.0)])
+    assert set(made) == {"ft", "ft betas=0.8,0.9 weight_decay=0.1 clip_norm=1"}
+
+
+def test_a_variant_of_a_parent_labels_its_children():
+    parents = [finished("lp"), finished("lp", lp_features="train")]
+    children = [finished("lp-ft", parents={"head": parent.key}) for parent in parents]
+    assert set(rows([*parents, *children])) == {"lp", "lp lp_features=train", "lp-ft", "lp-ft lp.lp_features=train"}
+
+
+def test_what_a_parent_shares_with_its_child_is_said_once():
+    parent = finished("lp", image_size=48)
+    assert set(rows([parent, finished("lp-ft", parents={"head": parent.key}, image_size=48), finished("ft")])) == {
+        "ft",
+        "lp image_size=48",
+        "lp-ft image_size=48",
+    }
+
+
+def test_what_all_rows_share_stands_in_the_caption():
+    table = only(build([finished("ft", batch_size=32, momentum=0.5), finished("scratch", batch_size=32)]))
+    assert [row.variant for row in table.rows] == [("momentum=0.5",), ()]
+    assert "All rows with batch_size=32." in table.caption
+
+
+def test_seeds_of_a_parent_make_no_variant():
+    parents = [finished("lp", seed) for seed in (0, 1)]
+    children = [finished("lp-ft", seed, parents={"head": parent.key}) for seed, parent in enumerate(parents)]
+    assert {name: row.seeds for name, row in rows([*parents, *children]).items()} == {"lp": (0, 1), "lp-ft": (0, 1)}
+
+
+def _with_backbone(result, **fields):
+    """The same with a network that no run of the store has pretrained."""
+    run = result.run.model_copy(update={"backbone": BackboneRef(name="timm:resnet18", **fields), "parents": {}})
+    return result.model_copy(update={"run": run, "key": run.key})
+
+
+def test_rows_of_other_weights_are_told_apart():
+    results = [_with_backbone(finished("ft"), weights=letter * 64) for letter in "ab"]
+    assert set(rows(results)) == {"ft weights=aaaaaaaa", "ft weights=bbbbbbbb"}
+    assert set(rows(results[:1])) == {"ft"}, "the caption names weights that all share"
+    assert set(rows([results[0], _with_backbone(finished("scratch"))])) == {"ft", "scratch"}
+
+
+def test_weights_of_ones_own_are_told_from_those_pretrained_in_the_run():
+    pretrained = finished("ft")
+    given = _with_backbone(pretrained, weights="a" * 64)
+    run = given.run.model_copy(update={"backbone": BackboneRef(name="digits-clip", weights="a" * 64)})
+    assert set(rows([pretrained, given.model_copy(update={"run": run, "key": run.key})])) == {"ft", "ft weights=aaaaaaaa"}
+
+
+def test_random_weights_where_pretrained_ones_belong_are_always_told():
+    assert set(rows([_with_backbone(finished("ft")), _with_backbone(finished("scratch"))])) == {"ft weights=random", "scratch"}
+
+
+def test_rows_of_other_arguments_of_the_backbone_are_told_apart():
+    results = [_with_backbone(finished("ft"), kwargs=kwargs, weights="a" * 64) for kwargs in ({}, {"drop_rate": 0.5})]
+    assert set(rows(results)) == {"ft", "ft drop_rate=0.5"}
+
+
+def test_rows_of_an_earlier_version_of_a_method_are_told_apart(monkeypatch):
+    old = finished("ft", accuracy=0.4)
+    real = plugins.declared
+    monkeypatch.setattr(plugins, "declared", lambda name: real(name).model_copy(update={"version": 2}))
+    assert {name: row.cells[0].mean for name, row in rows([old, finished("ft")]).items()} == {"ft": 0.5, "ft version=1": 0.4}
+
+
+# tuning
+
+
+def test_the_learning_rate_is_chosen_by_the_mean_of_id_val_over_seeds():
+    """One seed of lr 0.1 is the best of all; its mean is not. The test splits would choose otherwise, too."""
+    results = [
+        finished("ft", seed, test, id_val=id_val, lr=lr)
+        for lr, test, id_vals in ((0.1, 0.9, (0.95, 0.5)), (0.2, 0.3, (0.8, 0.8)), (0.3, 0.4, (0.7, 0.7)))
+        for seed, id_val in enumerate(id_vals)
+    ]
+    table = only(build(results))
+    assert [row.cells[0].mean for row in table.rows] == [0.3]
+    assert "ft: lr 0.2 chosen by id_val among 0.1, 0.2, 0.3." in table.caption
+    assert [row.cells[0].mean for row in only(build(results, "oracle")).rows] == [0.9]
+    assert "ft: lr 0.1 chosen by oracle among 0.1, 0.2, 0.3." in only(build(results, "oracle")).caption
+    assert [row.cells[0].mean for row in only(build(results, "last")).rows] == [0.3], "tuning stays fair where the last checkpoint is taken"
+
+
+def test_each_variant_is_tuned_by_itself():
+    results = [finished("ft", 0, value, lr=lr, batch_size=size) for lr, size, value in ((0.1, 64, 0.6), (0.2, 64, 0.5), (0.2, 32, 0.4))]
+    assert {name: row.cells[0].mean for name, row in rows(results).items()} == {"ft": 0.6, "ft batch_size=32": 0.4}
+
+
+def test_settings_with_fewer_seeds_are_left_out_and_it_is_said():
+    results = [finished("ft", seed, 0.5, lr=0.1) for seed in (0, 1)] + [finished("ft", 0, 0.9, lr=0.2)]
+    table = only(build(results))
+    assert table.rows[0].seeds == (0, 1) and table.rows[0].cells[0].mean == 0.5
+    assert "ft: 1 settings with fewer seeds left out." in table.caption
+
+
+def test_rows_may_have_different_numbers_of_seeds():
+    table = only(build([*(finished("ft", seed) for seed in range(3)), finished("lp"), finished("zero-shot")]))
+    assert {row.method: row.seeds for row in table.rows} == {"ft": (0, 1, 2), "lp": (0,), "zero-shot": (0,)}
+    assert "(1 or 3 seeds; zero-shot has nothing random)" in table.caption[0]
+    assert table.rows[1].cells[0].half is None
+
+
+def test_tuned_fields_of_any_type(monkeypatch):
+    monkeypatch.setattr(tables, "tuned_fields", lambda name: frozenset({"clip_norm", "augment"}))
+    results = [finished("ft", 0, 0.6, clip_norm=1.0, augment="flip"), finished("ft", 0, 0.5), finished("ft", 0, 0.4, augment="shift")]
+    caption = only(build(results)).caption
+    assert "ft: augment flip chosen by id_val among flip, none, shift; ft: clip_norm 1 chosen by id_val among 1, None." in caption
+
+
+def test_a_tuned_parent_is_said_too():
+    parents = [finished("clip-pretrain", lr=lr) for lr in (0.1, 0.2)]
+    children = [finished("ft", 0, value, parents={"backbone": parent.key}) for parent, value in zip(parents, (0.4, 0.6), strict=True)]
+    table = only(build([*parents, *children]))
+    assert [row.cells[0].mean for row in table.rows] == [0.6]
+    assert "ft: clip-pretrain.lr 0.2 chosen by id_val among 0.1, 0.2." in table.caption
+
+
+# what is never mixed
+
+
+@pytest.mark.parametrize("other", [{"tiny": True}, {"data": "1" * 64}, {"version": 2}, {"options": {"id": "photo"}}])
+def test_results_of_other_data_are_tables_of_their_own(other):
+    made = build([finished("ft", accuracy=0.4), finished("ft", accuracy=0.6, of=fabricated.benchmark(**other))])
+    assert sorted(table.rows[0].cells[0].mean for table in made) == [0.4, 0.6]
+    assert [len(table.rows) for table in made] == [1, 1]
+    tiny = [table for table in made if table.benchmark.tiny]
+    assert len(tiny) == bool(other.get("tiny"))
+    for table in made:
+        assert any("TINY" in sentence for sentence in table.caption) == table.benchmark.tiny
+
+
+def test_backbones_are_tables_of_their_own():
+    assert len(build([finished("ft"), _with_backbone(finished("ft"))])) == 2
+
+
+# the rest of a table
+
+
+def test_the_best_mean_of_each_column():
+    points = {"ft": {"id_test": 0.9, "sketch": 0.2}, "lp": {"id_test": 0.8, "sketch": 0.4}}
+    results = [fabricated.result(fabricated.run(method), [fabricated.checkpoint(**values)]) for method, values in points.items()]
+    assert only(build(results)).best == (0.9, 0.4, 0.5, 0.45)
+
+
+def test_each_run_reports_the_checkpoint_that_the_rule_selects():
+    points = [fabricated.checkpoint("epoch-1", id_val=0.9, id_test=0.1), fabricated.checkpoint("epoch-2", id_val=0.1, id_test=0.7)]
+    result = fabricated.result(fabricated.run(), points)
+    assert rows([result])["ft"].cells[0].mean == 0.1
+    assert rows([result], rule="last")["ft"].cells[0].mean == 0.7
+    assert "Checkpoint selected by last: the last checkpoint." in only(build([result], "last")).caption[1]
+    with pytest.raises(UserError, match="no split for selection by ood_val"):
+        build([result], "ood_val")
+
+
+def test_the_caption_names_metric_interval_backbone_and_rule():
+    caption = only(build([finished("ft", seed) for seed in range(3)])).caption
+    assert caption[0] == "Accuracy in %, mean ± 95 % t interval over seeds (3 seeds); best mean of each column in bold."
+    assert caption[1] == "Backbone digits-clip. Checkpoint selected by id_val: best on the ID validation split."
+    weighted = only(build([_with_backbone(finished("ft"), kwargs={"drop_rate": 0.5}, weights="a" * 64)]))
+    assert "Backbone timm:resnet18,drop_rate=0.5 (weights aaaaaaaa)." in weighted.caption[1]
+
+
+def test_a_benchmark_with_one_ood_split_has_no_average():
+    benchmark = fabricated.benchmark(splits=(*fabricated.SPLITS[:4], Split(name="clipart", role="ood_test")))
+    assert [column.name for column in columns_of(benchmark)] == ["id_test", "sketch"]
+
+
+# a benchmark without OOD, and runs that were judged on tests only where validation selected
+
+
+def test_a_benchmark_without_ood_has_its_id_column_alone():
+    inside = fabricated.benchmark(splits=fabricated.SPLITS[:3])
+    (made,) = tables.build([fabricated.result(fabricated.run(of=inside), [fabricated.checkpoint(id_test=0.75)])])
+    assert [(column.group, column.name) for column in made.columns] == [("ID", "id_test")] and made.best == (0.75,)
+    with pytest.raises(UserError, match="made-up has no split for selection by oracle"):
+        tables.build([fabricated.result(fabricated.run(of=inside))], "oracle")
+
+
+def test_a_run_that_selects_by_cross_entropy_is_shown_at_that_checkpoint():
+    def point(name: str, accuracy: float, loss: float, **tests: float) -> Checkpoint:
+        judged = {"id_val": {"accuracy": accuracy, "cross_entropy": loss}} | {split: {"accuracy": value} for split, value in tests.items()}
+        return Checkpoint(name=name, metrics=judged)
+
+    tested = point("epoch-2", 0.5, 0.1, id_test=0.25, sketch=0.5, clipart=0.75)
+    run = fabricated.run("flyp", select_by="cross_entropy", judge="selected")
+    result = fabricated.result(run, [point("epoch-1", 0.9, 0.3), tested, point("epoch-3", 0.8, 0.2)])
+    (made,) = tables.build([result])
+    assert [cell.mean for cell in made.rows[0].cells] == [0.25, 0.5, 0.75, 0.625]
+    with pytest.raises(UserError, match="epoch-3 of a run on made-up was not judged on id_test"):
+        tables.build([result], "last")

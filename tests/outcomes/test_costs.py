@@ -1,0 +1,50 @@
+"""Costs and environments of stored runs, against sums by hand."""
+
+from __future__ import annotations
+
+import fabricated
+import pytest
+
+from repro.outcomes import costs
+from repro.outcomes.costs import UNKNOWN, Environment, Sum
+
+TOLD = {
+    "repro": "1.2",
+    "commit": "c" * 40,
+    "dirty": True,
+    "python": "3.11.7",
+    "packages": {"torch": "2.0"},
+    "device_name": "a device",
+    "precision": "fp32",
+}
+
+
+@pytest.fixture
+def filled(home_store):
+    """Two runs of digits in the environment above, one of made-up in none, one tiny."""
+    for seed, seconds in ((0, 100.0), (1, 20.5)):
+        run = fabricated.run("ft", seed, of=fabricated.of_digits())
+        fabricated.finish(home_store, run, fabricated.checkpoint(), environment=TOLD, seconds={"total": seconds})
+    fabricated.finish(home_store, fabricated.run("lp"), fabricated.checkpoint(), environment={}, seconds={"total": 3.0})
+    fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits(tiny=True)), fabricated.checkpoint())
+    return home_store
+
+
+def test_sums_by_benchmark(filled):
+    spent = costs.spent(filled, tiny=False)
+    assert costs.by_benchmark(spent.values()) == (Sum("digits", 2, 120.5), Sum("made-up", 1, 3.0))
+    assert len(costs.spent(filled, tiny=True)) == 1
+    named = costs.spent(filled, tiny=False, benchmarks=["made-up"])
+    assert [(run.key, run.seconds) for run in named.values()] == [(fabricated.run("lp").key, 3.0)]
+
+
+def test_environments_are_counted_and_what_is_not_recorded_is_said(filled):
+    assert costs.environments(costs.spent(filled, tiny=False).values()) == (
+        (Environment("1.2 cccccccccccc changed", "3.11.7", "2.0", "a device", "fp32"), 2),
+        (Environment(*[UNKNOWN] * 5), 1),
+    )
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h")])
+def test_durations(seconds, text):
+    assert costs.duration(seconds) == text

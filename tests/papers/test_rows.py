@@ -1,0 +1,126 @@
+"""Rows of recipes: layers with their origin, papers, winners instead of grids, faults named."""
+
+from __future__ import annotations
+
+import pytest
+from planned_runs import one, planned
+
+from repro import plugins
+from repro.errors import UserError
+from repro.outcomes.selection import RULES
+from repro.papers import rows
+from repro.paths import tables_dir
+from repro.planning.recipe import resolve
+from repro.settings import Recipe
+
+TABLE = """
+title = "x"
+benchmark = "made-up"
+[[paper]]
+name = "first"
+[[paper]]
+name = "second"
+backbone = "timm:resnet18"
+select = "last"
+[[row]]
+paper = "first"
+method = "ft"
+source = "a@b c:1"
+ours = ["epochs"]
+recipe = { lr = [0.1, 0.2], epochs = 3 }
+quick = { lr = 0.2 }
+released = { momentum = 0.0 }
+[[row]]
+paper = "second"
+method = "ft"
+source = "d@e f:1"
+recipe = { lr = 0.3 }
+[[row]]
+paper = "second"
+method = "lp-ft"
+source = "d@e f:2"
+recipe = { lr = 0.4 }
+"""
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "tables_dir", lambda: tmp_path)
+    path = tmp_path / "made-up.toml"
+    path.write_text(TABLE)
+    return path
+
+
+def test_a_row_is_a_layer_of_the_recipe(table):
+    plan = planned("ft", "lp")
+    assert [(run.recipe.lr, run.recipe.epochs) for run in plan.runs if run.method == "ft"] == [(0.1, 3), (0.2, 3)]
+    assert one(plan, "ft").provenance["lr"] == "tables/made-up.toml: first ft"
+    assert one(plan, "ft").provenance["epochs"] == "tables/made-up.toml: first ft (our choice)"
+    assert rows.rows_of("other") == {} and rows.table_of("other").tuned == ("lr",)
+
+
+def test_quick_takes_the_winners_and_released_what_the_code_does(table):
+    run = one(planned("ft", quick=True), "ft")
+    assert (run.recipe.lr, run.provenance["lr"]) == (0.2, "tables/made-up.toml: first ft (quick)")
+    assert len(planned("ft", quick=True).asked) == 1 and len(planned("ft").asked) == 2
+    run = one(planned("ft", released=True), "ft")
+    assert (run.recipe.momentum, run.provenance["momentum"]) == (0.0, "tables/made-up.toml: first ft (as released)")
+
+
+def test_each_paper_has_its_own_rows_and_shares_those_it_lacks(table):
+    assert rows.paper_of("made-up", None).name == "first" and rows.paper_of("made-up", "second").select == "last"
+    second = planned("ft", paper="second", weights="random")
+    assert one(second, "ft").recipe.lr == 0.3 and one(second, "ft").backbone.name == "timm:resnet18"
+    assert one(planned("lp-ft"), "lp-ft").recipe.lr == 0.4
+    with pytest.raises(UserError) as caught:
+        planned("ft", paper="secnd")
+    assert caught.value.what == "there is no paper with recipes for made-up 'secnd'" and "second" in caught.value.why
+
+
+def test_a_runs_provenance_tells_its_paper(table):
+    behind = {
+        name: rows.paper_behind("made-up", one(planned("ft", paper=name, weights="random"), "ft").provenance)
+        for name in ("first", "second")
+    }
+    assert {name: paper.name for name, paper in behind.items()} == {"first": "first", "second": "second"}
+    for asked in ({"quick": True}, {"released": True}, {"sets": ("lr=7",)}):
+        assert rows.paper_behind("made-up", one(planned("ft", **asked), "ft").provenance).name == "first"
+    assert rows.paper_behind("made-up", one(planned("lp"), "lp").provenance) is None
+    assert rows.paper_behind("other", {"lr": "tables/other.toml: ft"}) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("title = ", "cannot read"),
+        ('title = "x"', "benchmark: Field required"),
+        ('title = "x"\nbenchmark = "y"\n[[row]]\nlr = 1', "row.0.method: Field required"),
+        ('title = "x"\nbenchmark = "y"\nrow = 3', "row: Input should be a valid"),
+        (TABLE.replace('paper = "second"\nmethod = "lp-ft"', 'paper = "third"\nmethod = "lp-ft"'), "there is no paper 'third'"),
+        (TABLE.replace('method = "lp-ft"', 'method = "lp-tf"'), "there is no method 'lp-tf'"),
+        (TABLE.replace('method = "lp-ft"', 'method = "ft"'), "two rows for ft second"),
+        (TABLE.replace("momentum", "momentun"), ""),
+    ],
+)
+def test_a_fault_in_a_table_is_named(table, content, said):
+    table.write_text(content)
+    with pytest.raises(UserError, match=r"made-up\.toml") as caught:
+        planned("ft", released=True)
+    assert said in f"{caught.value.what} {caught.value.why}"
+
+
+def test_every_table_that_ships_is_whole():
+    paths = sorted(tables_dir().glob("*.toml"))
+    assert len(paths) == 13
+    for path in paths:
+        table = rows.read(path)
+        assert (
+            table.benchmark == path.stem and table.benchmark in plugins.names("benchmarks") and set(table.tuned) <= set(Recipe.model_fields)
+        )
+        for paper in table.paper:
+            assert paper.select in RULES and {row.method for row in table.row if row.paper == paper.name} >= set(paper.methods)
+        for row in table.row:
+            assert row.source and set(row.ours) <= set(row.recipe) and set(row.quick) <= set(row.recipe)
+            for quick, released in ((False, False), (True, True)):
+                layer = rows.layer(table.benchmark, row, quick, released)
+                assert resolve(plugins.declared(row.method), layer, [], asked=True), (path.name, row.method)
