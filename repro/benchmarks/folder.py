@@ -1,7 +1,8 @@
 """Your own data: <domain>/<class>/<image>, trained on one domain, tested on others.
 
 The ID domain is split into train, validation and test (60/20/20, stratified by class, seeded); copies of one image (equal bytes) always
-fall into the same part, so no ID test image was trained on. Every other named domain is an OOD test set as a whole.
+fall into the same part, so no ID test image was trained on. Every other named domain is an OOD test set as a whole, but for one that
+`--ood-val` names: it may be chosen on, and is shown beside the others, in no average.
 """
 
 from __future__ import annotations
@@ -37,8 +38,12 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
     ood = tuple(dict.fromkeys(name.strip() for name in options["ood"].split(",") if name.strip()))
     if not ood:
         raise UserError(f"--ood {options['ood']}: no domain is named", "there would be no OOD column", USAGE)
+    validation = (options["ood_val"],) if options.get("ood_val") else ()
+    if set(validation) & set(ood):
+        raise UserError(f"--ood-val {validation[0]} is also tested on", "what is chosen on a domain cannot be reported on it", USAGE)
+    elsewhere = (*ood, *validation)
     domains = _domains(root)
-    for name in (options["id"], *ood):
+    for name in (options["id"], *elsewhere):
         if name not in domains:
             near = nearest(name, domains)
             raise UserError(
@@ -46,14 +51,18 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
                 f"did you mean {near!r}?" if near else f"it has {', '.join(domains[:10])}{', …' if len(domains) > 10 else ''}",
                 USAGE,
             )
-    if options["id"] in ood:
-        raise UserError(f"--ood names the ID domain {options['id']!r}", "its training images would be tested on", USAGE)
-    if taken := [name for name in ood if name in PARTS]:
+    if options["id"] in elsewhere:
+        raise UserError(
+            f"--{'ood' if options['id'] in ood else 'ood-val'} names the ID domain {options['id']!r}",
+            "its training images would be tested on",
+            USAGE,
+        )
+    if taken := [name for name in elsewhere if name in PARTS]:
         raise UserError(
             f"an OOD domain cannot be called {taken[0]!r}", f"the ID domain's own parts are called {', '.join(PARTS)}", "rename its folder"
         )
-    classes = _agreeing_classes(root, (options["id"], *ood))
-    hashes = _hashes(root, (options["id"], *ood), classes, places.packs / "file-hashes.sqlite", tiny)
+    classes = _agreeing_classes(root, (options["id"], *elsewhere))
+    hashes = _hashes(root, (options["id"], *elsewhere), classes, places.packs / "file-hashes.sqlite", tiny)
     _enough(root, options["id"], classes, hashes)
     _apart(root, options["id"], hashes)
     return Benchmark(
@@ -66,11 +75,12 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
             Split(name="id_val", role="id_val", caption=f"20 % of {options['id']}"),
             Split(name="id_test", role="id_test", caption=f"20 % of {options['id']}", column="ID"),
             *(Split(name=name, role="ood_test", caption=f"all of {name}", column="OOD") for name in ood),
+            *(Split(name=name, role="ood_val", caption=f"all of {name}", column="OOD", headline=False) for name in validation),
         ),
         classes=classes,
         templates=("a photo of a {}.",),
         data=digest(hashes),
-        options={"id": options["id"], "ood": sorted(ood)},
+        options={"id": options["id"], "ood": sorted(ood), **({"ood_val": validation[0]} if validation else {})},
         roots={"images": str(root)},
         methods=("lp", "ft", "lp-ft"),
         tiny=tiny,

@@ -76,6 +76,7 @@ def run(
     root: Annotated[str | None, typer.Option("--root", help="folder: where <domain>/<class>/<image> lie.")] = None,
     id_domain: Annotated[str | None, typer.Option("--id", help="folder: the domain to train on.")] = None,
     ood_domains: Annotated[str | None, typer.Option("--ood", help="The OOD splits wanted, by commas (folder: domains; cifar10.1).")] = None,
+    ood_validation: Annotated[str | None, typer.Option("--ood-val", help="folder: the domain to validate on out of distribution.")] = None,
     tiny: Annotated[bool, typer.Option("--tiny", help="A tiny subset, to check that everything works.")] = False,
     fetch: Annotated[bool, typer.Option("--fetch", help="Fetch the datasets and weights that are missing (repro data list).")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
@@ -83,7 +84,9 @@ def run(
 ) -> None:
     """Run methods on a benchmark, or what a paper's table lacks: only what is missing is run, then the ID/OOD table is shown."""
     where = places(context)
-    options = {name: value for name, value in (("root", root), ("id", id_domain), ("ood", ood_domains)) if value is not None}
+    options = {
+        name: value for name, value in (("root", root), ("id", id_domain), ("ood", ood_domains), ("ood_val", ood_validation)) if value
+    }
     asked = planning.Request(
         benchmark=None,
         seeds=planning.parse_seeds(seeds) if seeds else (),

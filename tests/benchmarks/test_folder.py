@@ -133,6 +133,20 @@ def test_a_folder_that_is_wrong_is_named(tree: Path, break_it, what: str, why: s
     assert what in caught.value.what and why in caught.value.why and caught.value.cure
 
 
+def test_a_domain_to_validate_on_is_shown_beside_the_others_and_never_tested_on(tmp_path: Path):
+    options = {"root": str(make_tree(tmp_path / "tree", ("photo", "sketch", "clay"))), "id": "photo", "ood": "sketch"}
+    plain, chosen = (folder.describe({**options, **more}, Places.find()) for more in ({}, {"ood_val": "clay"}))
+    assert [(split.name, split.role, split.headline) for split in chosen.splits[3:]] == [
+        ("sketch", "ood_test", True),
+        ("clay", "ood_val", False),
+    ]
+    assert len(sources(chosen, "clay")) == 30
+    assert plain.options == {"id": "photo", "ood": ["sketch"]} and chosen.options["ood_val"] == "clay"
+    for wrong, what in (("sketch", "is also tested on"), ("photo", "names the ID domain"), ("clys", "has no domain 'clys'")):
+        with pytest.raises(UserError, match=what):
+            folder.describe({**options, "ood_val": wrong}, Places.find())
+
+
 @pytest.mark.parametrize(
     ("identity", "ood", "what"),
     [
