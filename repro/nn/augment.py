@@ -100,7 +100,8 @@ def crop_resize_each(images: torch.Tensor, boxes: torch.Tensor, size: int, inter
 
     def one(row: int) -> None:
         top, left, height, width = corners[row]
-        crop = images[row, top : top + height, left : left + width].permute(2, 0, 1)[None]
+        crop = images[row : row + 1, top : top + height, left : left + width].permute(0, 3, 1, 2)
+        crop = crop.contiguous(memory_format=torch.channels_last)  # the kernel is several times slower on rows of a larger image
         out[row] = F.interpolate(crop, (size, size), mode=interpolation, antialias=True)[0].permute(1, 2, 0)
 
     threads = torch.get_num_threads()
@@ -135,7 +136,8 @@ def random_crop(images: torch.Tensor, sizes: torch.Tensor, uniforms: torch.Tenso
 def shift(images: torch.Tensor, uniforms: torch.Tensor, pixels: int) -> torch.Tensor:
     """Move each image (B, S, S, 3) by up to `pixels` in both directions, edges repeated."""
     size = images.shape[1]
-    padded = F.pad(images.permute(0, 3, 1, 2).float(), (pixels,) * 4, mode="replicate").permute(0, 2, 3, 1)
+    edge = torch.arange(-pixels, size + pixels, device=images.device).clamp(0, size - 1)
+    padded = images[:, edge][:, :, edge]
     steps = 2 * pixels + 1
     top = (uniforms[:, 2 * TRIES] * steps).long()
     left = (uniforms[:, 2 * TRIES + 1] * steps).long()
@@ -144,12 +146,18 @@ def shift(images: torch.Tensor, uniforms: torch.Tensor, pixels: int) -> torch.Te
 
 def flip(images: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
     """Mirror half of the images (B, H, W, 3) left to right."""
-    chosen = (uniforms[:, -1] < 0.5).to(images.device)
-    return torch.where(chosen[:, None, None, None], images.flip(2), images)
+    chosen = uniforms[:, -1] < 0.5
+    if images.device.type == "cpu":
+        return torch.stack([image.flip(1) if mirrored else image for image, mirrored in zip(images, chosen.tolist(), strict=True)])
+    return torch.where(chosen.to(images.device)[:, None, None, None], images.flip(2), images)
 
 
 def _windows(images: torch.Tensor, top: torch.Tensor, left: torch.Tensor, size: int) -> torch.Tensor:
+    """The square of side `size` of each image whose corner is at (top, left), which must lie inside."""
     device = images.device
+    if device.type == "cpu":  # a copy of rows per image is several times faster there than one gather of pixels
+        corners = zip(images, top.tolist(), left.tolist(), strict=True)
+        return torch.stack([image[row : row + size, column : column + size] for image, row, column in corners])
     span = torch.arange(size, device=device)
     rows = top.to(device)[:, None, None] + span[None, :, None]
     columns = left.to(device)[:, None, None] + span[None, None, :]

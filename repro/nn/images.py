@@ -56,8 +56,8 @@ class Images:
             self.pack = pack.on(device)
         scale = [1 / (255 * std) for std in preprocess.std]
         offset = [-mean / std for mean, std in zip(preprocess.mean, preprocess.std, strict=True)]
-        self._scale = torch.tensor(scale, device=device)
-        self._offset = torch.tensor(offset, device=device)
+        self._scale = torch.tensor(scale * preprocess.size, device=device)  # of a row of pixels, whose values lie side by side
+        self._offset = torch.tensor(offset * preprocess.size, device=device)
 
     def __len__(self) -> int:
         return len(self.pack)
@@ -89,4 +89,5 @@ class Images:
             pixels = augment.shift(pixels, uniforms[index], self.recipe.shift)
         if self.augment.endswith("flip") and uniforms is not None:
             pixels = augment.flip(pixels, uniforms[index])
-        return (pixels.float() * self._scale + self._offset).permute(0, 3, 1, 2)
+        rows = pixels.reshape(len(pixels), size, size * 3).float()
+        return rows.mul_(self._scale).add_(self._offset).view(-1, size, size, 3).permute(0, 3, 1, 2)

@@ -79,7 +79,7 @@ class Pack:
         """uint8 images (B, H, W, 3), padded with zeros on the right and below where sizes differ, and their sizes (B, 2)."""
         sizes = self.sizes(index)
         if self.uniform:
-            return self.images[index.to(self.images.device)], sizes
+            return self.images.index_select(0, index.to(self.images.device)), sizes
         return self._framed(index, torch.cat([torch.zeros_like(sizes), sizes], dim=1)), sizes
 
     def gather_boxes(self, index: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
