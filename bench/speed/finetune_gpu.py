@@ -117,7 +117,7 @@ def _measure(network: Network, folder: Path, paths: list[Path], labels: np.ndarr
     plain.train(model, plain.loader(paths[:128], labels[:128], plain.train_transform(SIZE), 64, 16, pinned=True), 1, device)
     theirs = FILES * 6 / seconds(lambda: plain.train(model, batches_of_files, 1, device), device)
     rate, top = rates["ours"], rates["ceiling"]
-    peak = next((flop for chip, flop in BF16_FLOP.items() if chip in torch.cuda.get_device_name(device)), None)
+    peak = next((flop for chip, flop in BF16_FLOP.items() if device.type == "cuda" and chip in torch.cuda.get_device_name(device)), None)
     used = rate * 3 * network.gflop * 1e9 / peak if peak else None
     share = f"{used:.0%} of the chip's bf16 arithmetic" if used else "of this chip the arithmetic is not known here"
     same = "the same network, batches of the same images; ours in bf16, theirs in fp32 and batches of 64 as released."
