@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def ddof_of(rule: Interval, benchmark: str) -> int:
     return 1 if own is None else own
 
 
+@cache
 def t_quantile(freedom: float, probability: float) -> float:
     """Quantile of Student's t for probabilities above ½, by bisection of its distribution.
 
