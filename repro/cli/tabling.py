@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -54,12 +56,25 @@ def table(
     if form not in formats.FORMATS:
         raise unknown("format", form, formats.FORMATS, "repro table --help")
     where = places(context)
-    if every:
-        _write_all(where, name, out)
-    elif name is not None and (paper := of_paper(name)):
-        write([_view(paper, where, None if select == PAPER else select, tiny)], form, out)
-    else:
-        write(tables.build(_results(name, where, tiny), select), form, out)
+    with uncollected():
+        if every:
+            _write_all(where, name, out)
+        elif name is not None and (paper := of_paper(name)):
+            write([_view(paper, where, None if select == PAPER else select, tiny)], form, out)
+        else:
+            write(tables.build(_results(name, where, tiny), select), form, out)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the collector of cycles, which goes through all results again and again while a table is built of them, and finds none."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
 
 
 def of_paper(name: str) -> str | None:

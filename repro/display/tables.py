@@ -14,7 +14,7 @@ from repro.outcomes.stats import Estimate, t_interval
 from repro.papers import quirks
 from repro.papers.quirks import Quirk
 from repro.papers.rows import Paper, paper_behind, paper_of, table_of
-from repro.planning.configurations import Reader, gone, rank, short
+from repro.planning.configurations import Reader, rank, short
 from repro.record import digest
 from repro.types import Benchmark, Checkpoint, Result, Run
 
@@ -96,8 +96,10 @@ def build(results: Iterable[Result], rule: str = PAPER, only: frozenset[str] | N
     results = list(results)
     groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
     identities: dict[int, str] = {}  # results of the index share their benchmarks' records
+    known = {result.run.method for result in results}.intersection(plugins.names("methods"))
+    shown = {method for method in known if plugins.declared(method).reported}
     for result in results:
-        if (only is None or result.key in only) and not gone(result) and plugins.declared(result.run.method).reported:
+        if (only is None or result.key in only) and result.run.method in shown:
             benchmark = result.run.benchmark
             if id(benchmark) not in identities:
                 identities[id(benchmark)] = digest(benchmark.identity())
@@ -163,8 +165,8 @@ def _told_rules(rows: list[Row]) -> list[Row]:
 
 def _footnotes(rows: list[Row], reader: Reader) -> tuple[Footnote, ...]:
     """Each quirk once, in the order of its file."""
-    having = {row.name: reader.quirks(row.keys[0]) for row in rows}
-    found = [(quirk, tuple(name for name, own in having.items() if quirk in own)) for quirk in quirks.known()]
+    having = {row.name: {quirk.name for quirk in reader.quirks(row.keys[0])} for row in rows}
+    found = [(quirk, tuple(name for name, own in having.items() if quirk.name in own)) for quirk in quirks.known()]
     return tuple(Footnote(quirk, () if len(names) == len(having) else names) for quirk, names in found if names)
 
 

@@ -18,8 +18,8 @@ PLAIN = ("method", "method_version", "seed")  # fields of a run that are kept as
 
 
 class Entry(NamedTuple):
-    """What the index keeps of a result. `benchmark` is a hash of its record; texts are JSON; `picks` hold rule → checkpoint, without what
-    training said, for the rules that can be followed; `points` is the number of checkpoints."""
+    """What the index keeps of a result. `benchmark` is a hash of its record; texts are JSON; `points` is the number of checkpoints; `picks`
+    are lines: rule → number of a line below, for the rules that can be followed, then a checkpoint each, without what training said."""
 
     key: str
     finished: str
@@ -53,7 +53,7 @@ def entry(result: Result) -> Entry:
         provenance=json.dumps(run.provenance, sort_keys=True),
         parents=json.dumps(run.parents),
         points=len(result.checkpoints),
-        picks=json.dumps(_without_repeats(picks)),
+        picks=_lines(picks),
         **{name: getattr(run, name) for name in PLAIN},
     )
 
@@ -62,10 +62,10 @@ def digest_of(benchmark: Benchmark) -> str:
     return hashlib.sha256(benchmark.model_dump_json().encode()).hexdigest()
 
 
-def _without_repeats(picks: dict[str, Checkpoint]) -> list:
-    """[rule → name of its checkpoint, the checkpoints]: rules often agree."""
-    points = {point.name: [point.name, point.epoch, point.step, point.metrics] for point in picks.values()}
-    return [{rule: point.name for rule, point in picks.items()}, list(points.values())]
+def _lines(picks: dict[str, Checkpoint]) -> str:
+    """Each checkpoint once: rules often agree."""
+    points = {point.name: json.dumps([point.name, point.epoch, point.step, point.metrics]) for point in picks.values()}
+    return "\n".join([json.dumps({rule: 1 + list(points).index(point.name) for rule, point in picks.items()}), *points.values()])
 
 
 class Kept:
@@ -86,16 +86,17 @@ class Kept:
             seed=kept.seed,
         )
         self.checkpoints = _Checkpoints(kept.points, self, read)
-        self._picks = kept.picks
-        self._found: dict[str, Checkpoint] | None = None
+        self._picks = kept.picks.split("\n")
+        self._found: dict[int, Checkpoint] = {}
 
     def picked(self, rule: str) -> Checkpoint | None:
         """The checkpoint that a rule reports; None where it cannot be followed, or is none."""
-        if self._found is None:
-            names, points = json.loads(self._picks)
-            made = {point[0]: _checkpoint(*point) for point in points}
-            self._found = {rule: made[name] for rule, name in names.items()}
-        return self._found.get(rule)
+        line = _parsed(self._picks[0]).get(rule)
+        if line is None:
+            return None
+        if line not in self._found:
+            self._found[line] = _checkpoint(*json.loads(self._picks[line]))
+        return self._found[line]
 
 
 class _Checkpoints(Sequence[Checkpoint]):

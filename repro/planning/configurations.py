@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from functools import cached_property
+from collections.abc import Callable, Hashable, Iterable
+from functools import cache, cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -21,6 +21,11 @@ FIELDS = tuple(Recipe.model_fields)
 _values = attrgetter(*FIELDS)
 
 
+@cache
+def _values_but(without: frozenset[str]) -> Callable[[Recipe], tuple]:
+    return attrgetter(*(field for field in FIELDS if field not in without))
+
+
 class Reader:
     """Names configurations: what two runs share when only their seeds differ, and what rows share when only tuned fields differ.
 
@@ -32,7 +37,6 @@ class Reader:
         self.runs = [result.run for result in chosen]
         self.tuned = tuned
         self._configurations: dict[tuple[str, frozenset[str]], Hashable] = {}
-        self._recipes: dict[tuple[int, frozenset[str]], tuple[Recipe, tuple]] = {}
         self._defaults: dict[tuple[str, str, bool], tuple] = {}
         self._papers: dict[tuple[str, int], tuple[dict, Paper | None]] = {}
         papers = {paper.name for run in self.runs if (paper := self.behind(run))}
@@ -46,16 +50,10 @@ class Reader:
             parents = sorted(
                 (role, self.configuration(self.by_key[key], without) if key in self.by_key else key) for role, key in run.parents.items()
             )
-            found = (run.method, run.method_version, self._recipe(run.recipe, without), _spelled(run.backbone), tuple(parents))
+            recipe = _values_but(without)(run.recipe)
+            found = (run.method, run.method_version, recipe, _spelled(run.backbone), tuple(parents))
             self._configurations[result.key, without] = found
         return found
-
-    def _recipe(self, recipe: Recipe, without: frozenset[str]) -> tuple:
-        """Its values in the order of FIELDS, None for those left out. One object for one recipe object: a store's runs share them."""
-        if (id(recipe), without) not in self._recipes:
-            values = tuple(None if field in without else value for field, value in zip(FIELDS, _values(recipe), strict=True))
-            self._recipes[id(recipe), without] = recipe, values  # kept, so that no other gets its id
-        return self._recipes[id(recipe), without][1]
 
     def behind(self, run: Run) -> Paper | None:
         """The paper whose row a run came from."""
@@ -124,7 +122,8 @@ class Reader:
     @cached_property
     def several_weights(self) -> bool:
         """Whether the table's pretrained rows started from different files."""
-        return len({run.backbone.weights for run in self.runs if plugins.declared(run.method).pretrained}) > 1
+        started = {(run.method, run.backbone.weights) for run in self.runs}
+        return len({weights for method, weights in started if plugins.declared(method).pretrained}) > 1
 
     def fitted_on(self, result: Result) -> frozenset[str]:
         """The splits that a probe's C was chosen by, the run's own or that of a run that it starts from."""
@@ -155,6 +154,8 @@ def _spelled(network: BackboneRef) -> tuple:
 
 def _swept(runs: list[Run]) -> dict[str, tuple]:
     """The recipe fields in which runs differ, with all their values in order."""
+    if len(runs) < 2:
+        return {}
     among = {field: {getattr(run.recipe, field) for run in runs} for field in Recipe.model_fields}
     return {field: tuple(sorted(values, key=rank)) for field, values in among.items() if len(values) > 1}
 
