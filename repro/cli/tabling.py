@@ -32,7 +32,8 @@ def table(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="A benchmark, or a paper's table such as lp-ft/2; every benchmark with results where left out.", autocompletion=_complete
+            help="A benchmark, a paper's table such as lp-ft/2, or a paper for all of its tables; every benchmark with results where left out.",
+            autocompletion=_complete,
         ),
     ] = None,
     select: Annotated[
@@ -59,8 +60,8 @@ def table(
     with uncollected():
         if every:
             _write_all(where, name, out)
-        elif name is not None and (paper := of_paper(name)):
-            write([_view(paper, where, None if select == PAPER else select, tiny)], form, out)
+        elif name is not None and (own := of_paper(name)):
+            write([_view(each, where, None if select == PAPER else select, tiny) for each in own], form, out)
         else:
             write(tables.build(_results(name, where, tiny), select), form, out)
 
@@ -77,17 +78,17 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def of_paper(name: str) -> str | None:
-    """The name of a paper's table, None where it is a benchmark's; what is neither is a mistake."""
+def of_paper(name: str) -> tuple[str, ...]:
+    """The names of a paper's tables, or of the one that is named; none where it is a benchmark's; what is neither is a mistake."""
     known = arrangement.names()
-    if name in known or f"{name}/main" in known:
-        return name
-    if own := [other for other in known if other.startswith(f"{name}/")]:
-        raise UserError(f"{name} has {len(own)} tables", f"they are {', '.join(own)}", f"repro table {own[0]}")
+    if name in known:
+        return (name,)
+    if own := tuple(other for other in known if other.startswith(f"{name}/")):
+        return own
     benchmarks = plugins.names("benchmarks")
     if name.removeprefix("benchmark/") not in benchmarks:
-        raise unknown("table", name, [*benchmarks, *known], "repro list tables")
-    return None
+        raise unknown("table", name, [*benchmarks, *known, *arrangement.papers()], "repro list tables")
+    return ()
 
 
 def _view(name: str, where: Places, select: str | None, tiny: bool) -> paper_tables.View:
