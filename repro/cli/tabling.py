@@ -59,7 +59,8 @@ def table(
     where = places(context)
     with uncollected():
         if every:
-            _write_all(where, name, out)
+            asked = {"--tiny": tiny, f"--select {select}": select != PAPER, f"--format {form}": form not in ("terminal", "markdown")}
+            _write_all(where, [name, *(option for option, given in asked.items() if given)], out)
         elif name is not None and (own := of_paper(name)):
             write([_view(each, where, None if select == PAPER else select, tiny) for each in own], form, out)
         else:
@@ -126,8 +127,9 @@ def known_methods(stored: list[Result]) -> list[Result]:
     return results
 
 
-def _write_all(where: Places, name: str | None, out: Path | None) -> None:
-    """Every paper's table into its file; one whose text is as before is not touched."""
+def _write_all(where: Places, excluded: list[str | None], out: Path | None) -> None:
+    """Every paper's table into its file; one whose text is as before is not touched. `excluded` are names and options beside --all."""
+    name = next(filter(None, excluded), None)
     if name is not None or out is None:
         what = "--all needs --out DIR" if name is None else f"--all and {name} exclude each other"
         raise UserError(what, "it writes <out>/<paper>/<table>.md for every table", "repro table --all --out DIR")

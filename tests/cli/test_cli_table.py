@@ -35,6 +35,9 @@ def test_mistakes(filled, mistake):
     assert mistake("table", "made-up/mian")[:2] == ("there is no table 'made-up/mian'", "did you mean 'made-up/main'?")
     assert mistake("table", "--all")[0] == "--all needs --out DIR"
     assert mistake("table", "living17", "--all", "--out", "x")[0] == "--all and living17 exclude each other"
+    assert mistake("table", "--all", "--tiny", "--out", "x")[0] == "--all and --tiny exclude each other"
+    assert mistake("table", "--all", "--select", "last", "--out", "x")[0] == "--all and --select last exclude each other"
+    assert mistake("table", "--all", "--format", "csv", "--out", "x")[0] == "--all and --format csv exclude each other"
 
 
 def test_a_paper_is_all_of_its_tables(call):
