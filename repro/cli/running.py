@@ -98,7 +98,7 @@ def run(
         quick=quick,
         released=released,
     )
-    requests = _requests(benchmark, table, options, where, tiny, method or [], asked)
+    requests = requests_of(benchmark, table, options, where, tiny, method or [], asked)
     store = Store(where.runs)
     planned = [look_up(request, where, store, fetch and not dry_run, dry_run) for request in requests]
     if as_json and dry_run:
@@ -128,7 +128,7 @@ class Planned(NamedTuple):
     absent: tuple[Need, ...]
 
 
-def _requests(
+def requests_of(
     benchmark: str | None, table: str | None, options: dict[str, str], where: Places, tiny: bool, method: list[str], asked: planning.Request
 ) -> list[planning.Request]:
     """One request per benchmark: that which was named, or those of a paper's table with its rows."""
