@@ -91,7 +91,7 @@ def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
     method = plugins.method(run.method)
     declared = method.METHOD
     train_split = job.split_with_role(declared.trains_on)
-    judged = [split.name for split in run.benchmark.splits if split.role not in ("train", "pretrain")] if declared.reported else []
+    judged = declared.judged_on(run.benchmark)
     job.uses = [*([(train_split, True)] if run.recipe.epochs else []), *((name, False) for name in judged)]
     model = method.start(job)
     train = job.images(train_split, augmented=True) if run.recipe.epochs else None

@@ -56,10 +56,13 @@ class Recipe(Record):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     head_lr_factor: float = Field(1.0, gt=0, description="learning rate of the head over that of the backbone")
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    batchnorm: Literal["train", "eval"] = Field("train", description="eval: running statistics are frozen, affine weights still train")
+    batchnorm: Literal["train", "eval", "adapt"] = Field(
+        "train", description="eval: running statistics are frozen, affine weights still train; adapt: as train, even in a frozen backbone"
+    )
     freeze: Literal["none", "backbone", "embed", "all_but_batchnorm"] = Field(
         "none", description="parts that get no gradient; embed: the first layers, as repro/nn/freezing.py lists them"
     )
+    pretrained: bool = Field(True, description="start from the backbone's pretrained weights; false: from random ones")
     head: Literal["random", "zero_shot"] = Field(
         "random", description="where the head starts; zero_shot: at the prompts', on unit features"
     )
@@ -86,6 +89,20 @@ class Recipe(Record):
     )
     mean: tuple[float, float, float] | None = Field(None, description="None: the backbone's own")
     std: Annotated[tuple[float, float, float] | None, AfterValidator(_each_positive)] = Field(None, description="None: the backbone's own")
+    # targeted augmentation
+    targeted: Literal["none", "copy-paste", "stain", "paste-digits"] = Field(
+        "none", description="of training images: what the benchmark has for its own shift (repro/nn/targeted.py)"
+    )
+    targeted_p: float = Field(1.0, ge=0, le=1, description="share of images that the targeted augmentation reaches, drawn anew in every epoch")
+    stain_sigma: float = Field(0.05, ge=0, lt=1, description="strength of the stain colour jitter")
+    seen_in: Literal["train", "all"] = Field(
+        "train", description="splits whose labels tell copy-paste at which cameras a class was seen; all: as released, test included"
+    )
+    # linear probe by gradient descent that fine-tuning starts from
+    probe_lr: float = Field(1e-3, gt=0)
+    probe_epochs: int = Field(10, ge=1)
+    probe_batchnorm: Literal["eval", "adapt"] = Field("eval", description="adapt: running statistics adapt while the head is trained")
+    start_at: Literal["id_val", "ood_val", "last"] = Field("id_val", description="checkpoint of the probe from which fine-tuning starts")
     # linear probe
     lp_c_min: float = Field(1e-7, gt=0)
     lp_c_max: float = Field(1e2, gt=0)
@@ -132,6 +149,8 @@ IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "
 AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
 MIXTURE = frozenset(["base", "mix_at", "alphas"])
 HEAD = frozenset(["head"])
+TARGETED = frozenset(["targeted", "targeted_p", "stain_sigma", "seen_in"])
+STAGED = frozenset(["probe_lr", "probe_epochs", "probe_batchnorm", "start_at"])
 L2SP = frozenset(["l2sp_weight", "l2sp_head"])
 FEW_SHOT = frozenset(["shots", "fixed_crops", "judge_start", "judge", "select_by"])
 TOWERS = TRAINING - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"}  # both towers together; contrastive batches do not split

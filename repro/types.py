@@ -64,6 +64,9 @@ class Benchmark(Record):
     needs: tuple[str, ...] = Field(
         default=(), description="names of dataset manifests; not part of the key, for `data` already is the content"
     )
+    targeted: dict[str, tuple[str, ...]] = Field(
+        default={}, description="its targeted augmentations → names of the manifests that each needs beside; not part of the key"
+    )
     backbone: str | None = Field(default=None, description="name of the default backbone; None: the user names one")
     pretrained_by: str | None = Field(default=None, description="method whose run provides the default backbone's weights")
     methods: tuple[str, ...] = Field(description="what `repro run` runs where no method is named")
@@ -101,6 +104,9 @@ class Parent(Record):
     many: bool = Field(False, description="every setting and every seed at once, as roles <role>-000, <role>-001, …")
     images: bool = Field(False, description="the child prepares images as this run does")
     start_of: str | None = Field(None, description="what the run in that role started from: of its head's run, else of `method`")
+    takes: dict[str, str] = Field(
+        default={}, description="of a stage, whose recipe is the child's: its fields that another field of the child sets → that field"
+    )
 
 
 class Method(Record):
@@ -117,12 +123,26 @@ class Method(Record):
     parents: dict[str, Parent] = {}
     pretrained: bool = Field(True, description="starts from the backbone's pretrained weights")
     seeded: bool = Field(True, description="False: nothing in it is random, one run is all there is")
+    targeted: bool = Field(False, description="is nothing without a targeted augmentation, which the benchmark must have")
     needs_text: bool = Field(False, description="needs a backbone with a text tower and a benchmark with prompts")
     trains_on: Role = "train"
     tiny: dict[str, Any] = Field(
         default={"epochs": 2, "batch_size": 16, "lr": 3e-3}, description="settings on a tiny subset, where its fields have them"
     )
     reported: bool = Field(True, description="False: a stage for other methods, not a row of tables")
+    chosen_on: tuple[Role, ...] = Field(default=(), description="of a stage: roles of the splits by which its checkpoint is chosen")
+
+    def starts_pretrained(self, recipe: Recipe) -> bool:
+        """Whether a run of that recipe starts from pretrained weights."""
+        return self.pretrained and recipe.pretrained
+
+    def judged_on(self, benchmark: Benchmark) -> list[str]:
+        """Names of the splits that its runs are judged on: a row on all that are not trained on, a stage on those that choose."""
+        return [
+            split.name
+            for split in benchmark.splits
+            if (split.role not in ("train", "pretrain") if self.reported else split.role in self.chosen_on)
+        ]
 
 
 class BackboneRef(Record):

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from repro.paths import Places
     from repro.reading.examples import Examples
+    from repro.reading.targets import Photographs
+    from repro.settings import Recipe
 
 VERSION = 1
 BOUNDARIES = (0, 130, 256, 386, 516, 646, 776, 915, 1029, 1157, 1287, 1415, 1545, 1667, 1797)
@@ -73,6 +75,7 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         data=_data_hash(),
         backbone="digits-clip",
         pretrained_by="clip-pretrain",
+        targeted={"paste-digits": ()},
         methods=("zero-shot", "scratch", "lp", "ft", "lp-ft"),
         tiny=tiny,
         licence="CC BY 4.0 (digits); the two photographs as scikit-learn credits them",
@@ -109,6 +112,13 @@ def _photo(name: str) -> np.ndarray:
     from sklearn.datasets import load_sample_image
 
     return load_sample_image(name)
+
+
+def targets(benchmark: Benchmark, split: Split, recipe: Recipe) -> Photographs:
+    """For pasting digits over photographs: the one that pretraining has, never that of the test split."""
+    from repro.reading.targets import Photographs
+
+    return Photographs((_photo(PRETRAIN_PHOTO),))
 
 
 def _tuning_part(split: str) -> np.ndarray:

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import torch
 
-from repro.nn import augment
+from repro.nn import augment, targeted
 from repro.nn.packs import Pack, Resize
 from repro.nn.seeding import generator
+from repro.nn.targeted import Targeted
 from repro.settings import Recipe
 
 
@@ -46,9 +47,15 @@ class Preprocess(NamedTuple):
 
 
 class Images:
-    """One split as batches: gather, transform, normalise. `augment` is that of the recipe, or "none" for evaluation."""
+    """One split as batches: gather, transform, normalise. `augment` is that of the recipe, or "none" for evaluation.
 
-    def __init__(self, pack: Pack, preprocess: Preprocess, device: torch.device, recipe: Recipe, augmented: bool):
+    `target` is the recipe's targeted augmentation, which acts on the cropped image, before shifts and flips.
+    """
+
+    def __init__(
+        self, pack: Pack, preprocess: Preprocess, device: torch.device, recipe: Recipe, augmented: bool, target: Targeted | None = None
+    ):
+        self.target = target
         self.pack, self.preprocess, self.device, self.recipe = pack, preprocess, device, recipe
         self.augment = recipe.augment if augmented else "none"
         self.labels = pack.labels.to(device)
@@ -64,7 +71,12 @@ class Images:
 
     def uniforms(self, *seed: int | str) -> torch.Tensor | None:
         """The random numbers of one pass, a row per example; None where the transform is not random."""
-        return None if self.augment == "none" else torch.rand(len(self), augment.UNIFORMS, generator=generator("augment", *seed))
+        if self.augment == "none" and self.target is None:
+            return None
+        drawn = torch.rand(len(self), augment.UNIFORMS, generator=generator("augment", *seed))
+        if self.target is None:
+            return drawn
+        return torch.cat([drawn, torch.rand(len(self), targeted.UNIFORMS, generator=generator("targeted", *seed))], dim=1)
 
     def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> torch.Tensor:
         """Normalised float images (B, 3, S, S), channels last in memory, for the examples of `index` (B,)."""
@@ -85,6 +97,8 @@ class Images:
                 pixels = augment.random_crop(frames, sizes, uniforms[index], size)
             else:
                 pixels = augment.center_crop(frames, sizes, size)
+        if self.target is not None and uniforms is not None:
+            pixels = targeted.apply(self.target, pixels, index, uniforms[index][:, augment.UNIFORMS :], self.recipe.targeted_p)
         if self.augment.startswith("shift") and uniforms is not None:
             pixels = augment.shift(pixels, uniforms[index], self.recipe.shift)
         if self.augment.endswith("flip") and uniforms is not None:

@@ -64,10 +64,11 @@ class Reader:
         return differs
 
     def _parents(self, run: Run) -> tuple[list[Result], list[Result]]:
-        """The runs that a run starts from, as far as they are known: the parts of a soup, and all others."""
+        """The runs that a run starts from, as far as they are known: the parts of a soup, and all others but stages, whose recipes are its own."""
         declared = plugins.declared(run.method).parents
         many = {role for role, parent in declared.items() if parent.many}
-        known = {role: self.by_key[key] for role, key in run.parents.items() if key in self.by_key}
+        stages = {role for role, parent in declared.items() if parent.takes}
+        known = {role: self.by_key[key] for role, key in run.parents.items() if key in self.by_key and role not in stages}
         parts = [result for role, result in known.items() if role.rpartition("-")[0] in many]
         return parts, [result for result in known.values() if result not in parts]
 
@@ -77,14 +78,14 @@ class Reader:
         differs = [
             f"{key}={value}" for key, value in own.kwargs.items() if any(other.backbone.kwargs.get(key) != value for other in self.runs)
         ]
-        if plugins.declared(run.method).pretrained and "backbone" not in run.parents:
+        if plugins.declared(run.method).starts_pretrained(run.recipe) and "backbone" not in run.parents:
             differs += [] if own.weights and not self.several_weights else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
         return differs
 
     @cached_property
     def several_weights(self) -> bool:
         """Whether the table's pretrained rows started from different files."""
-        return len({run.backbone.weights for run in self.runs if plugins.declared(run.method).pretrained}) > 1
+        return len({run.backbone.weights for run in self.runs if plugins.declared(run.method).starts_pretrained(run.recipe)}) > 1
 
     def fitted_on(self, result: Result) -> frozenset[str]:
         """The splits that a probe's C was chosen by, the run's own or that of a run that it starts from."""

@@ -54,7 +54,7 @@ def passes(run: Run) -> int | None:
     method, recipe = plugins.declared(run.method), run.recipe
     counts = {split.name: split.count for split in run.benchmark.splits}
     train = run.benchmark.with_role(method.trains_on)[0].name
-    judged = [split.name for split in run.benchmark.splits if split.role not in ("train", "pretrain")] if method.reported else []
+    judged = method.judged_on(run.benchmark)
     times = dict.fromkeys(judged, len(recipe.alphas) if "alphas" in method.fields else max(-(-recipe.epochs // recipe.judge_every), 1))
     if recipe.epochs:
         times[train] = recipe.epochs * (1 if recipe.freeze == "backbone" else 1 + BACKWARD)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from repro import backbones, plugins
 from repro.papers import rows
-from repro.planning import mixtures
+from repro.planning import mixtures, targeting
 from repro.planning.recipe import Choice, Setting, resolve
 from repro.settings import AUGMENTATION, IMAGES, Recipe
 from repro.types import BackboneRef, Benchmark, Method, Parent, Run
@@ -27,33 +27,47 @@ class Builder:
 
     def runs_of(self, method: Method, seed: int, asked: bool) -> list[Run]:
         """Every run of a method for one seed: the sweep's recipes × the parents' own variants."""
+        return [run for choice in self.choices(method, asked) for run in self._made(method, choice, seed)]
+
+    def choices(self, method: Method, asked: bool) -> list[Choice]:
+        """The recipes of a method in this plan."""
         request, benchmark = self.request, self.request.benchmark
         layer = rows.layer(benchmark.name, self.rows.get(method.name), request.quick, request.released)
+        found = resolve(method, layer, self.settings, asked, tiny=benchmark.tiny)
+        for choice in found:
+            targeting.require(method, choice.recipe, benchmark)
+        return found
+
+    def _made(self, method: Method, choice: Choice, seed: int) -> list[Run]:
+        """The runs of one recipe: one for each combination of its parents' variants."""
         made = []
-        for choice in resolve(method, layer, self.settings, asked, tiny=benchmark.tiny):
-            for parents in self._parents(method, choice.recipe, seed):
-                recipe, provenance = _images_of_parent(method, choice, parents)
-                run = Run(
-                    benchmark=benchmark,
-                    method=method.name,
-                    method_version=method.version,
-                    recipe=recipe,
-                    provenance=provenance,
-                    backbone=self.backbone if method.pretrained else self.backbone.model_copy(update={"weights": None}),
-                    seed=seed if method.seeded else 0,
-                    parents={role: run.key for role, run in parents.items()},
-                )
-                made.append(self.runs.setdefault(run.key, run))
+        for parents in self._parents(method, choice, seed):
+            recipe, provenance = _images_of_parent(method, choice, parents)
+            pretrained = method.starts_pretrained(recipe)
+            run = Run(
+                benchmark=self.request.benchmark,
+                method=method.name,
+                method_version=method.version,
+                recipe=recipe,
+                provenance=provenance,
+                backbone=self.backbone if pretrained else self.backbone.model_copy(update={"weights": None}),
+                seed=seed if method.seeded else 0,
+                parents={role: run.key for role, run in parents.items()},
+            )
+            made.append(self.runs.setdefault(run.key, run))
         return made
 
-    def _parents(self, method: Method, recipe: Recipe, seed: int) -> list[dict[str, Run]]:
+    def _parents(self, method: Method, choice: Choice, seed: int) -> list[dict[str, Run]]:
         """Every combination of runs that can play the roles which a method needs; all of one pretraining."""
-        benchmark, own_weights = self.request.benchmark, self.request.weights is not None
+        benchmark, own_weights, recipe = self.request.benchmark, self.request.weights is not None, choice.recipe
         declared = {role: mixtures.named(method, parent, recipe) for role, parent in method.parents.items()}
-        if method.pretrained and comes_pretrained(benchmark, self.entry.name) and not own_weights:
+        if method.starts_pretrained(recipe) and comes_pretrained(benchmark, self.entry.name) and not own_weights:
             declared["backbone"] = Parent(method=benchmark.pretrained_by, shared=True)
         single = {role: parent for role, parent in declared.items() if not parent.many and not parent.start_of}
-        playing = [self._playing(method, parent, seed) for parent in single.values()]
+        playing = [
+            self._made(*_stage(method, parent, choice), seed) if parent.takes else self._playing(method, parent, seed)
+            for parent in single.values()
+        ]
         combinations = [dict(zip(single, runs, strict=True)) for runs in itertools.product(*playing)]
         together = [parents for parents in combinations if all(_from(run, parents.get("backbone")) for run in parents.values())]
         for parents in together:
@@ -84,6 +98,15 @@ class Builder:
         return self.runs_of(other, 0 if parent.shared or not other.seeded else seed, parent.method in self.request.methods)
 
 
+def _stage(method: Method, parent: Parent, child: Choice) -> tuple[Method, Choice]:
+    """A stage with its recipe: what the child's fields say, those of its own kind by the names that it takes, but for its own defaults."""
+    stage = plugins.declared(parent.method)
+    shared = {field: field for field in stage.fields & method.fields if field not in stage.defaults} | parent.takes
+    recipe = Recipe.model_validate(stage.defaults | {field: getattr(child.recipe, source) for field, source in shared.items()})
+    told = {field: child.provenance[source] for field, source in shared.items() if source in child.provenance}
+    return stage, Choice(recipe, {field: told.get(field, f"method {stage.name}") for field in recipe.changed()})
+
+
 def _from(run: Run, pretrained: Run | None) -> bool:
     """Whether a run starts from that pretraining, where it starts from any."""
     return pretrained is None or run.parents.get("backbone", pretrained.key) == pretrained.key
@@ -109,6 +132,8 @@ def impossible(method: Method, entry: backbones.Entry, benchmark: Benchmark) -> 
     """Why a method cannot run on that benchmark with that backbone; None: it can, as far as itself is concerned."""
     if method.needs_text and not entry.text:
         return f"{method.name} needs a text tower, and {entry.name} has none"
+    if method.targeted and not benchmark.targeted:
+        return f"{method.name} needs a targeted augmentation, and {benchmark.name} has none"
     if method.needs_text and not benchmark.templates:
         return f"{method.name} needs prompts, and {benchmark.name} has none"
     if not benchmark.with_role(method.trains_on):

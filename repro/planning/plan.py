@@ -11,7 +11,7 @@ from repro.known_weights import sha256_for
 from repro.papers import rows
 from repro.planning import mixtures
 from repro.planning.parents import Builder, comes_pretrained, impossible
-from repro.planning.recipe import parse_set, unused
+from repro.planning.recipe import Setting, parse_set, resolve, unused
 from repro.record import Record
 from repro.types import BackboneRef, Benchmark, Method, Run
 
@@ -44,6 +44,12 @@ class Plan(Record):
     asked: tuple[str, ...]
     skipped: dict[str, str] = {}
     weights_file: str | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the dataset manifests that its runs need, those of targeted augmentations included."""
+        beside = [name for run in self.runs if not self.benchmark.tiny for name in self.benchmark.targeted.get(run.recipe.targeted, ())]
+        return tuple(dict.fromkeys([*self.benchmark.needs, *beside]))
 
     def run(self, key: str) -> Run:
         return next(run for run in self.runs if run.key == key)
@@ -92,7 +98,7 @@ def make(request: Request) -> Plan:
     names = request.methods or benchmark.methods
     methods = [plugins.declared(name) for name in names]
     settings = [parse_set(text, sorted(plugins.names("methods"))) for text in request.sets]
-    entry, reference = _backbone(request, methods)
+    entry, reference = _backbone(request, [method for method in methods if _starts_pretrained(request, method, settings)])
     skipped = {method.name: why for method in methods if (why := impossible(method, entry, benchmark))}
     if skipped and request.strict:
         name, why = next(iter(skipped.items()))
@@ -128,13 +134,24 @@ def standard_weights(request: Request) -> str | None:
     name = network(request)
     if name is None or comes_pretrained(request.benchmark, name):
         return None
-    if not any(plugins.declared(method).pretrained for method in request.methods or request.benchmark.methods):
+    settings = [parse_set(text, sorted(plugins.names("methods"))) for text in request.sets]
+    if not any(_starts_pretrained(request, plugins.declared(method), settings) for method in request.methods or request.benchmark.methods):
         return None
     return backbones.find(name).weights
 
 
+def _starts_pretrained(request: Request, method: Method, settings: list[Setting]) -> bool:
+    """Whether some run of a method in a request starts from pretrained weights."""
+    if not method.pretrained or "pretrained" not in method.fields:
+        return method.pretrained
+    layer = rows.layer(
+        request.benchmark.name, rows.rows_of(request.benchmark.name, request.paper).get(method.name), request.quick, request.released
+    )
+    return any(choice.recipe.pretrained for choice in resolve(method, layer, settings, True, request.benchmark.tiny))
+
+
 def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry, BackboneRef]:
-    """The network and the content of its weights; starting a pretrained method from random weights must be asked for by name."""
+    """The network and the content of its weights; `methods` that start pretrained from random weights must be asked for by name."""
     name = network(request)
     if name is None:
         raise UserError(
@@ -143,7 +160,7 @@ def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry,
             "name one: --backbone timm:resnet50 --weights FILE",
         )
     entry = backbones.find(name)
-    starts = next((method.name for method in methods if method.pretrained), None)
+    starts = next((method.name for method in methods), None)
     if starts and not request.weights and not comes_pretrained(request.benchmark, entry.name):
         raise UserError(
             f"{starts} starts from pretrained weights, and none are given for {entry.name}",

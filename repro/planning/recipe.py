@@ -9,7 +9,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from repro.errors import UserError, nearest
 from repro.papers.rows import Layer
-from repro.settings import AUGMENTATION, IMAGES, Recipe
+from repro.papers.search import Together
+from repro.settings import AUGMENTATION, IMAGES, TARGETED, Recipe
 from repro.types import Method
 
 
@@ -153,9 +154,11 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
                 f"did you mean {near!r}?" if near else "unknown field",
                 f"edit {origin.split(':')[0]}",
             )
-        swept = isinstance(value, list) and not _takes_commas(field)
-        _layer(method, layers, field, tuple(check(field, item, origin) for item in (value if swept else [value])), origin)
+        swept = isinstance(value, Together) or (isinstance(value, list) and not _takes_commas(field))
+        values = tuple(check(field, item, origin) for item in (value if swept else [value]))
+        _layer(method, layers, field, Together(values) if isinstance(value, Together) else values, origin)
     if tiny:
+        layers = {field: [values[:1] if isinstance(values, Together) else values, origin] for field, (values, origin) in layers.items()}
         for field in ("image_size", "warmup_steps", "accumulate"):  # of the real images, of thousands of steps, of large batches
             layers.pop(field, None)
         layers |= {field: [(value,), "--tiny"] for field, value in method.tiny.items() if field in method.fields}
@@ -164,15 +167,31 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
         if setting.method == method.name or unscoped:
             _layer(method, layers, setting.field, setting.values, f"--set {setting.text}")
     choices = []
-    for values in itertools.product(*(layer[0] for layer in layers.values())):
-        recipe = Recipe.model_validate(dict(zip(layers, values, strict=True)))
+    for fields in _combinations({field: values for field, (values, _) in layers.items()}):
+        recipe = Recipe.model_validate(fields)
         _agree(method, recipe)
         if "lp_features" in method.fields and recipe.lp_features == "eval":  # then nothing is augmented, and the key must not say so
             recipe = recipe.model_copy(update={field: Recipe.model_fields[field].default for field in AUGMENTATION})
         if not recipe.augment.startswith("rrc"):  # then packs are those of the evaluation, and the key must not say otherwise
             recipe = recipe.model_copy(update={"pack_side": None})
+        idle = {field: Recipe.model_fields[field].default for field in _idle(recipe)}
+        recipe = recipe.model_copy(update=idle)
         choices.append(Choice(recipe, {field: layers[field][1] for field in recipe.changed() if field in layers}))
     return choices
+
+
+def _combinations(layers: dict[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Every recipe of a sweep: the values of fields that were drawn together side by side, all others multiplied out."""
+    joint = {field: values for field, values in layers.items() if isinstance(values, Together)}
+    alone = {field: values for field, values in layers.items() if field not in joint}
+    drawn = [dict(zip(joint, values, strict=True)) for values in zip(*joint.values(), strict=True)] if joint else [{}]
+    return [dict(zip(alone, values, strict=True)) | one for values in itertools.product(*alone.values()) for one in drawn]
+
+
+def _idle(recipe: Recipe) -> set[str]:
+    """The fields of targeted augmentations that mean nothing beside the recipe's own, so that the key must not speak of them."""
+    means = {"none": set(), "stain": {"targeted_p", "stain_sigma"}, "copy-paste": {"targeted_p", "seen_in"}, "paste-digits": {"targeted_p"}}
+    return TARGETED - {"targeted"} - means[recipe.targeted]
 
 
 def unused(settings: list[Setting], methods: list[Method]) -> UserError | None:
