@@ -109,7 +109,7 @@ def shift(images: torch.Tensor, uniforms: torch.Tensor, pixels: int) -> torch.Te
 
 def flip(images: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
     """Mirror half of the images (B, H, W, 3) left to right."""
-    chosen = (uniforms[:, UNIFORMS - 1] < 0.5).to(images.device)
+    chosen = (uniforms[:, -1] < 0.5).to(images.device)
     return torch.where(chosen[:, None, None, None], images.flip(2), images)
 
 

@@ -81,6 +81,9 @@ class Images:
     def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> torch.Tensor:
         """Normalised float images (B, 3, S, S), channels last in memory, for the examples of `index` (B,)."""
         size = self.preprocess.size
+        beside = None
+        if uniforms is not None:
+            uniforms, beside = uniforms[:, : augment.UNIFORMS], uniforms[index][:, augment.UNIFORMS :]
         if self.augment.startswith("rrc") and uniforms is not None:
             boxes = augment.random_resized_crop_boxes(self.pack.sizes(index), uniforms[index], self.recipe.rrc_scale)
             if self.recipe.pack_side is None:
@@ -98,7 +101,7 @@ class Images:
             else:
                 pixels = augment.center_crop(frames, sizes, size)
         if self.target is not None and uniforms is not None:
-            pixels = targeted.apply(self.target, pixels, index, uniforms[index][:, augment.UNIFORMS :], self.recipe.targeted_p)
+            pixels = targeted.apply(self.target, pixels, index, beside, self.recipe.targeted_p)
         if self.augment.startswith("shift") and uniforms is not None:
             pixels = augment.shift(pixels, uniforms[index], self.recipe.shift)
         if self.augment.endswith("flip") and uniforms is not None:

@@ -139,7 +139,7 @@ class PasteDigits:
         sides = (low + (uniforms[:, 1].double() * (high - low + 1)).floor()).long()
         boxes = torch.stack([torch.zeros_like(sides), torch.zeros_like(sides), sides, sides], dim=1)
         crops = crop_resize(grounds.to(pixels.device), boxes, pixels.shape[1], "bilinear")
-        return (crops - pixels.float()).abs().to(pixels.dtype)
+        return (crops.float() - pixels.float()).abs().to(pixels.dtype)
 
     def _crop(self, draws: list[float], high: int, low: int) -> torch.Tensor:
         """A frame (high, high, 3) whose upper left square, of the side that the second draw gives, lies anywhere in a photograph."""
