@@ -73,6 +73,7 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         data=_data_hash(),
         backbone="digits-clip",
         pretrained_by="clip-pretrain",
+        domain="writer",
         methods=("zero-shot", "scratch", "lp", "ft", "lp-ft"),
         tiny=tiny,
         licence="CC BY 4.0 (digits); the two photographs as scikit-learn credits them",

@@ -42,6 +42,7 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         templates=("a photo of {}.", "{} in the wild."),
         metric="macro_f1",
         metrics=("accuracy", "macro_recall"),
+        domain="location",
         methods=("zero-shot", "lp", "ft", "lp-ft"),
         licence="CDLA-Permissive-1.0",
         citation="Beery, Cole, Gjoka 2020, The iWildCam 2020 Competition Dataset; Koh, Sagawa et al. 2021, WILDS",
