@@ -28,6 +28,7 @@ class Split(Record):
     count: int | None = Field(default=None, description="examples that must be found; None: whatever is there")
     classes: tuple[int, ...] | None = Field(default=None, description="the classes that a prediction is chosen from; None: all")
     per_class: int | None = Field(default=None, description="examples that each class which has any must have; None: as it comes")
+    labelled: bool = Field(default=True, description="False: its images have no labels, or none that training may see")
 
 
 class Grouping(Record):
@@ -58,6 +59,7 @@ class Benchmark(Record):
     metric: str = "accuracy"
     metrics: tuple[str, ...] = Field(default=(), description="computed beside the headline metric")
     groupings: tuple[Grouping, ...] = ()
+    domain: str | None = Field(default=None, description="group of the examples that tells training's domains apart; None: it has one")
     data: str
     options: dict[str, Any] = {}
     roots: dict[str, str] = Field(default={}, description="data set → folder where its files are; not part of the key")
@@ -94,6 +96,10 @@ class Benchmark(Record):
     def with_role(self, *roles: Role) -> tuple[Split, ...]:
         return tuple(split for split in self.splits if split.role in roles)
 
+    @property
+    def unlabelled(self) -> tuple[Split, ...]:
+        return tuple(split for split in self.splits if not split.labelled)
+
 
 class Parent(Record):
     """A run that another starts from: its method, and whether it shares the child's seed or is one run for all seeds."""
@@ -125,16 +131,14 @@ class Method(Record):
     seeded: bool = Field(True, description="False: nothing in it is random, one run is all there is")
     targeted: bool = Field(False, description="is nothing without a targeted augmentation, which the benchmark must have")
     needs_text: bool = Field(False, description="needs a backbone with a text tower and a benchmark with prompts")
+    needs_domains: bool = Field(False, description="needs a benchmark that trains on several domains")
+    needs_unlabelled: bool = Field(False, description="needs a benchmark with images without labels")
     trains_on: Role = "train"
     tiny: dict[str, Any] = Field(
         default={"epochs": 2, "batch_size": 16, "lr": 3e-3}, description="settings on a tiny subset, where its fields have them"
     )
     reported: bool = Field(True, description="False: a stage for other methods, not a row of tables")
     chosen_on: tuple[Role, ...] = Field(default=(), description="of a stage: roles of the splits by which its checkpoint is chosen")
-
-    def starts_pretrained(self, recipe: Recipe) -> bool:
-        """Whether a run of that recipe starts from pretrained weights."""
-        return self.pretrained and recipe.pretrained
 
     def judged_on(self, benchmark: Benchmark) -> list[str]:
         """Names of the splits that its runs are judged on: a row on all that are not trained on, a stage on those that choose."""

@@ -39,6 +39,7 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         templates=("this is a photo of {}",),
         groupings=(Grouping(name="hospital", values=("0", "1", "2", "3", "4")),),
         targeted={"stain": ()},
+        domain="hospital",
         methods=("lp", "ft", "lp-ft"),
         licence="CC0",
         citation="Bandi et al. 2018, CAMELYON17; Koh, Sagawa et al. 2021, WILDS",

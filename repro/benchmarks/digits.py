@@ -76,6 +76,7 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         backbone="digits-clip",
         pretrained_by="clip-pretrain",
         targeted={"paste-digits": ()},
+        domain="writer",
         methods=("zero-shot", "scratch", "lp", "ft", "lp-ft"),
         tiny=tiny,
         licence="CC BY 4.0 (digits); the two photographs as scikit-learn credits them",

@@ -49,6 +49,7 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         metric="macro_f1",
         metrics=("accuracy", "macro_recall"),
         targeted={"copy-paste": (OUTLINES,)},
+        domain="location",
         methods=("zero-shot", "lp", "ft", "lp-ft"),
         licence="CDLA-Permissive-1.0",
         citation="Beery, Cole, Gjoka 2020, The iWildCam 2020 Competition Dataset; Koh, Sagawa et al. 2021, WILDS",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import IMAGES, STAGED, TARGETED, TRAINING
+from repro.settings import IMAGES, INIT, STAGED, TARGETED, TRAINING
 from repro.types import Method, Parent
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="connect-later",
     version=1,
-    fields=TRAINING | IMAGES | TARGETED | STAGED,
+    fields=TRAINING | INIT | IMAGES | TARGETED | STAGED,
     defaults={"epochs": 15, "schedule": "constant"},
     tiny={"epochs": 2, "batch_size": 16, "lr": 1e-4, "probe_epochs": 2, "probe_lr": 3e-4},
     parents={

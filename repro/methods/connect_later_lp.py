@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import IMAGES, TARGETED, TRAINING
+from repro.settings import IMAGES, INIT, TARGETED, TRAINING
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="connect-later-lp",
     version=1,
-    fields=(TRAINING | IMAGES | TARGETED) - {"keep_weights"},
+    fields=(TRAINING | INIT | IMAGES | TARGETED) - {"keep_weights"},
     defaults={"epochs": 10, "freeze": "backbone"},
     reported=False,
     chosen_on=("id_val", "ood_val"),

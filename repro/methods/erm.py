@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import IMAGES, TARGETED, TRAINING
+from repro.settings import IMAGES, INIT, TARGETED, TRAINING
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from repro.nn.model import Classifier
 
 METHOD = Method(
-    name="erm", version=1, fields=TRAINING | IMAGES | TARGETED | {"pretrained"}, defaults={"epochs": 20, "pretrained": False}
+    name="erm", version=1, fields=TRAINING | INIT | IMAGES | TARGETED, defaults={"epochs": 20, "init": "random"}
 )
 
 
 def start(job: Job) -> Classifier:
     """Image tower with random or pretrained weights, a fresh head."""
-    return job.classifier(job.recipe.pretrained)
+    return job.classifier()
 
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:

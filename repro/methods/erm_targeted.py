@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import IMAGES, TARGETED, TRAINING
+from repro.settings import IMAGES, INIT, TARGETED, TRAINING
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="erm-targeted",
     version=1,
-    fields=TRAINING | IMAGES | TARGETED | {"pretrained"},
-    defaults={"epochs": 20, "pretrained": False},
+    fields=TRAINING | INIT | IMAGES | TARGETED,
+    defaults={"epochs": 20, "init": "random"},
     targeted=True,
 )
 
 
 def start(job: Job) -> Classifier:
     """Image tower with random or pretrained weights, a fresh head."""
-    return job.classifier(job.recipe.pretrained)
+    return job.classifier()
 
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 from repro.nn import augment, targeted
@@ -68,6 +69,11 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.pack)
+
+    @property
+    def groups(self) -> dict[str, np.ndarray]:
+        """Name → (N,): what is known of the examples besides their labels."""
+        return self.pack.groups
 
     def uniforms(self, *seed: int | str) -> torch.Tensor | None:
         """The random numbers of one pass, a row per example; None where the transform is not random."""

@@ -24,11 +24,15 @@ from repro.types import Benchmark, Result, Run, Split
 
 
 class Batch(NamedTuple):
-    """One micro-batch: images (B, 3, S, S) float, labels (B,) int64, index (B,) into the training split, on the job's device but for index."""
+    """One micro-batch: images (B, 3, S, S) float, labels (B,) int64, index (B,) into the training split, on the job's device but for index.
+
+    `domains` (B,): the number of each example's domain, as `repro.nn.domains` counts them; None where nothing tells it.
+    """
 
     images: torch.Tensor
     labels: torch.Tensor
     index: torch.Tensor
+    domains: torch.Tensor | None = None
 
 
 class ParentRun(NamedTuple):
@@ -69,6 +73,8 @@ class Job:
     tokens: torch.Tensor | None = None  # (captions, L), or of prompts (K, T, L), where a method trains on texts
     caption_of: torch.Tensor | None = None  # (N, alternatives), into tokens
     origin: dict[str, torch.Tensor] | None = None  # parameters by name as training found them, where a method stays near them
+    step: int = 0  # optimiser steps taken, of `total_steps`; the loop keeps both
+    total_steps: int = 0
 
     @property
     def recipe(self) -> Recipe:
@@ -79,13 +85,18 @@ class Job:
         return self.run.benchmark
 
     def backbone(self, pretrained: bool = True) -> Backbone:
-        """The run's backbone: from its parent run, from the weights file, or with random weights drawn from the run's seed; on the job's device."""
+        """The run's backbone: from its parent run, from the weights file, or with random weights drawn from the run's seed; on the job's device.
+
+        Of a parent run that trained the image tower alone, the text tower stays random.
+        """
         seed_torch("backbone", self.run.seed)
         net, droppable = backbones.build(self.run.backbone)
         if pretrained and "backbone" in self.parents:
             parent = self.parents["backbone"]
-            match(net, parent.weights(parent.result.checkpoints[-1].name), f"run {parent.result.key}")
-        elif pretrained and self.weights_file:
+            state = parent.weights(parent.result.checkpoints[-1].name)
+            whole = any(name.startswith("text.") for name in state)
+            match(net if whole else net.image_tower(), state, f"run {parent.result.key}")
+        elif pretrained and self.recipe.init == "own" and self.weights_file:
             self.extras["weights"] = backbones.load(net, droppable, self.weights_file, self.run.backbone)
         self.preprocess = net.preprocess.with_recipe(self.recipe)
         return net.to(self.device, memory_format=torch.channels_last)  # as images lie in memory

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from repro.nn import saved
+from repro.nn.domains import domains_of, group_batches
 from repro.nn.evaluate import judge
 from repro.nn.freezing import freeze
 from repro.nn.images import Images
@@ -51,8 +52,10 @@ class Progress:
     checkpoints: list[Checkpoint] = field(default_factory=list)
 
 
-def _order(job: Job, examples: int, epoch: int) -> list[torch.Tensor]:
-    """The epoch's batches: a seeded permutation, the last one short unless the recipe drops it."""
+def _order(job: Job, examples: int, epoch: int, domains: torch.Tensor | None = None) -> list[torch.Tensor]:
+    """The epoch's batches: a seeded permutation, the last one short unless the recipe drops it; or the recipe's number of domains each."""
+    if job.recipe.groups_per_batch:
+        return group_batches(domains, job.recipe.batch_size, job.recipe.groups_per_batch, job.run.seed, epoch)
     order = torch.randperm(examples, generator=generator("order", job.run.seed, epoch))
     batches = list(order.split(job.recipe.batch_size))
     return batches[:-1] if job.recipe.drop_last and len(batches) > 1 and len(batches[-1]) < job.recipe.batch_size else batches
@@ -60,7 +63,7 @@ def _order(job: Job, examples: int, epoch: int) -> list[torch.Tensor]:
 
 def _steps_per_epoch(job: Job, examples: int) -> int:
     size = job.recipe.batch_size
-    return max(examples // size, 1) if job.recipe.drop_last else -(-examples // size)
+    return max(examples // size, 1) if job.recipe.drop_last or job.recipe.groups_per_batch else -(-examples // size)
 
 
 def set_mode(model: nn.Module, job: Job) -> None:
@@ -93,8 +96,9 @@ class Trainer:
         self.job, self.model, self.loss, self.train, self.judged, self.folder = job, model, loss, train, judged, folder
         self.recipe = job.recipe
         self.progress = Progress()
+        self.domains = domains_of(job.benchmark, train.groups) if train else None
         self.steps_per_epoch = _steps_per_epoch(job, len(train)) if train else 0
-        self.total_steps = self.recipe.epochs * self.steps_per_epoch
+        self.total_steps = job.total_steps = self.recipe.epochs * self.steps_per_epoch
         freeze(model, self.recipe)
         trainable = any(parameter.requires_grad for parameter in model.parameters())
         self.optimizer = make_optimizer(model, self.recipe) if self.total_steps and trainable else None
@@ -123,7 +127,7 @@ class Trainer:
                 raise KeyboardInterrupt
 
     def _epoch(self, epoch: int, stop) -> None:
-        batches = _order(self.job, len(self.train), epoch)
+        batches = _order(self.job, len(self.train), epoch, self.domains)
         uniforms = self.train.uniforms(self.job.run.seed, 0 if self.recipe.fixed_crops else epoch)
         for index in batches[self.progress.step - epoch * self.steps_per_epoch :]:
             began = time.monotonic()
@@ -145,13 +149,17 @@ class Trainer:
     def _step(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> None:
         """One optimiser step over the batch `index`, in `accumulate` micro-batches whose gradients are weighted by their sizes."""
         job, recipe = self.job, self.recipe
-        seed_torch("step", job.run.seed, self.progress.step)
+        job.step = self.progress.step
+        seed_torch("step", job.run.seed, job.step)
+        if recipe.anneal_steps and job.step == recipe.anneal_steps:  # what it remembers are gradients of another objective
+            self.optimizer = make_optimizer(self.model, recipe)
         set_learning_rate(self.optimizer, learning_rate(recipe, self.progress.step, self.steps_per_epoch))
         set_mode(self.model, job)
         self.optimizer.zero_grad(set_to_none=True)
         autocast = torch.autocast(job.device.type, DTYPES.get(recipe.precision), enabled=recipe.precision in DTYPES)
         for part in index.tensor_split(min(recipe.accumulate, len(index))):
-            batch = Batch(self.train.batch(part, uniforms), self.train.labels[part.to(job.device)], part)
+            domains = None if self.domains is None else self.domains[part].to(job.device)
+            batch = Batch(self.train.batch(part, uniforms), self.train.labels[part.to(job.device)], part, domains)
             with autocast:
                 terms = self.loss(self.model, batch, job)
             share = len(part) / len(index)

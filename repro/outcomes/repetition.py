@@ -98,7 +98,7 @@ def _require_weights(parent: Finished) -> None:
 def _weights_file(original: Finished, places: Places, named: str | None) -> Path | None:
     """The file whose content the run started from; None where it started from another run, or from random weights."""
     run = original.result.run
-    if run.backbone.weights is None or not plugins.declared(run.method).starts_pretrained(run.recipe) or "backbone" in run.parents:
+    if run.backbone.weights is None or not plugins.declared(run.method).pretrained or "backbone" in run.parents:
         return None
     entry = backbones.find(run.backbone.name)
     name = original.result.extras.get("weights", {}).get("file", "its file")

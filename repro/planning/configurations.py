@@ -78,14 +78,14 @@ class Reader:
         differs = [
             f"{key}={value}" for key, value in own.kwargs.items() if any(other.backbone.kwargs.get(key) != value for other in self.runs)
         ]
-        if plugins.declared(run.method).starts_pretrained(run.recipe) and "backbone" not in run.parents:
+        if _reads_file(run) and "backbone" not in run.parents:
             differs += [] if own.weights and not self.several_weights else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
         return differs
 
     @cached_property
     def several_weights(self) -> bool:
         """Whether the table's pretrained rows started from different files."""
-        return len({run.backbone.weights for run in self.runs if plugins.declared(run.method).starts_pretrained(run.recipe)}) > 1
+        return len({run.backbone.weights for run in self.runs if _reads_file(run)}) > 1
 
     def fitted_on(self, result: Result) -> frozenset[str]:
         """The splits that a probe's C was chosen by, the run's own or that of a run that it starts from."""
@@ -114,6 +114,11 @@ def _swept(runs: list[Run]) -> dict[str, tuple]:
     """The recipe fields in which runs differ, with all their values in order."""
     among = {field: {getattr(run.recipe, field) for run in runs} for field in Recipe.model_fields}
     return {field: tuple(sorted(values, key=rank)) for field, values in among.items() if len(values) > 1}
+
+
+def _reads_file(run: Run) -> bool:
+    """Whether a run starts from weights that were there before it."""
+    return plugins.declared(run.method).pretrained and run.recipe.init == "own"
 
 
 def rank(value: Any) -> tuple:

@@ -10,8 +10,9 @@ from repro.errors import UserError, unknown
 from repro.known_weights import sha256_for
 from repro.papers import rows
 from repro.planning import mixtures
-from repro.planning.parents import Builder, comes_pretrained, impossible
-from repro.planning.recipe import Setting, parse_set, resolve, unused
+from repro.planning.initial import comes_pretrained, from_file
+from repro.planning.parents import Builder, impossible
+from repro.planning.recipe import Choice, Setting, parse_set, resolve, unused
 from repro.record import Record
 from repro.types import BackboneRef, Benchmark, Method, Run
 
@@ -98,7 +99,7 @@ def make(request: Request) -> Plan:
     names = request.methods or benchmark.methods
     methods = [plugins.declared(name) for name in names]
     settings = [parse_set(text, sorted(plugins.names("methods"))) for text in request.sets]
-    entry, reference = _backbone(request, [method for method in methods if _starts_pretrained(request, method, settings)])
+    entry, reference = _backbone(request, methods, settings)
     skipped = {method.name: why for method in methods if (why := impossible(method, entry, benchmark))}
     if skipped and request.strict:
         name, why = next(iter(skipped.items()))
@@ -135,23 +136,28 @@ def standard_weights(request: Request) -> str | None:
     if name is None or comes_pretrained(request.benchmark, name):
         return None
     settings = [parse_set(text, sorted(plugins.names("methods"))) for text in request.sets]
-    if not any(_starts_pretrained(request, plugins.declared(method), settings) for method in request.methods or request.benchmark.methods):
-        return None
-    return backbones.find(name).weights
+    methods = [plugins.declared(method) for method in request.methods or request.benchmark.methods]
+    return backbones.find(name).weights if _reads_file(request, methods, settings) else None
 
 
-def _starts_pretrained(request: Request, method: Method, settings: list[Setting]) -> bool:
-    """Whether some run of a method in a request starts from pretrained weights."""
-    if not method.pretrained or "pretrained" not in method.fields:
-        return method.pretrained
-    layer = rows.layer(
-        request.benchmark.name, rows.rows_of(request.benchmark.name, request.paper).get(method.name), request.quick, request.released
-    )
-    return any(choice.recipe.pretrained for choice in resolve(method, layer, settings, True, request.benchmark.tiny))
+def _reads_file(request: Request, methods: list[Method], settings: list[Setting]) -> str | None:
+    """The first method that begins with the backbone's own weights, or from a run that does; None where all begin otherwise."""
+    own_rows = rows.rows_of(request.benchmark.name, request.paper)
+
+    def choices(method: Method, asked: bool) -> list[Choice]:
+        layer = rows.layer(request.benchmark.name, own_rows.get(method.name), request.quick, request.released)
+        return resolve(method, layer, settings, asked, request.benchmark.tiny)
+
+    for method in (method for method in methods if method.pretrained):
+        made = choices(method, True)
+        stages = {choice.recipe.init for choice in made} & set(plugins.names("methods"))
+        if from_file(method, made, [choice for stage in stages for choice in choices(plugins.declared(stage), False)]):
+            return method.name
+    return None
 
 
-def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry, BackboneRef]:
-    """The network and the content of its weights; `methods` that start pretrained from random weights must be asked for by name."""
+def _backbone(request: Request, methods: list[Method], settings: list[Setting]) -> tuple[backbones.Entry, BackboneRef]:
+    """The network and the content of its weights; starting a pretrained method from random weights must be asked for by name."""
     name = network(request)
     if name is None:
         raise UserError(
@@ -160,7 +166,7 @@ def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry,
             "name one: --backbone timm:resnet50 --weights FILE",
         )
     entry = backbones.find(name)
-    starts = next((method.name for method in methods), None)
+    starts = _reads_file(request, methods, settings)
     if starts and not request.weights and not comes_pretrained(request.benchmark, entry.name):
         raise UserError(
             f"{starts} starts from pretrained weights, and none are given for {entry.name}",

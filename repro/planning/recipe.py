@@ -131,6 +131,19 @@ def _agree(method: Method, recipe: Recipe) -> None:
             "C ascends from the one to the other",
             "for example --set lp_c_min=1e-7 --set lp_c_max=1e2",
         )
+    groups, size = recipe.groups_per_batch or 1, recipe.batch_size
+    if groups > 1 and (size % groups or size < 2 * groups):
+        raise UserError(
+            f"{method.name}: a batch of {size} is not of {groups} domains",
+            "each has the same number of examples in it, at least two",
+            f"for example --set batch_size={max(size // groups, 2) * groups}",
+        )
+    if recipe.init != "own" and recipe.head == "zero_shot":
+        raise UserError(
+            f"{method.name}: no zero-shot head with init={recipe.init}",
+            "its text tower would be of no pretraining",
+            f"--set {method.name}.head=random",
+        )
     if recipe.nesterov and recipe.optimizer == "sgd" and recipe.momentum == 0:
         raise UserError(
             f"{method.name}: nesterov without momentum", "Nesterov's step is a step of the momentum", "for example --set momentum=0.9"
