@@ -131,7 +131,7 @@ class PasteDigits:
     """Digits, white on black, over random crops of photographs by absolute difference, as the benchmark's own shift does it."""
 
     def __init__(self, photos: tuple[np.ndarray, ...]):
-        self.photos = [torch.from_numpy(np.ascontiguousarray(photo)) for photo in photos]
+        self.photos = [torch.from_numpy(np.array(photo)) for photo in photos]  # copies: a published array may be read-only
 
     def __call__(self, pixels: torch.Tensor, index: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
         low, high = CROPS
