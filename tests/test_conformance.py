@@ -85,8 +85,8 @@ def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_the_scan_finds_what_is_there() -> None:
     assert len(plugins.names("benchmarks")) == 13
     assert len(plugins.names("datasets")) == 15
-    assert len(plugins.names("methods")) == 16
-    assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 15
+    assert len(plugins.names("methods")) == 23
+    assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 21
 
 
 def test_every_method_runs(worked: Worked) -> None:

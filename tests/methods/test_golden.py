@@ -1,6 +1,7 @@
 """The first losses of every training method as golden numbers, and that they fall, on the digits' tiny subset."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import tiny_digits
@@ -8,7 +9,9 @@ import torch
 
 from repro import plugins
 from repro.nn.job import Job, ParentRun
+from repro.planning.plan import Plan
 from repro.paths import Places
+from repro.types import Checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +22,17 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Places:
 
 
 def job_with(home: Places, method: str, *sets: str) -> Job:
-    return tiny_digits.job_of(tiny_digits.plan(method, sets=tuple(f"{method}.{text}" for text in sets)), method, home)
+    return tiny_digits.job_of(plan_of(method, *sets), method, home)
+
+
+def plan_of(method: str, *sets: str) -> Plan:
+    """The method's plan; a stage is set through the method whose stage it is."""
+    child, names = STAGES.get(method, (method, {}))
+    named = (text.partition("=")[::2] for text in sets)
+    return tiny_digits.plan(child, sets=tuple(f"{child}.{names.get(field, field)}={value}" for field, value in named))
+
+
+STAGES = {"connect-later-lp": ("connect-later", {"lr": "probe_lr", "epochs": "probe_epochs"})}
 
 
 # The first five losses, from a tower whose weights follow from the seed, at a learning rate that does not amplify rounding.
@@ -37,6 +50,10 @@ GOLDEN = {
     "freeze-embed": [2.4029536, 2.428019, 2.4095473, 2.3482418, 2.5170765],
     "flyp": [3.2636395, 3.9112754, 3.6171598, 3.992826, 3.3244705],
     "flyp-ce": [2.8707223, 2.6482716, 2.7743778, 2.1242023, 2.624438],
+    "erm": [2.4029536, 2.4277341, 2.4111133, 2.3446274, 2.5162973],  # scratch's
+    "erm-targeted": [2.4288437, 2.3655729, 2.282686, 2.379967, 2.3818619],
+    "connect-later-lp": [2.318727, 2.3161247, 2.2943358, 2.3245349, 2.3379223],
+    "connect-later": [3.2369485, 3.0358002, 2.574743, 3.0960011, 3.6492875],
 }
 
 
@@ -45,9 +62,12 @@ def test_first_losses_are_the_golden_ones(home: Places, tmp_path: Path, method: 
     """A change here is a change of every number that the method has ever produced: raise its version."""
     job = job_with(home, method, *GOLDEN_SETTINGS, *OWN_SETTINGS.get(method, ()))
     job.parents.pop("backbone", None)
-    if method == "lp-ft":
+    if method in ("lp-ft", "connect-later"):
         head = {"head.weight": torch.linspace(-1, 1, 640).view(10, 64).sin(), "head.bias": torch.zeros(10)}
         monkeypatch.setattr(ParentRun, "weights", lambda self, checkpoint: head)
+    if method == "connect-later":
+        points = (Checkpoint(name="epoch-1", metrics={"id_val": {"accuracy": 1.0}}),)
+        job.parents["probe"] = ParentRun(SimpleNamespace(checkpoints=points), tmp_path)
     assert tiny_digits.fit(job, tmp_path)[1] == pytest.approx(GOLDEN[method], rel=1e-4)
 
 
@@ -63,11 +83,18 @@ FALLING = {
     "freeze-embed": ("batch_size=25", "epochs=4", "lr=1e-3"),
     "flyp": ("batch_size=25", "epochs=4", "lr=3e-4"),
     "flyp-ce": ("batch_size=25", "epochs=4", "lr=3e-4"),
+    "erm": ("batch_size=25", "epochs=4", "lr=3e-3"),
+    "erm-targeted": ("batch_size=25", "epochs=4", "lr=3e-3"),
+    "connect-later-lp": ("batch_size=25", "epochs=4", "lr=1e-3"),
+    "connect-later": ("batch_size=25", "epochs=4", "lr=1e-4"),
 }
 
 
 @pytest.mark.parametrize("method", FALLING)
 def test_the_loss_falls(home: Places, tmp_path: Path, method: str) -> None:
+    made = plan_of(method, *FALLING[method])
+    stages = tuple(run for run in made.runs if run.method in (*STAGES, "clip-pretrain") and run.method != method)
+    assert tiny_digits.execute(made.model_copy(update={"runs": stages}), home, tiny_digits.CPU, tiny_digits.Log()) == []
     seen = tiny_digits.fit(job_with(home, method, *FALLING[method]), tmp_path)[1]
     assert len(seen) == 16
     assert sum(seen[-4:]) < 0.95 * sum(seen[:4])
@@ -75,4 +102,4 @@ def test_the_loss_falls(home: Places, tmp_path: Path, method: str) -> None:
 
 def test_every_training_method_has_golden_losses() -> None:
     training = {name for name in plugins.names("methods") if hasattr(plugins.method(name), "loss")}
-    assert training == set(FALLING) == set(GOLDEN) and len(training) == 11
+    assert training == set(FALLING) == set(GOLDEN) and len(training) == 18
