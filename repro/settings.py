@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -28,8 +29,8 @@ def _share_range(values: tuple[float, float]) -> tuple[float, float]:
 
 
 def _each_named(values: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    if values is not None and not all(values):
-        raise ValueError("names, separated by commas")
+    if values is not None and not all(re.fullmatch(r"[\w.-]+", value) for value in values):
+        raise ValueError("names of splits, separated by commas")
     return values
 
 

@@ -40,6 +40,21 @@ def stages() -> list[str]:
     return [name for name in plugins.names("methods") if (one := plugins.declared(name)).trains_on == "pretrain" and not one.reported]
 
 
+def require_splits(method: Method, recipe: Recipe, benchmark: Benchmark) -> None:
+    """The splits that a recipe names must be among those which the method can take without labels."""
+    if recipe.unlabelled is None or "unlabelled" not in method.fields:
+        return
+    free = method.trained_on(benchmark, recipe.model_copy(update={"unlabelled": None}))
+    known = [split.name for split in free if split.role == "pretrain"]
+    if wrong := sorted(set(recipe.unlabelled) - set(known)):
+        why = f"there {'are' if len(known) > 1 else 'is'} {', '.join(known)}"
+        raise UserError(
+            f"{method.name}: {benchmark.name} has no split {wrong[0]!r} to use without labels",
+            why,
+            f"--set {method.name}.unlabelled={known[0]}",
+        )
+
+
 def impossible_stage(method: Method, stage: str, why: str) -> UserError:
     """The error for a pretraining that cannot run, for that reason."""
     return UserError(f"{method.name} starts from {stage}, which cannot run", why, f"--set {method.name}.init={OWN}, or another benchmark")
