@@ -27,7 +27,7 @@ from repro.types import Benchmark, Result, Run, Split
 class Batch(NamedTuple):
     """One micro-batch: images (B, 3, S, S) float, labels (B,) int64, index (B,) into the training split, on the job's device but for index.
 
-    `domains` (B,): the number of each example's domain, as `repro.nn.domains` counts them; None where nothing tells it.
+    A method whose images come in several views has a list of such tensors. `domains` (B,): the number of each example's domain, as `repro.nn.domains` counts them; None where nothing tells it.
     """
 
     images: torch.Tensor
