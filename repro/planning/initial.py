@@ -67,11 +67,9 @@ def inherited(recipe: Recipe, other: Method) -> list[Setting]:
     return [Setting(other.name, "init", (recipe.init,), f"{other.name}.init={recipe.init}")]
 
 
-def from_file(method: Method, choices: Iterable[Choice], stage: Iterable[Choice]) -> bool:
-    """Whether any of a method's recipes begins with the backbone's own weights, by itself or by its pretraining's recipes."""
-    inits = {choice.recipe.init for choice in choices}
-    own = OWN in inits or (inits - {RANDOM} and any(choice.recipe.init == OWN for choice in stage))
-    return bool(method.pretrained and own)
+def from_file(choices: Iterable[Choice], stage: Iterable[Choice]) -> bool:
+    """Whether any recipe of a method, or of the pretraining that it names, begins with the backbone's own weights."""
+    return any(choice.recipe.init == OWN for choice in (*choices, *stage))
 
 
 def reference(backbone: BackboneRef, method: Method, recipe: Recipe) -> BackboneRef:
