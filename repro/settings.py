@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -28,8 +29,8 @@ def _share_range(values: tuple[float, float]) -> tuple[float, float]:
 
 
 def _each_named(values: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    if values is not None and not all(values):
-        raise ValueError("names, separated by commas")
+    if values is not None and not all(re.fullmatch(r"[\w.-]+", value) for value in values):
+        raise ValueError("names of splits, separated by commas")
     return values
 
 
@@ -131,6 +132,23 @@ class Recipe(Record):
     )
     anneal_steps: int = Field(0, ge=0, description="steps with IRM's penalty weighted 1, after which the optimiser starts afresh")
     discriminator_lr: float | None = Field(None, gt=0, description="learning rate of DANN's discriminator; None: the backbone's")
+    # pretraining by SwAV
+    crops: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (2, 6), description="views of an image, so many of each kind; two at least in all"
+    )
+    crop_sides: tuple[Annotated[int, Field(ge=8)], ...] | None = Field(
+        None, description="side in pixels of each kind of view; None: the network's for all"
+    )
+    crop_min: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((0.14, 0.05), description="smallest share of the area, of each kind")
+    crop_max: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((1.0, 0.14), description="largest share of the area, of each kind")
+    prototypes: int = Field(3000, ge=2)
+    projection: Annotated[tuple[int, int], AfterValidator(_each_positive)] = Field(
+        (2048, 128), description="widths of the head that is thrown away: hidden, output"
+    )
+    sinkhorn_epsilon: float = Field(0.05, gt=0, description="entropy of the assignments")
+    sinkhorn_iterations: int = Field(3, ge=1)
+    temperature: float = Field(0.1, gt=0, description="of the predicted assignments")
+    frozen_prototype_steps: int = Field(313, ge=0, description="first steps in which prototypes get no gradient")
     # linear probe
     lp_c_min: float = Field(1e-7, gt=0)
     lp_c_max: float = Field(1e2, gt=0)
@@ -176,6 +194,9 @@ TRAINING = frozenset(
 INIT = frozenset(["init"])
 DOMAINS = frozenset(["groups_per_batch", "penalty_weight", "penalty_schedule"])
 BY_DOMAIN = (TRAINING - {"accumulate", "drop_last"}) | DOMAINS  # a batch is a whole one, of whole groups
+SWAV = frozenset(
+    "crops crop_sides crop_min crop_max prototypes projection sinkhorn_epsilon sinkhorn_iterations temperature frozen_prototype_steps".split()
+)
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "std"])
 AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
 MIXTURE = frozenset(["base", "mix_at", "alphas"])

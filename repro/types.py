@@ -90,6 +90,11 @@ class Benchmark(Record):
         """The headline metric of a split."""
         return split.metric or self.metric
 
+    @property
+    def judged(self) -> tuple[Split, ...]:
+        """Those that runs are evaluated on."""
+        return tuple(split for split in self.splits if split.role not in ("train", "pretrain"))
+
     def split(self, name: str) -> Split:
         return next(split for split in self.splits if split.name == name)
 
@@ -142,11 +147,20 @@ class Method(Record):
 
     def judged_on(self, benchmark: Benchmark) -> list[str]:
         """Names of the splits that its runs are judged on: a row on all that are not trained on, a stage on those that choose."""
-        return [
-            split.name
-            for split in benchmark.splits
-            if (split.role not in ("train", "pretrain") if self.reported else split.role in self.chosen_on)
-        ]
+        return [split.name for split in (benchmark.judged if self.reported else benchmark.with_role(*self.chosen_on))]
+
+    def trained_on(self, benchmark: Benchmark, recipe: Recipe) -> tuple[Split, ...]:
+        """The splits whose images it trains on: the first of its role; all of them, or those without labels besides, where it takes such.
+
+        Of those that a recipe may name (`unlabelled`), only the named ones.
+        """
+        own = benchmark.with_role(self.trains_on)
+        if "unlabelled" not in self.fields:
+            return own[:1]
+        pretrains = self.trains_on == "pretrain"
+        chosen = own if pretrains else benchmark.unlabelled
+        chosen = tuple(split for split in chosen if recipe.unlabelled is None or split.name in recipe.unlabelled)
+        return chosen if pretrains else (*own[:1], *chosen)
 
 
 class BackboneRef(Record):

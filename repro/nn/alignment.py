@@ -43,7 +43,9 @@ def mean_coral_distance(features: torch.Tensor, domains: torch.Tensor) -> torch.
     return torch.stack([coral_distance(a, b) for a, b in pairs]).mean()
 
 
-def irm_terms(logits: torch.Tensor, labels: torch.Tensor, domains: torch.Tensor, smoothing: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
+def irm_terms(
+    logits: torch.Tensor, labels: torch.Tensor, domains: torch.Tensor, smoothing: float = 0.0
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Risk and penalty, each the mean over the domains of a batch: logits (B, K), labels (B,), domains (B,).
 
     The penalty of a domain is g₁·g₂, the derivatives at s = 1 of the mean cross-entropy of s·logits over its even and over its odd rows:

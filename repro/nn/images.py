@@ -112,4 +112,8 @@ class Images:
             pixels = augment.shift(pixels, uniforms[index], self.recipe.shift)
         if self.augment.endswith("flip") and uniforms is not None:
             pixels = augment.flip(pixels, uniforms[index])
+        return self.normalised(pixels)
+
+    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """What the network sees of pixels (B, S, S, 3) in [0, 255]: (B, 3, S, S)."""
         return (pixels.float() * self._scale + self._offset).permute(0, 3, 1, 2)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from repro import plugins
 from repro.errors import UserError
 from repro.nn import backbones, few_shot, packs, targeted
 from repro.nn.backbones import Backbone
@@ -26,7 +27,7 @@ from repro.types import Benchmark, Result, Run, Split
 class Batch(NamedTuple):
     """One micro-batch: images (B, 3, S, S) float, labels (B,) int64, index (B,) into the training split, on the job's device but for index.
 
-    `domains` (B,): the number of each example's domain, as `repro.nn.domains` counts them; None where nothing tells it.
+    A method whose images come in several views has a list of such tensors. `domains` (B,): the number of each example's domain, as `repro.nn.domains` counts them; None where nothing tells it.
     """
 
     images: torch.Tensor
@@ -73,6 +74,7 @@ class Job:
     tokens: torch.Tensor | None = None  # (captions, L), or of prompts (K, T, L), where a method trains on texts
     caption_of: torch.Tensor | None = None  # (N, alternatives), into tokens
     origin: dict[str, torch.Tensor] | None = None  # parameters by name as training found them, where a method stays near them
+    pseudo_labels: torch.Tensor | None = None  # (M,) of images without labels, where a method trains on those of another run
     step: int = 0  # optimiser steps taken, of `total_steps`; the loop keeps both
     total_steps: int = 0
 
@@ -151,6 +153,10 @@ class Job:
         """Where the pack of a split is, and how its images enter it: for augmentation from larger frames, by another transform."""
         resize = self.preprocess.resize(self.recipe, augmented)
         return packs.folder_of(self.packs, self.benchmark, self.benchmark.split(split), resize), resize
+
+    def trained_on(self) -> list[str]:
+        """The splits whose images the run's method trains on."""
+        return [split.name for split in plugins.declared(self.run.method).trained_on(self.benchmark, self.recipe)]
 
     def split_with_role(self, role: str) -> str:
         return self.benchmark.with_role(role)[0].name

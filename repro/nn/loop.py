@@ -22,6 +22,7 @@ from repro.nn.freezing import freeze
 from repro.nn.images import Images
 from repro.nn.interrupt import deferred
 from repro.nn.job import Batch, Job
+from repro.nn.joined import Joined
 from repro.nn.model import kept_state
 from repro.nn.optim import learning_rate, make_optimizer, set_learning_rate
 from repro.nn.seeding import generator, seed_torch
@@ -85,7 +86,7 @@ class Trainer:
         job: Job,
         model: nn.Module,
         loss: Loss | None,
-        train: Images | None,
+        train: Images | Joined | None,
         judged: dict[str, Images],
         folder: Path,
         classifier: Judged | None = None,
@@ -118,6 +119,20 @@ class Trainer:
             self._judge_selected()
         return self.progress
 
+    def order(self, epoch: int) -> list[torch.Tensor]:
+        """The batches of an epoch (from 0), as indices of training examples."""
+        return _order(self.job, len(self.train), epoch, self.domains)
+
+    def uniforms(self, epoch: int) -> torch.Tensor | None:
+        """The random numbers of an epoch's augmentation."""
+        return self.train.uniforms(self.job.run.seed, 0 if self.recipe.fixed_crops else epoch)
+
+    def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None = None) -> Batch:
+        """The training examples of `index` (B,), augmented by `uniforms`."""
+        device = self.job.device
+        domains = None if self.domains is None else self.domains[index].to(device)
+        return Batch(self.train.batch(index, uniforms), self.train.labels[index.to(device)], index, domains)
+
     def _judge_states(self, stop) -> None:
         judged = {point.name for point in self.progress.checkpoints}
         for name in self.states(self.model, self.job):
@@ -127,8 +142,7 @@ class Trainer:
                 raise KeyboardInterrupt
 
     def _epoch(self, epoch: int, stop) -> None:
-        batches = _order(self.job, len(self.train), epoch, self.domains)
-        uniforms = self.train.uniforms(self.job.run.seed, 0 if self.recipe.fixed_crops else epoch)
+        batches, uniforms = self.order(epoch), self.uniforms(epoch)
         for index in batches[self.progress.step - epoch * self.steps_per_epoch :]:
             began = time.monotonic()
             self._step(index, uniforms)
@@ -158,8 +172,7 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         autocast = torch.autocast(job.device.type, DTYPES.get(recipe.precision), enabled=recipe.precision in DTYPES)
         for part in index.tensor_split(min(recipe.accumulate, len(index))):
-            domains = None if self.domains is None else self.domains[part].to(job.device)
-            batch = Batch(self.train.batch(part, uniforms), self.train.labels[part.to(job.device)], part, domains)
+            batch = self.batch(part, uniforms)
             with autocast:
                 terms = self.loss(self.model, batch, job)
             share = len(part) / len(index)

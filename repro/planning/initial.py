@@ -40,6 +40,21 @@ def stages() -> list[str]:
     return [name for name in plugins.names("methods") if (one := plugins.declared(name)).trains_on == "pretrain" and not one.reported]
 
 
+def require_splits(method: Method, recipe: Recipe, benchmark: Benchmark) -> None:
+    """The splits that a recipe names must be among those which the method can take without labels."""
+    if recipe.unlabelled is None or "unlabelled" not in method.fields:
+        return
+    free = method.trained_on(benchmark, recipe.model_copy(update={"unlabelled": None}))
+    known = [split.name for split in free if split.role == "pretrain"]
+    if wrong := sorted(set(recipe.unlabelled) - set(known)):
+        why = f"there {'are' if len(known) > 1 else 'is'} {', '.join(known)}"
+        raise UserError(
+            f"{method.name}: {benchmark.name} has no split {wrong[0]!r} to use without labels",
+            why,
+            f"--set {method.name}.unlabelled={known[0]}",
+        )
+
+
 def impossible_stage(method: Method, stage: str, why: str) -> UserError:
     """The error for a pretraining that cannot run, for that reason."""
     return UserError(f"{method.name} starts from {stage}, which cannot run", why, f"--set {method.name}.init={OWN}, or another benchmark")
@@ -52,11 +67,9 @@ def inherited(recipe: Recipe, other: Method) -> list[Setting]:
     return [Setting(other.name, "init", (recipe.init,), f"{other.name}.init={recipe.init}")]
 
 
-def from_file(method: Method, choices: Iterable[Choice], stage: Iterable[Choice]) -> bool:
-    """Whether any of a method's recipes begins with the backbone's own weights, by itself or by its pretraining's recipes."""
-    inits = {choice.recipe.init for choice in choices}
-    own = OWN in inits or (inits - {RANDOM} and any(choice.recipe.init == OWN for choice in stage))
-    return bool(method.pretrained and own)
+def from_file(choices: Iterable[Choice], stage: Iterable[Choice]) -> bool:
+    """Whether any recipe of a method, or of the pretraining that it names, begins with the backbone's own weights."""
+    return any(choice.recipe.init == OWN for choice in (*choices, *stage))
 
 
 def reference(backbone: BackboneRef, method: Method, recipe: Recipe) -> BackboneRef:

@@ -36,6 +36,7 @@ class Builder:
         settings = [*self.settings, *(initial.inherited(child, method) if child else [])]
         found = resolve(method, layer, settings, asked, tiny=benchmark.tiny)
         for choice in found:
+            initial.require_splits(method, choice.recipe, benchmark)
             targeting.require(method, choice.recipe, benchmark)
         return found
 
@@ -93,7 +94,9 @@ class Builder:
         """What a run started from: that of its head where another run made it, else the parent's own method's, with images as the run's."""
         if "head" in run.parents:
             return self.runs[run.parents["head"]]
-        starts = [start for start in self._playing(method, parent, run.seed, recipe) if _from(start, self.runs.get(run.parents.get("backbone")))]
+        starts = [
+            start for start in self._playing(method, parent, run.seed, recipe) if _from(start, self.runs.get(run.parents.get("backbone")))
+        ]
         return next(
             (start for start in starts if all(getattr(start.recipe, name) == getattr(run.recipe, name) for name in IMAGES)), starts[0]
         )

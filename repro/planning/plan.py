@@ -10,7 +10,7 @@ from repro.errors import UserError, unknown
 from repro.known_weights import sha256_for
 from repro.papers import rows
 from repro.planning import mixtures
-from repro.planning.initial import comes_pretrained, from_file
+from repro.planning.initial import comes_pretrained, from_file, stages
 from repro.planning.parents import Builder, impossible
 from repro.planning.recipe import Choice, Setting, parse_set, resolve, unused
 from repro.record import Record
@@ -150,8 +150,8 @@ def _reads_file(request: Request, methods: list[Method], settings: list[Setting]
 
     for method in (method for method in methods if method.pretrained):
         made = choices(method, True)
-        stages = {choice.recipe.init for choice in made} & set(plugins.names("methods"))
-        if from_file(method, made, [choice for stage in stages for choice in choices(plugins.declared(stage), False)]):
+        named = [plugins.declared(stage) for stage in sorted({choice.recipe.init for choice in made} & set(stages()))]
+        if from_file(made, [choice for stage in named if stage.pretrained for choice in choices(stage, False)]):
             return method.name
     return None
 

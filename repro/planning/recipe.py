@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from operator import gt
 from typing import Any, NamedTuple, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -138,6 +139,13 @@ def _agree(method: Method, recipe: Recipe) -> None:
             "each has the same number of examples in it, at least two",
             f"for example --set batch_size={max(size // groups, 2) * groups}",
         )
+    kinds = {name: len(getattr(recipe, name)) for name in ("crops", "crop_min", "crop_max", "crop_sides") if getattr(recipe, name)}
+    if len(set(kinds.values())) > 1 or sum(recipe.crops) < 2 or any(map(gt, recipe.crop_min, recipe.crop_max)):
+        raise UserError(
+            f"{method.name}: {', '.join(f'{name} for {count} kinds' for name, count in kinds.items())} of views",
+            "each kind has a number of views, a side, and a range of areas from crop_min to crop_max; two views at least",
+            "for example --set crops=2,6 --set crop_min=0.14,0.05 --set crop_max=1,0.14",
+        )
     if recipe.init != "own" and recipe.head == "zero_shot":
         raise UserError(
             f"{method.name}: no zero-shot head with init={recipe.init}",
@@ -172,7 +180,12 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
         _layer(method, layers, field, Together(values) if isinstance(value, Together) else values, origin)
     if tiny:
         layers = {field: [values[:1] if isinstance(values, Together) else values, origin] for field, (values, origin) in layers.items()}
-        for field in ("image_size", "warmup_steps", "accumulate"):  # of the real images, of thousands of steps, of large batches
+        for field in (
+            "image_size",
+            "warmup_steps",
+            "accumulate",
+            "unlabelled",
+        ):  # of the real images, of thousands of steps, of large batches
             layers.pop(field, None)
         layers |= {field: [(value,), "--tiny"] for field, value in method.tiny.items() if field in method.fields}
     for setting in settings:

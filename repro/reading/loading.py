@@ -80,7 +80,7 @@ def check(benchmark: Benchmark, split: Split, examples: Examples) -> None:
         raise UserError(f"{where} has {found:,} examples", f"the published split has {split.count:,}", mend)
     if not found:
         raise UserError(f"{where} has no examples", "its files are there, but none belongs to this split", mend)
-    if examples.labels.min() < 0 or examples.labels.max() >= len(benchmark.classes):
+    if examples.labels.min() < (0 if split.labelled else -1) or examples.labels.max() >= len(benchmark.classes):
         raise UserError(
             f"{where} has labels from {examples.labels.min()} to {examples.labels.max()}",
             f"the benchmark has the {len(benchmark.classes)} classes 0 to {len(benchmark.classes) - 1}",

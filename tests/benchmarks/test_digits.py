@@ -11,7 +11,7 @@ from repro.errors import UserError
 from repro.paths import Places
 from repro.settings import Recipe
 
-SIZES = {"pretrain": 776 * 8, "train": 305, "id_val": 106, "id_test": 100, "writers": 510, "photos": 510}
+SIZES = {"pretrain": 776 * 8, "unlabelled": 776, "train": 305, "id_val": 106, "id_test": 100, "writers": 510, "photos": 510}
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +24,11 @@ def test_sizes_writers_and_labels(benchmark):
     sizes = {name: len(examples.sources) for name, examples in made.items()}
     assert sum(sizes[name] for name in ("train", "id_val", "id_test")) == 1287 - 776
     assert sizes == SIZES
-    for examples in made.values():
-        assert set(examples.labels) == set(range(10))
+    for split in benchmark.splits:
+        assert set(made[split.name].labels) == (set(range(10)) if split.labelled else {-1})
     tuned, unseen = set(made["train"].groups["writer"]), set(made["writers"].groups["writer"])
     assert (tuned, unseen) == ({6, 7, 8, 9}, {10, 11, 12, 13})
+    assert set(made["unlabelled"].groups["writer"]) == set(range(6))
 
 
 def test_no_image_is_in_two_roles(benchmark):
