@@ -102,7 +102,9 @@ class Recipe(Record):
     targeted: Literal["none", "copy-paste", "stain", "paste-digits"] = Field(
         "none", description="of training images: what the benchmark has for its own shift (repro/nn/targeted.py)"
     )
-    targeted_p: float = Field(1.0, ge=0, le=1, description="share of images that the targeted augmentation reaches, drawn anew in every epoch")
+    targeted_p: float = Field(
+        1.0, ge=0, le=1, description="share of images that the targeted augmentation reaches, drawn anew in every epoch"
+    )
     stain_sigma: float = Field(0.05, ge=0, lt=1, description="strength of the stain colour jitter")
     seen_in: Literal["train", "all"] = Field(
         "train", description="splits whose labels tell copy-paste at which cameras a class was seen; all: as released, test included"

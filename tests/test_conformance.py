@@ -175,7 +175,9 @@ def test_metrics_follow_from_the_stored_logits(worked: Worked) -> None:
     judged = [split.name for split in worked.benchmark.judged]
     for result in worked.results():
         if not plugins.declared(result.run.method).reported:
-            assert all(list(point.metrics) == plugins.declared(result.run.method).judged_on(worked.benchmark) for point in result.checkpoints)
+            assert all(
+                list(point.metrics) == plugins.declared(result.run.method).judged_on(worked.benchmark) for point in result.checkpoints
+            )
             continue
         by, once = result.run.recipe.select_by, result.run.recipe.judge == "selected"
         measured = [(name, value) for point in result.checkpoints for metrics in point.metrics.values() for name, value in metrics.items()]

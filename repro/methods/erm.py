@@ -17,9 +17,7 @@ if TYPE_CHECKING:
     from repro.nn.job import Batch, Job
     from repro.nn.model import Classifier
 
-METHOD = Method(
-    name="erm", version=1, fields=TRAINING | INIT | IMAGES | TARGETED, defaults={"epochs": 20, "init": "random"}
-)
+METHOD = Method(name="erm", version=1, fields=TRAINING | INIT | IMAGES | TARGETED, defaults={"epochs": 20, "init": "random"})
 
 
 def start(job: Job) -> Classifier:

@@ -109,7 +109,9 @@ def folder_beside(pack: Path, side: int) -> Path:
     return pack.with_name(f"{pack.name}-cutouts{FORMAT}-{side}")
 
 
-def build(folder: Path, outlines: Sequence[Outline | None], side: int, cure: str, on_mask: Callable[[int], None] = lambda done: None) -> None:
+def build(
+    folder: Path, outlines: Sequence[Outline | None], side: int, cure: str, on_mask: Callable[[int], None] = lambda done: None
+) -> None:
     """Make the cut-outs at `folder` unless they are there. Too many images with a figure of which nothing is known: `UserError`."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = folder.with_name(f".{folder.name}.unfinished")

@@ -128,7 +128,9 @@ class Job:
         self.extras.setdefault("packs", {})[name] = pack.content[:16]
         if self.recipe.shots is not None and self.benchmark.split(split).role in few_shot.ROLES:
             pack = pack.only(few_shot.draw(pack.labels, self.recipe.shots, self.benchmark, split, self.run.seed))
-        return Images(pack, self.preprocess, self.device, self.recipe, augmented, targeted.make(self, split, pack, folder) if augmented else None)
+        return Images(
+            pack, self.preprocess, self.device, self.recipe, augmented, targeted.make(self, split, pack, folder) if augmented else None
+        )
 
     def pack_all(self, uses: Iterable[tuple[str, bool]]) -> None:
         """Pack those of `uses` (split, whether augmented) that are not packed yet; their broken images are all reported at once."""

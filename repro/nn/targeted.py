@@ -105,7 +105,11 @@ class CopyPaste:
     def __call__(self, pixels: torch.Tensor, index: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
         index = index.cpu()
         labels = self.train.labels[index].tolist()
-        able = [row for row, (label, usable) in enumerate(zip(labels, self.usable[index].tolist(), strict=True)) if usable and label in self.grounds]
+        able = [
+            row
+            for row, (label, usable) in enumerate(zip(labels, self.usable[index].tolist(), strict=True))
+            if usable and label in self.grounds
+        ]
         if able:
             behind = [self._draw(self.grounds[labels[row]], float(uniforms[row, 0])) for row in able]
             frames, _ = self.train.gather(torch.tensor(behind))

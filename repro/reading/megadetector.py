@@ -47,7 +47,9 @@ def _boxes(path: Path, cure: str) -> dict[str, tuple[tuple[float, float, float, 
         raise UserError(f"{path} is not MegaDetector's", f"{type(error).__name__}: {error}", cure) from None
     for name, boxes in read.items():
         if wrong := next((box for box in boxes if len(box) != 4 or max(box) > 1.001), None):
-            raise UserError(f"{path}: image {name} has the box {list(wrong)}", "boxes are [x, y, width, height] in fractions of the image", cure)
+            raise UserError(
+                f"{path}: image {name} has the box {list(wrong)}", "boxes are [x, y, width, height] in fractions of the image", cure
+            )
     return read
 
 

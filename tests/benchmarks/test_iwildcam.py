@@ -136,7 +136,11 @@ def test_training_images_are_pasted_as_the_definition_says(scenes, tmp_path, see
         "no figure": 3, "mask": 2, "boxes": 1, "nothing found": 2, "missing": 0, "classes with grounds": 2 + (seen_in == "all")
     }  # fmt: skip
     assert set(job.extras["packs"]) == {"train", "train, cut-outs"}
-    files, labels, given = loading.load(scenes, scenes.split("train")).sources, [row[2] for row in SCENES[:8]], grounds(scenes, seen_in=seen_in)
+    files, labels, given = (
+        loading.load(scenes, scenes.split("train")).sources,
+        [row[2] for row in SCENES[:8]],
+        grounds(scenes, seen_in=seen_in),
+    )
     changed = 0
     for epoch in range(6):
         uniforms = images.uniforms(0, epoch)
@@ -170,6 +174,6 @@ def by_hand(benchmark, row: int) -> Image.Image | None:
 
 def test_without_masks_the_cure_is_named(scenes):
     shutil.rmtree(Places.find().data / "iwildcam-copypaste")
-    with pytest.raises(UserError, match="cannot read .*megadetector_results.json") as caught:
+    with pytest.raises(UserError, match=r"cannot read .*megadetector_results\.json") as caught:
         grounds(scenes)
     assert caught.value.cure == "repro data verify iwildcam-copypaste --full"

@@ -10,8 +10,8 @@ import torch
 from repro import plugins
 from repro.nn import mixing, pseudo_labels
 from repro.nn.job import Job, ParentRun
-from repro.planning.plan import Plan
 from repro.paths import Places
+from repro.planning.plan import Plan
 from repro.types import Checkpoint
 
 

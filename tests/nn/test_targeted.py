@@ -172,7 +172,9 @@ def test_digits_are_pasted_over_crops_of_the_photograph_alone() -> None:
 def test_crops_reach_every_size_and_edge() -> None:
     photo = np.zeros((170, 300, 3), np.uint8)
     photo[..., 0] = np.arange(300)[None, :] * 255 // 299
-    extremes = torch.tensor([[0.0, side, top, left, 0.0, 0.0] for side in (0.0, 0.999999) for top in (0.0, 0.999999) for left in (0.0, 0.999999)])
+    extremes = torch.tensor(
+        [[0.0, side, top, left, 0.0, 0.0] for side in (0.0, 0.999999) for top in (0.0, 0.999999) for left in (0.0, 0.999999)]
+    )
     got = PasteDigits((photo,))(torch.zeros(8, 32, 32, 3, dtype=torch.uint8), torch.arange(8), extremes)
     assert got[..., 0].min() == 0 and got[..., 0].max() >= 253
 

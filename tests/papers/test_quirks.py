@@ -100,7 +100,11 @@ def test_conditions_name_methods_and_fields_that_exist():
             {"method": "connect-later", "benchmark": "camelyon17"},
             "id-val-for-id-test",
         ),
-        ({"method": "connect-later", "benchmark": "camelyon17"}, {"method": "lp-ft", "benchmark": "camelyon17"}, "spread-without-correction"),
+        (
+            {"method": "connect-later", "benchmark": "camelyon17"},
+            {"method": "lp-ft", "benchmark": "camelyon17"},
+            "spread-without-correction",
+        ),
     ],
 )
 def test_another_setting_makes_a_quirk_vanish(run, without, name):

@@ -32,14 +32,16 @@ def test_the_recorded_winner_is_one_of_the_draws(benchmark, count):
     row = row_of(benchmark)
     drawn = row.search.fields()
     trials = [dict(zip(drawn, values, strict=True)) for values in zip(*drawn.values(), strict=True)]
-    winner = [number for number, trial in enumerate(trials) if all(trial[field] == pytest.approx(row.quick[field], rel=1e-14) for field in trial)]
+    winner = [
+        number for number, trial in enumerate(trials) if all(trial[field] == pytest.approx(row.quick[field], rel=1e-14) for field in trial)
+    ]
     assert len(trials) == count and winner == [5] and set(drawn) == set(row.quick)
 
 
 def test_draws_are_numpys_in_the_order_of_the_ranges():
     ranges = (Range(field="lr", low=-3, high=-2, exponent=True), Range(field="momentum", low=0.5, high=0.9))
-    np.random.seed(7)  # noqa: NPY002 – the authors' generator
-    expected = [(10 ** np.random.uniform(-3, -2), np.random.uniform(0.5, 0.9)) for _ in range(6)]  # noqa: NPY002
+    np.random.seed(7)
+    expected = [(10 ** np.random.uniform(-3, -2), np.random.uniform(0.5, 0.9)) for _ in range(6)]
     drawn = Search(seed=7, draws=6, ranges=ranges).fields()
     assert list(zip(drawn["lr"], drawn["momentum"], strict=True)) == expected
     later = Search(seed=7, draws=4, ranges=ranges, skip=4).fields()

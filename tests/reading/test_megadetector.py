@@ -48,8 +48,8 @@ def test_another_file_is_refused(root, content, said):
 
 
 def test_what_is_not_there_is_named(tmp_path):
-    with pytest.raises(UserError, match="cannot read .*megadetector_results.json"):
+    with pytest.raises(UserError, match=r"cannot read .*megadetector_results\.json"):
         megadetector.read(tmp_path, ["a"], "mend")
     (tmp_path / megadetector.BOXES).write_text('{"images": []}')
-    with pytest.raises(UserError, match="cannot read .*instance_masks"):
+    with pytest.raises(UserError, match=r"cannot read .*instance_masks"):
         megadetector.read(tmp_path, ["a"], "mend")
