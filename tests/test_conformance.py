@@ -65,7 +65,7 @@ class Worked:
         own = {} if self.benchmark.pretrained_by else {"backbone": "digits-clip", "weights": random_weights(home)}
         methods = planning.parse_methods(["all"], self.benchmark)
         # A fitted head's loss differs more between random crops than three epochs change it.
-        rates = [f"lp-ft.lr={RATES.get(name, 1e-6)}", "lp-ft.augment=none", "bn-only.lr=3e-3", "base=lp-ft"]
+        rates = [f"lp-ft.lr={RATES.get(name, 1e-6)}", "lp-ft.augment=none", "bn-only.lr=3e-3", "base=lp-ft", "erm-targeted.targeted_p=0.1"]
         if name in WITHOUT_OOD:  # one batch of two captions, whose contrastive loss starts near its floor, the log of half the batch
             rates.append("flyp.lr=1e-5")
         sets = ("epochs=3", "lr=3e-4", "batch_size=16", "lp_c_count=8", *rates, *tiny_digits.PRETRAINING)
