@@ -62,6 +62,7 @@ def dataset(name: str) -> ModuleType:
 def method(name: str) -> ModuleType:
     """The module of a method: `METHOD`, `start(job)`, and where it trains, `loss(model, batch, job)`.
 
+    `training(job)`, called after `start`, gives the images that it trains on, where these are not simply its split's, augmented.
     `judged(model, job)` makes the classifier that is evaluated and kept, where that is not the trained model itself. `states(model, job)` puts a
     model that is not trained into one state after another, each to be judged, and yields their names.
     """

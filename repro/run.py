@@ -90,11 +90,12 @@ def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
         torch.cuda.reset_peak_memory_stats(job.device)
     method = plugins.method(run.method)
     declared = method.METHOD
-    train_split = job.split_with_role(declared.trains_on)
-    judged = [split.name for split in run.benchmark.splits if split.role not in ("train", "pretrain")] if declared.reported else []
-    job.uses = [*([(train_split, True)] if run.recipe.epochs else []), *((name, False) for name in judged)]
+    judged = declared.judged_on(run.benchmark)
+    trained = [split.name for split in declared.trained_on(run.benchmark, run.recipe)] if run.recipe.epochs else []
+    job.uses = [*((name, True) for name in trained), *((name, False) for name in judged)]
     model = method.start(job)
-    train = job.images(train_split, augmented=True) if run.recipe.epochs else None
+    training = getattr(method, "training", lambda job: job.images(trained[0], augmented=True))
+    train = training(job) if run.recipe.epochs else None
     splits = {name: job.images(name) for name in judged}
     hooks = [getattr(method, name, None) for name in ("judged", "states")]
     trainer = Trainer(job, model, getattr(method, "loss", None), train, splits, folder, *hooks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
@@ -27,6 +28,12 @@ def _share_range(values: tuple[float, float]) -> tuple[float, float]:
     return values
 
 
+def _each_named(values: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if values is not None and not all(re.fullmatch(r"[\w.-]+", value) for value in values):
+        raise ValueError("names of splits, separated by commas")
+    return values
+
+
 def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(sorted(set(values)))
 
@@ -35,7 +42,7 @@ class Recipe(Record):
     """Every setting of a training or a probe. A field at the value written here is left out of keys, so these never change."""
 
     # optimisation
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    optimizer: Literal["sgd", "adamw", "larc"] = Field("sgd", description="larc: SGD with a rate per tensor, as repro/nn/optim.py says")
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = False
@@ -48,15 +55,20 @@ class Recipe(Record):
         1, ge=1, description="micro-batches per optimiser step; the mathematics stays that of batch_size, but for BatchNorm's statistics"
     )
     drop_last: bool = False
-    schedule: Literal["constant", "cosine_epoch", "cosine_step"] = Field(
-        "cosine_epoch", description="cosine from lr to 0, changed once per epoch or per step"
+    schedule: Literal["constant", "cosine_epoch", "cosine_step", "exponential_epoch"] = Field(
+        "cosine_epoch",
+        description="cosine from lr to lr·lr_end, changed once per epoch or per step; exponential_epoch: lr·lr_gammaᵉ in epoch e",
     )
+    lr_end: float = Field(0.0, ge=0, le=1, description="share of lr at which a cosine ends")
+    lr_gamma: float = Field(1.0, gt=0, le=1, description="factor on the learning rate after each epoch of exponential_epoch")
     warmup_steps: int = Field(0, ge=0, description="linear from lr/warmup_steps to lr, step s using (s+1)/warmup_steps")
     clip_norm: float | None = Field(None, gt=0, description="largest gradient norm")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     head_lr_factor: float = Field(1.0, gt=0, description="learning rate of the head over that of the backbone")
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    batchnorm: Literal["train", "eval"] = Field("train", description="eval: running statistics are frozen, affine weights still train")
+    batchnorm: Literal["train", "eval", "adapt"] = Field(
+        "train", description="eval: running statistics are frozen, affine weights still train; adapt: as train, even in a frozen backbone"
+    )
     freeze: Literal["none", "backbone", "embed", "all_but_batchnorm"] = Field(
         "none", description="parts that get no gradient; embed: the first layers, as repro/nn/freezing.py lists them"
     )
@@ -86,6 +98,59 @@ class Recipe(Record):
     )
     mean: tuple[float, float, float] | None = Field(None, description="None: the backbone's own")
     std: Annotated[tuple[float, float, float] | None, AfterValidator(_each_positive)] = Field(None, description="None: the backbone's own")
+    # targeted augmentation
+    targeted: Literal["none", "copy-paste", "stain", "paste-digits"] = Field(
+        "none", description="of training images: what the benchmark has for its own shift (repro/nn/targeted.py)"
+    )
+    targeted_p: float = Field(
+        1.0, ge=0, le=1, description="share of images that the targeted augmentation reaches, drawn anew in every epoch"
+    )
+    stain_sigma: float = Field(0.05, ge=0, lt=1, description="strength of the stain colour jitter")
+    seen_in: Literal["train", "all"] = Field(
+        "train", description="splits whose labels tell copy-paste at which cameras a class was seen; all: as released, test included"
+    )
+    # linear probe by gradient descent that fine-tuning starts from
+    probe_lr: float = Field(1e-3, gt=0)
+    probe_epochs: int = Field(10, ge=1)
+    probe_batchnorm: Literal["eval", "adapt"] = Field("eval", description="adapt: running statistics adapt while the head is trained")
+    start_at: Literal["id_val", "ood_val", "last"] = Field("id_val", description="checkpoint of the probe from which fine-tuning starts")
+    # where the backbone starts
+    init: str = Field(
+        "own",
+        pattern="^[a-z0-9-]+$",
+        description="weights that the backbone starts from; own: its file's, or those that the benchmark's own stage makes; random; "
+        "or the method that pretrains it in a run of its own, such as swav-pretrain",
+    )
+    unlabelled: Annotated[tuple[str, ...] | None, AfterValidator(_each_named)] = Field(
+        None, description="splits whose images are used without labels; None: all that the benchmark has for it"
+    )
+    # several domains
+    groups_per_batch: int | None = Field(
+        None, ge=2, description="domains in a batch, drawn uniformly, with as many examples of each; None: domains play no part"
+    )
+    penalty_weight: float = Field(1.0, ge=0, description="of CORAL's, DANN's or IRM's penalty")
+    penalty_schedule: Literal["constant", "sigmoid"] = Field(
+        "constant", description="sigmoid: the weight grows from 0 as 2/(1+exp(−10p))−1, p being the share of steps done"
+    )
+    anneal_steps: int = Field(0, ge=0, description="steps with IRM's penalty weighted 1, after which the optimiser starts afresh")
+    discriminator_lr: float | None = Field(None, gt=0, description="learning rate of DANN's discriminator; None: the backbone's")
+    # pretraining by SwAV
+    crops: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+        (2, 6), description="views of an image, so many of each kind; two at least in all"
+    )
+    crop_sides: tuple[Annotated[int, Field(ge=8)], ...] | None = Field(
+        None, description="side in pixels of each kind of view; None: the network's for all"
+    )
+    crop_min: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((0.14, 0.05), description="smallest share of the area, of each kind")
+    crop_max: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((1.0, 0.14), description="largest share of the area, of each kind")
+    prototypes: int = Field(3000, ge=2)
+    projection: Annotated[tuple[int, int], AfterValidator(_each_positive)] = Field(
+        (2048, 128), description="widths of the head that is thrown away: hidden, output"
+    )
+    sinkhorn_epsilon: float = Field(0.05, gt=0, description="entropy of the assignments")
+    sinkhorn_iterations: int = Field(3, ge=1)
+    temperature: float = Field(0.1, gt=0, description="of the predicted assignments")
+    frozen_prototype_steps: int = Field(313, ge=0, description="first steps in which prototypes get no gradient")
     # linear probe
     lp_c_min: float = Field(1e-7, gt=0)
     lp_c_max: float = Field(1e2, gt=0)
@@ -125,13 +190,21 @@ class Recipe(Record):
 
 
 TRAINING = frozenset(
-    "optimizer lr momentum nesterov betas eps weight_decay epochs batch_size accumulate drop_last schedule warmup_steps clip_norm "
-    "label_smoothing head_lr_factor precision batchnorm freeze augment rrc_scale shift judge_every keep_weights".split()
+    "optimizer lr momentum nesterov betas eps weight_decay epochs batch_size accumulate drop_last schedule lr_end lr_gamma warmup_steps "
+    "clip_norm label_smoothing head_lr_factor precision batchnorm freeze augment rrc_scale shift judge_every keep_weights".split()
+)
+INIT = frozenset(["init"])
+DOMAINS = frozenset(["groups_per_batch", "penalty_weight", "penalty_schedule"])
+BY_DOMAIN = (TRAINING - {"accumulate", "drop_last"}) | DOMAINS  # a batch is a whole one, of whole groups
+SWAV = frozenset(
+    "crops crop_sides crop_min crop_max prototypes projection sinkhorn_epsilon sinkhorn_iterations temperature frozen_prototype_steps".split()
 )
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "std"])
 AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
 MIXTURE = frozenset(["base", "mix_at", "alphas"])
 HEAD = frozenset(["head"])
+TARGETED = frozenset(["targeted", "targeted_p", "stain_sigma", "seen_in"])
+STAGED = frozenset(["probe_lr", "probe_epochs", "probe_batchnorm", "start_at"])
 L2SP = frozenset(["l2sp_weight", "l2sp_head"])
 FEW_SHOT = frozenset(["shots", "fixed_crops", "judge_start", "judge", "select_by"])
 TOWERS = TRAINING - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"}  # both towers together; contrastive batches do not split

@@ -28,6 +28,7 @@ class Split(Record):
     count: int | None = Field(default=None, description="examples that must be found; None: whatever is there")
     classes: tuple[int, ...] | None = Field(default=None, description="the classes that a prediction is chosen from; None: all")
     per_class: int | None = Field(default=None, description="examples that each class which has any must have; None: as it comes")
+    labelled: bool = Field(default=True, description="False: its images have no labels, or none that training may see")
 
 
 class Grouping(Record):
@@ -58,11 +59,15 @@ class Benchmark(Record):
     metric: str = "accuracy"
     metrics: tuple[str, ...] = Field(default=(), description="computed beside the headline metric")
     groupings: tuple[Grouping, ...] = ()
+    domain: str | None = Field(default=None, description="group of the examples that tells training's domains apart; None: it has one")
     data: str
     options: dict[str, Any] = {}
     roots: dict[str, str] = Field(default={}, description="data set → folder where its files are; not part of the key")
     needs: tuple[str, ...] = Field(
         default=(), description="names of dataset manifests; not part of the key, for `data` already is the content"
+    )
+    targeted: dict[str, tuple[str, ...]] = Field(
+        default={}, description="its targeted augmentations → names of the manifests that each needs beside; not part of the key"
     )
     backbone: str | None = Field(default=None, description="name of the default backbone; None: the user names one")
     pretrained_by: str | None = Field(default=None, description="method whose run provides the default backbone's weights")
@@ -85,11 +90,20 @@ class Benchmark(Record):
         """The headline metric of a split."""
         return split.metric or self.metric
 
+    @property
+    def judged(self) -> tuple[Split, ...]:
+        """Those that runs are evaluated on."""
+        return tuple(split for split in self.splits if split.role not in ("train", "pretrain"))
+
     def split(self, name: str) -> Split:
         return next(split for split in self.splits if split.name == name)
 
     def with_role(self, *roles: Role) -> tuple[Split, ...]:
         return tuple(split for split in self.splits if split.role in roles)
+
+    @property
+    def unlabelled(self) -> tuple[Split, ...]:
+        return tuple(split for split in self.splits if not split.labelled)
 
 
 class Parent(Record):
@@ -101,6 +115,9 @@ class Parent(Record):
     many: bool = Field(False, description="every setting and every seed at once, as roles <role>-000, <role>-001, …")
     images: bool = Field(False, description="the child prepares images as this run does")
     start_of: str | None = Field(None, description="what the run in that role started from: of its head's run, else of `method`")
+    takes: dict[str, str] = Field(
+        default={}, description="of a stage, whose recipe is the child's: its fields that another field of the child sets → that field"
+    )
 
 
 class Method(Record):
@@ -117,12 +134,33 @@ class Method(Record):
     parents: dict[str, Parent] = {}
     pretrained: bool = Field(True, description="starts from the backbone's pretrained weights")
     seeded: bool = Field(True, description="False: nothing in it is random, one run is all there is")
+    targeted: bool = Field(False, description="is nothing without a targeted augmentation, which the benchmark must have")
     needs_text: bool = Field(False, description="needs a backbone with a text tower and a benchmark with prompts")
+    needs_domains: bool = Field(False, description="needs a benchmark that trains on several domains")
+    needs_unlabelled: bool = Field(False, description="needs a benchmark with images without labels")
     trains_on: Role = "train"
     tiny: dict[str, Any] = Field(
         default={"epochs": 2, "batch_size": 16, "lr": 3e-3}, description="settings on a tiny subset, where its fields have them"
     )
     reported: bool = Field(True, description="False: a stage for other methods, not a row of tables")
+    chosen_on: tuple[Role, ...] = Field(default=(), description="of a stage: roles of the splits by which its checkpoint is chosen")
+
+    def judged_on(self, benchmark: Benchmark) -> list[str]:
+        """Names of the splits that its runs are judged on: a row on all that are not trained on, a stage on those that choose."""
+        return [split.name for split in (benchmark.judged if self.reported else benchmark.with_role(*self.chosen_on))]
+
+    def trained_on(self, benchmark: Benchmark, recipe: Recipe) -> tuple[Split, ...]:
+        """The splits whose images it trains on: the first of its role; all of them, or those without labels besides, where it takes such.
+
+        Of those that a recipe may name (`unlabelled`), only the named ones.
+        """
+        own = benchmark.with_role(self.trains_on)
+        if "unlabelled" not in self.fields:
+            return own[:1]
+        pretrains = self.trains_on == "pretrain"
+        chosen = own if pretrains else benchmark.unlabelled
+        chosen = tuple(split for split in chosen if recipe.unlabelled is None or split.name in recipe.unlabelled)
+        return chosen if pretrains else (*own[:1], *chosen)
 
 
 class BackboneRef(Record):

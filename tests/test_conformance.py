@@ -65,7 +65,7 @@ class Worked:
         own = {} if self.benchmark.pretrained_by else {"backbone": "digits-clip", "weights": random_weights(home)}
         methods = planning.parse_methods(["all"], self.benchmark)
         # A fitted head's loss differs more between random crops than three epochs change it.
-        rates = [f"lp-ft.lr={RATES.get(name, 1e-6)}", "lp-ft.augment=none", "bn-only.lr=3e-3", "base=lp-ft"]
+        rates = [f"lp-ft.lr={RATES.get(name, 1e-6)}", "lp-ft.augment=none", "bn-only.lr=3e-3", "base=lp-ft", "erm-targeted.targeted_p=0.1"]
         if name in WITHOUT_OOD:  # one batch of two captions, whose contrastive loss starts near its floor, the log of half the batch
             rates.append("flyp.lr=1e-5")
         sets = ("epochs=3", "lr=3e-4", "batch_size=16", "lp_c_count=8", *rates, *tiny_digits.PRETRAINING)
@@ -85,15 +85,25 @@ def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_the_scan_finds_what_is_there() -> None:
     assert len(plugins.names("benchmarks")) == 13
     assert len(plugins.names("datasets")) == 15
-    assert len(plugins.names("methods")) == 16
-    assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 15
+    assert len(plugins.names("methods")) == 25
+    assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 22
+
+
+def without_what_it_needs(benchmark: Benchmark) -> set[str]:
+    """The methods that no data of this benchmark are there for."""
+    declared = [plugins.declared(name) for name in plugins.names("methods")]
+    lacking = {method.name for method in declared if method.needs_domains and benchmark.domain is None}
+    lacking |= {method.name for method in declared if method.targeted and not benchmark.targeted}
+    return lacking | {method.name for method in declared if method.needs_unlabelled and not benchmark.unlabelled}
 
 
 def test_every_method_runs(worked: Worked) -> None:
-    assert worked.plan.skipped == {}
+    absent = without_what_it_needs(worked.benchmark)
+    assert set(worked.plan.skipped) == absent and all(worked.benchmark.name in why for why in worked.plan.skipped.values())
     run = {result.run.method for result in worked.results()}
     stages = {worked.benchmark.pretrained_by} - {None}
-    assert run == {name for name in plugins.names("methods") if plugins.declared(name).reported} | stages
+    stages |= {parent.method for name in run for parent in plugins.declared(name).parents.values() if parent.takes}
+    assert run == ({name for name in plugins.names("methods") if plugins.declared(name).reported} | stages) - absent
 
 
 def test_splits_have_the_roles_that_selection_needs(worked: Worked) -> None:
@@ -123,7 +133,11 @@ def test_examples_are_whole_and_stay_the_same(worked: Worked) -> None:
     for split in worked.benchmark.splits:
         made, again = (load(worked.benchmark, split) for _ in range(2))
         assert 0 < len(made.sources) == len(made.labels) <= 500
-        assert made.labels.dtype == np.int64 and made.labels.min() >= 0 and made.labels.max() < len(worked.benchmark.classes)
+        assert (
+            made.labels.dtype == np.int64
+            and made.labels.min() >= (0 if split.labelled else -1)
+            and made.labels.max() < len(worked.benchmark.classes)
+        )
         assert [contents(a) for a in made.sources] == [contents(b) for b in again.sources] and np.array_equal(made.labels, again.labels)
         assert all(len(values) == len(made.labels) for values in made.groups.values())
         if made.caption_of is not None:
@@ -152,14 +166,18 @@ def test_results_come_back_as_they_were_written(worked: Worked) -> None:
         assert result.model_dump_json(indent=1) == text
         assert result.key == result.run.key and folder.name.endswith(result.key)
     frame = worked.store.frame()
-    assert set(frame["method"]) == {result.run.method for result in worked.results() if plugins.declared(result.run.method).reported}
+    assert set(frame["method"]) == {
+        result.run.method for result in worked.results() if plugins.declared(result.run.method).judged_on(worked.benchmark)
+    }
 
 
 def test_metrics_follow_from_the_stored_logits(worked: Worked) -> None:
-    judged = [split.name for split in worked.benchmark.splits if split.role not in ("train", "pretrain")]
+    judged = [split.name for split in worked.benchmark.judged]
     for result in worked.results():
         if not plugins.declared(result.run.method).reported:
-            assert all(point.metrics == {} for point in result.checkpoints)
+            assert all(
+                list(point.metrics) == plugins.declared(result.run.method).judged_on(worked.benchmark) for point in result.checkpoints
+            )
             continue
         by, once = result.run.recipe.select_by, result.run.recipe.judge == "selected"
         measured = [(name, value) for point in result.checkpoints for metrics in point.metrics.values() for name, value in metrics.items()]

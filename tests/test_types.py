@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from repro.record import canonical_json, digest
-from repro.settings import FEW_SHOT, HEAD, IMAGES, L2SP, MIXTURE, PROBE, TOWERS, TRAINING, Recipe
+from repro.settings import FEW_SHOT, HEAD, IMAGES, L2SP, MIXTURE, PROBE, STAGED, TARGETED, TOWERS, TRAINING, Recipe
 from repro.types import BackboneRef, Benchmark, Parent, Run, Split
 
 # A field at the value written here is left out of keys: changing a value would silently give old results a new meaning. A new field
@@ -65,6 +65,14 @@ NEUTRAL = {
     "judge_start": False,
     "judge": "all",
     "select_by": None,
+    "targeted": "none",
+    "targeted_p": 1.0,
+    "stain_sigma": 0.05,
+    "seen_in": "train",
+    "probe_lr": 1e-3,
+    "probe_epochs": 10,
+    "probe_batchnorm": "eval",
+    "start_at": "id_val",
 }
 
 BENCHMARK = Benchmark(
@@ -147,7 +155,7 @@ def test_a_value_that_is_not_neutral_enters_the_key():
 
 
 def test_every_field_means_something_to_some_kind_of_method():
-    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE, FEW_SHOT)
+    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE, FEW_SHOT, TARGETED, STAGED)
     assert set(NEUTRAL) == frozenset().union(*kinds) and sum(map(len, kinds)) == len(NEUTRAL)
     assert TOWERS < TRAINING
 
@@ -162,7 +170,7 @@ def test_every_field_means_something_to_some_kind_of_method():
         (1e300, "1e+300"),
         ("é☃", '"\\u00e9\\u2603"'),
         ({1: "a"}, '{"1":"a"}'),
-        (Parent(method="x"), '{"field":null,"images":false,"many":false,"method":"x","shared":false,"start_of":null}'),
+        (Parent(method="x"), '{"field":null,"images":false,"many":false,"method":"x","shared":false,"start_of":null,"takes":{}}'),
     ],
 )
 def test_canonical_json_has_one_spelling(value, spelling):

@@ -94,7 +94,8 @@ def fit(job: Job, folder: Path, judge: bool = False, stop_at: int | None = None)
         return terms
 
     folder.mkdir(exist_ok=True)
-    model, train = module.start(job), job.images(job.split_with_role(module.METHOD.trains_on), augmented=True)
+    model = module.start(job)
+    train = getattr(module, "training", lambda job: job.images(job.trained_on()[0], augmented=True))(job)
     judged = judged_splits(job) if judge else {}
     trainer = Trainer(job, model, loss, train, judged, folder, getattr(module, "judged", None))
     with contextlib.suppress(Stopped):
@@ -103,7 +104,7 @@ def fit(job: Job, folder: Path, judge: bool = False, stop_at: int | None = None)
 
 
 def judged_splits(job: Job) -> dict[str, Images]:
-    return {split.name: job.images(split.name) for split in job.benchmark.splits if split.role not in ("train", "pretrain")}
+    return {split.name: job.images(split.name) for split in job.benchmark.judged}
 
 
 class Stopped(Exception):

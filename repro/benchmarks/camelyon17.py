@@ -38,6 +38,8 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         classes=("lymph node", "lymph node containing metastatic tumor tissue"),
         templates=("this is a photo of {}",),
         groupings=(Grouping(name="hospital", values=("0", "1", "2", "3", "4")),),
+        targeted={"stain": ()},
+        domain="hospital",
         methods=("lp", "ft", "lp-ft"),
         licence="CC0",
         citation="Bandi et al. 2018, CAMELYON17; Koh, Sagawa et al. 2021, WILDS",

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from repro.paths import Places
     from repro.reading.examples import Examples
+    from repro.reading.targets import Photographs
+    from repro.settings import Recipe
 
 VERSION = 1
 BOUNDARIES = (0, 130, 256, 386, 516, 646, 776, 915, 1029, 1157, 1287, 1415, 1545, 1667, 1797)
@@ -37,6 +39,12 @@ STYLES = {
 }
 SPLITS = (
     Split(name="pretrain", role="pretrain", caption="6 writers, three styles, with captions"),
+    Split(
+        name="unlabelled",
+        role="pretrain",
+        caption="those 6 writers over the photograph of `photos`, without labels (constructed)",
+        labelled=False,
+    ),
     Split(name="train", role="train", caption="4 other writers, plain"),
     Split(name="id_val", role="id_val", caption="the same 4 writers"),
     Split(name="id_test", role="id_test", caption="the same 4 writers", column="ID"),
@@ -73,6 +81,8 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         data=_data_hash(),
         backbone="digits-clip",
         pretrained_by="clip-pretrain",
+        targeted={"paste-digits": ()},
+        domain="writer",
         methods=("zero-shot", "scratch", "lp", "ft", "lp-ft"),
         tiny=tiny,
         licence="CC BY 4.0 (digits); the two photographs as scikit-learn credits them",
@@ -111,6 +121,13 @@ def _photo(name: str) -> np.ndarray:
     return load_sample_image(name)
 
 
+def targets(benchmark: Benchmark, split: Split, recipe: Recipe) -> Photographs:
+    """For pasting digits over photographs: the one that pretraining has, never that of the test split."""
+    from repro.reading.targets import Photographs
+
+    return Photographs((_photo(PRETRAIN_PHOTO),))
+
+
 def _tuning_part(split: str) -> np.ndarray:
     """Indices of the fine-tuning writers' images in one part: a seeded 60/20/20 split, stratified by digit."""
     import numpy as np
@@ -139,6 +156,8 @@ def _examples(split: Split) -> Examples:
     images, labels, writers = _digits()
     if split.name == "pretrain":
         return _pretraining()
+    if split.name == "unlabelled":
+        return _unlabelled()
     if split.role in ("train", "id_val", "id_test"):
         chosen = _tuning_part(split.name)
         return Examples(list(images[chosen]), labels[chosen], groups={"writer": writers[chosen]})
@@ -148,6 +167,19 @@ def _examples(split: Split) -> Examples:
         rng, photo = np.random.default_rng(2), _photo(OOD_PHOTO)
         sources = [_over_photo(image, photo, rng) for image in sources]
     return Examples(sources, labels[chosen], groups={"writer": writers[chosen]})
+
+
+def _unlabelled() -> Examples:
+    """Every digit of the pretraining writers over crops of the photograph that the last OOD split has: nobody's who is tested on."""
+    import numpy as np
+
+    from repro.reading.examples import Examples
+
+    images, _, writers = _digits()
+    chosen = np.flatnonzero(np.isin(writers, list(PRETRAIN_WRITERS)))
+    rng, photo = np.random.default_rng(4), _photo(OOD_PHOTO)
+    sources = [_over_photo(images[index], photo, rng) for index in chosen]
+    return Examples(sources, np.full(len(chosen), -1, np.int64), groups={"writer": writers[chosen]})
 
 
 def _pretraining() -> Examples:

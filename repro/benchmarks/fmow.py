@@ -44,6 +44,7 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         templates=fmow.TEMPLATES,
         metrics=("accuracy", WORST),
         groupings=(Grouping(name="region", values=fmow.REGIONS, ignored=("Other",)), Grouping(name="year", values=YEARS)),
+        domain="year",
         methods=("zero-shot", "lp", "ft", "lp-ft"),
         licence="FMoW Challenge Public License",
         citation="Christie et al. 2018, Functional Map of the World; Koh, Sagawa et al. 2021, WILDS",

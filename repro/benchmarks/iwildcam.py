@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from repro.data import holdings
 from repro.datasets import iwildcam
 from repro.reading import official
 from repro.types import Benchmark, Split
@@ -18,8 +19,12 @@ from repro.types import Benchmark, Split
 if TYPE_CHECKING:
     from repro.paths import Places
     from repro.reading.examples import Examples
+    from repro.reading.targets import Pasting
+    from repro.settings import Recipe
 
 VERSION = 1
+EMPTY = 0  # the class of frames without an animal
+OUTLINES = "iwildcam-copypaste"  # the manifest of masks and boxes
 SPLITS = (
     Split(name="train", role="train", caption="most of the cameras", count=129_809),
     Split(name="id_val", role="id_val", caption="the training cameras on other days", count=7_314),
@@ -33,6 +38,7 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
     """The benchmark's record; it takes no options."""
     official.no_options("iwildcam", options)
     fields = {"backbone": "clip-vit-b-16"} | official.declare(("iwildcam",), SPLITS, places, tiny)
+    fields["roots"] |= {OUTLINES: fields["roots"]["iwildcam"] if tiny else str(holdings.root_of(OUTLINES, places))}
     return Benchmark(
         name="iwildcam",
         version=VERSION,
@@ -42,6 +48,8 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         templates=("a photo of {}.", "{} in the wild."),
         metric="macro_f1",
         metrics=("accuracy", "macro_recall"),
+        targeted={"copy-paste": (OUTLINES,)},
+        domain="location",
         methods=("zero-shot", "lp", "ft", "lp-ft"),
         licence="CDLA-Permissive-1.0",
         citation="Beery, Cole, Gjoka 2020, The iWildCam 2020 Competition Dataset; Koh, Sagawa et al. 2021, WILDS",
@@ -60,3 +68,26 @@ def examples(benchmark: Benchmark, split: Split) -> Examples:
     frame = frame[frame["part"] == split.name]
     groups = {"location": frame["location_remapped"].to_numpy(np.int64)}
     return Examples([root / path for path in frame["path"]], frame["y"].to_numpy(np.int64), groups=groups)
+
+
+def targets(benchmark: Benchmark, split: Split, recipe: Recipe) -> Pasting:
+    """For copy-paste: the animals' outlines, and for each class the split's empty frames of cameras that have seen the class.
+
+    Which cameras have is told by the training split's labels, or with seen_in=all by those of all splits, test included, as released:
+    i-gao/targeted-augs@f1ce502 wilds/datasets/iwildcam_dataset.py:152-161, examples/data_augmentation/copy_paste.py:117-146.
+    """
+    import numpy as np
+
+    from repro.reading import loading, megadetector
+    from repro.reading.targets import Pasting
+
+    everything = iwildcam.read(Path(benchmark.roots["iwildcam"]))
+    frame = everything[everything["part"] == split.name]
+    told = everything if recipe.seen_in == "all" else everything[everything["part"] == "train"]
+    labels, cameras = frame["y"].to_numpy(np.int64), frame["location_remapped"].to_numpy(np.int64)
+    empty = np.flatnonzero(labels == EMPTY)
+    seen = told.groupby("y")["location_remapped"].unique()
+    grounds = {int(y): empty[np.isin(cameras[empty], seen[y])] for y in np.unique(labels) if y != EMPTY and y in seen}
+    names = [None if y == EMPTY else Path(name).stem for y, name in zip(labels, frame["filename"], strict=True)]
+    outlines = megadetector.read(Path(benchmark.roots[OUTLINES]), names, loading.cure_of_targets(benchmark, "copy-paste"))
+    return Pasting(outlines, grounds)

@@ -210,6 +210,8 @@ def look_up(request: planning.Request, where: Places, store: Store, fetch: bool,
             needs, file = prepare.assess(request.benchmark.needs, standard, where), prepare.weights_of(standard, where)
         request = request._replace(weights=str(file.path), weights_hash=file.sha256 or f"{UNKNOWN} of {standard}")
     plan = planning.make(request)
+    if plan.needs != request.benchmark.needs:
+        needs = prepare.assess(plan.needs, standard, where)
     forecast = foresee(plan, store)
     return Planned(plan, forecast, needs, prepare.missing(needs) if forecast.todo else ())
 

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 
 from repro import paths
 from repro.errors import UserError
+from repro.reading import megadetector
 from repro.reading.metadata import copy_all, few, read_csv
 from repro.reading.synthetic import paint
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 1  # of the synthetic subset
+VERSION = 2  # of the synthetic subset
 FOLDER = "iwildcam_v2.0"
 COLUMNS = ("split", "location_remapped", "y", "filename")  # those that are read
 PART = {"train": "train", "id_val": "id_val", "id_test": "id_test", "val": "ood_val", "test": "ood_test"}
@@ -121,6 +122,22 @@ def write_tiny(root: Path) -> None:
     for row in read(root).itertuples():
         image = paint(row.y, row.location_remapped, SIZES[row.Index % len(SIZES)], row.Index)
         Image.fromarray(image).save(root / row.path, quality=90)
+    _write_outlines(root)
+
+
+def _write_outlines(root: Path) -> None:
+    """Of training images with an animal: two in three a mask of the middle, every third boxes alone, of which every other is uncertain."""
+    from PIL import Image, ImageDraw
+
+    frame = read(root)
+    boxes, masks = {}, {}
+    for number, row in enumerate(frame[(frame["part"] == "train") & (frame["y"] != 0)].itertuples()):
+        name, (height, width) = Path(row.filename).stem, SIZES[row.Index % len(SIZES)]
+        boxes[name] = (0.9 if number % 2 else 0.4, [[0.25, 0.25, 0.5, 0.5]])
+        if number % 3:
+            masks[name] = Image.new("L", (width, height), 0)
+            ImageDraw.Draw(masks[name]).ellipse((width // 4, height // 4, 3 * width // 4, 3 * height // 4), fill=1)
+    megadetector.write(root, boxes, masks)
 
 
 def take_tiny(source: Path, root: Path) -> None:
@@ -136,3 +153,7 @@ def take_tiny(source: Path, root: Path) -> None:
     shutil.copyfile(source / FOLDER / "categories.csv", root / FOLDER / "categories.csv")
     _write_table(root, chosen.drop(columns=["part", "path"]))
     copy_all((source / path, root / path) for path in chosen["path"])
+    bundle = next((folder for folder in (source, source.parent / "iwildcam-copypaste") if (folder / megadetector.BOXES).is_file()), None)
+    if bundle is not None:  # needed for copy-paste alone
+        masks = (f"{megadetector.MASKS}/{Path(name).stem}.png" for name in chosen["filename"])
+        copy_all((bundle / name, root / name) for name in (megadetector.BOXES, *masks) if (bundle / name).is_file())

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import HEAD, IMAGES, TRAINING
+from repro.settings import HEAD, IMAGES, INIT, TRAINING
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from repro.nn.model import Classifier
 
 METHOD = Method(
-    name="bn-only", version=1, fields=TRAINING | IMAGES | HEAD, defaults={"epochs": 20, "lr": 3e-3, "freeze": "all_but_batchnorm"}
+    name="bn-only", version=1, fields=TRAINING | INIT | IMAGES | HEAD, defaults={"epochs": 20, "lr": 3e-3, "freeze": "all_but_batchnorm"}
 )
 
 

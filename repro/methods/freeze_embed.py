@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import HEAD, IMAGES, TRAINING
+from repro.settings import HEAD, IMAGES, INIT, TRAINING
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from repro.nn.job import Batch, Job
     from repro.nn.model import Classifier
 
-METHOD = Method(name="freeze-embed", version=1, fields=TRAINING | IMAGES | HEAD, defaults={"epochs": 20, "freeze": "embed"})
+METHOD = Method(name="freeze-embed", version=1, fields=TRAINING | INIT | IMAGES | HEAD, defaults={"epochs": 20, "freeze": "embed"})
 
 
 def start(job: Job) -> Classifier:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import HEAD, IMAGES, TRAINING
+from repro.settings import HEAD, IMAGES, INIT, TRAINING
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="ft-head-lr",
     version=1,
-    fields=TRAINING | IMAGES | HEAD,
+    fields=TRAINING | INIT | IMAGES | HEAD,
     defaults={"epochs": 20, "head_lr_factor": 10.0},
     tiny={"epochs": 2, "batch_size": 16, "lr": 1e-3},
 )

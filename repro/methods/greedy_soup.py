@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import MIXTURE
+from repro.settings import INIT, MIXTURE
 from repro.types import Method, Parent
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="greedy-soup",
     version=1,
-    fields=(MIXTURE - {"alphas"}) | {"keep_weights"},
+    fields=(MIXTURE - {"alphas"}) | INIT | {"keep_weights"},
     defaults={"base": "ft", "mix_at": "id_val"},
     parents={"part": Parent(method="ft", field="base", many=True, images=True)},
     seeded=False,

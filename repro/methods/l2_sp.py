@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import HEAD, IMAGES, L2SP, TRAINING
+from repro.settings import HEAD, IMAGES, INIT, L2SP, TRAINING
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from repro.nn.job import Batch, Job
     from repro.nn.model import Classifier
 
-METHOD = Method(name="l2-sp", version=1, fields=TRAINING | IMAGES | HEAD | L2SP, defaults={"epochs": 20, "l2sp_weight": 0.01})
+METHOD = Method(name="l2-sp", version=1, fields=TRAINING | INIT | IMAGES | HEAD | L2SP, defaults={"epochs": 20, "l2sp_weight": 0.01})
 
 
 def start(job: Job) -> Classifier:

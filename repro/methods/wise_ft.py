@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from repro.settings import MIXTURE
+from repro.settings import INIT, MIXTURE
 from repro.types import Method, Parent
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="wise-ft",
     version=1,
-    fields=MIXTURE | {"keep_weights"},
+    fields=MIXTURE | INIT | {"keep_weights"},
     defaults={"base": "ft"},
     parents={"end": Parent(method="ft", field="base", images=True), "start": Parent(method="zero-shot", start_of="end")},
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
-from repro.nn import augment
+from repro.nn import augment, targeted
 from repro.nn.packs import Pack, Resize
 from repro.nn.seeding import generator
+from repro.nn.targeted import Targeted
 from repro.settings import Recipe
 
 
@@ -46,9 +48,15 @@ class Preprocess(NamedTuple):
 
 
 class Images:
-    """One split as batches: gather, transform, normalise. `augment` is that of the recipe, or "none" for evaluation."""
+    """One split as batches: gather, transform, normalise. `augment` is that of the recipe, or "none" for evaluation.
 
-    def __init__(self, pack: Pack, preprocess: Preprocess, device: torch.device, recipe: Recipe, augmented: bool):
+    `target` is the recipe's targeted augmentation, which acts on the cropped image, before shifts and flips.
+    """
+
+    def __init__(
+        self, pack: Pack, preprocess: Preprocess, device: torch.device, recipe: Recipe, augmented: bool, target: Targeted | None = None
+    ):
+        self.target = target
         self.pack, self.preprocess, self.device, self.recipe = pack, preprocess, device, recipe
         self.augment = recipe.augment if augmented else "none"
         self.labels = pack.labels.to(device)
@@ -56,19 +64,32 @@ class Images:
             self.pack = pack.on(device)
         scale = [1 / (255 * std) for std in preprocess.std]
         offset = [-mean / std for mean, std in zip(preprocess.mean, preprocess.std, strict=True)]
-        self._scale = torch.tensor(scale * preprocess.size, device=device)  # of a row of pixels, whose values lie side by side
-        self._offset = torch.tensor(offset * preprocess.size, device=device)
+        self._scale = torch.tensor(scale, device=device)
+        self._offset = torch.tensor(offset, device=device)
 
     def __len__(self) -> int:
         return len(self.pack)
 
+    @property
+    def groups(self) -> dict[str, np.ndarray]:
+        """Name → (N,): what is known of the examples besides their labels."""
+        return self.pack.groups
+
     def uniforms(self, *seed: int | str) -> torch.Tensor | None:
         """The random numbers of one pass, a row per example; None where the transform is not random."""
-        return None if self.augment == "none" else torch.rand(len(self), augment.UNIFORMS, generator=generator("augment", *seed))
+        if self.augment == "none" and self.target is None:
+            return None
+        drawn = torch.rand(len(self), augment.UNIFORMS, generator=generator("augment", *seed))
+        if self.target is None:
+            return drawn
+        return torch.cat([drawn, torch.rand(len(self), targeted.UNIFORMS, generator=generator("targeted", *seed))], dim=1)
 
     def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> torch.Tensor:
         """Normalised float images (B, 3, S, S), channels last in memory, for the examples of `index` (B,)."""
         size = self.preprocess.size
+        beside = None
+        if uniforms is not None:
+            uniforms, beside = uniforms[:, : augment.UNIFORMS], uniforms[index][:, augment.UNIFORMS :]
         if self.augment.startswith("rrc") and uniforms is not None:
             boxes = augment.random_resized_crop_boxes(self.pack.sizes(index), uniforms[index], self.recipe.rrc_scale)
             if self.recipe.pack_side is None:
@@ -85,9 +106,17 @@ class Images:
                 pixels = augment.random_crop(frames, sizes, uniforms[index], size)
             else:
                 pixels = augment.center_crop(frames, sizes, size)
+        if self.target is not None and uniforms is not None:
+            pixels = targeted.apply(self.target, pixels, index, beside, self.recipe.targeted_p)
         if self.augment.startswith("shift") and uniforms is not None:
             pixels = augment.shift(pixels, uniforms[index], self.recipe.shift)
         if self.augment.endswith("flip") and uniforms is not None:
             pixels = augment.flip(pixels, uniforms[index])
-        rows = pixels.reshape(len(pixels), size, size * 3).float()
-        return rows.mul_(self._scale).add_(self._offset).view(-1, size, size, 3).permute(0, 3, 1, 2)
+        return self.normalised(pixels)
+
+    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """What the network sees of pixels (B, S, S, 3) in [0, 255]: (B, 3, S, S)."""
+        size = pixels.shape[1]
+        rows = pixels.reshape(len(pixels), size, size * 3)  # long rows: much faster on a CPU than to repeat three numbers
+        scaled = (rows * self._scale.repeat(size)).add_(self._offset.repeat(size))
+        return scaled.view(-1, size, size, 3).permute(0, 3, 1, 2)

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import torch
 
+from repro import plugins
 from repro.errors import UserError
-from repro.nn import backbones, few_shot, packs
+from repro.nn import backbones, few_shot, packs, targeted
 from repro.nn.backbones import Backbone
 from repro.nn.images import Images, Preprocess
 from repro.nn.model import Classifier, tokenise, zero_shot_classifier
@@ -24,11 +25,15 @@ from repro.types import Benchmark, Result, Run, Split
 
 
 class Batch(NamedTuple):
-    """One micro-batch: images (B, 3, S, S) float, labels (B,) int64, index (B,) into the training split, on the job's device but for index."""
+    """One micro-batch: images (B, 3, S, S) float, labels (B,) int64, index (B,) into the training split, on the job's device but for index.
+
+    A method whose images come in several views has a list of such tensors. `domains` (B,): the number of each example's domain, as `repro.nn.domains` counts them; None where nothing tells it.
+    """
 
     images: torch.Tensor
     labels: torch.Tensor
     index: torch.Tensor
+    domains: torch.Tensor | None = None
 
 
 class ParentRun(NamedTuple):
@@ -69,6 +74,9 @@ class Job:
     tokens: torch.Tensor | None = None  # (captions, L), or of prompts (K, T, L), where a method trains on texts
     caption_of: torch.Tensor | None = None  # (N, alternatives), into tokens
     origin: dict[str, torch.Tensor] | None = None  # parameters by name as training found them, where a method stays near them
+    pseudo_labels: torch.Tensor | None = None  # (M,) of images without labels, where a method trains on those of another run
+    step: int = 0  # optimiser steps taken, of `total_steps`; the loop keeps both
+    total_steps: int = 0
 
     @property
     def recipe(self) -> Recipe:
@@ -79,13 +87,18 @@ class Job:
         return self.run.benchmark
 
     def backbone(self, pretrained: bool = True) -> Backbone:
-        """The run's backbone: from its parent run, from the weights file, or with random weights drawn from the run's seed; on the job's device."""
+        """The run's backbone: from its parent run, from the weights file, or with random weights drawn from the run's seed; on the job's device.
+
+        Of a parent run that trained the image tower alone, the text tower stays random.
+        """
         seed_torch("backbone", self.run.seed)
         net, droppable = backbones.build(self.run.backbone)
         if pretrained and "backbone" in self.parents:
             parent = self.parents["backbone"]
-            match(net, parent.weights(parent.result.checkpoints[-1].name), f"run {parent.result.key}")
-        elif pretrained and self.weights_file:
+            state = parent.weights(parent.result.checkpoints[-1].name)
+            whole = any(name.startswith("text.") for name in state)
+            match(net if whole else net.image_tower(), state, f"run {parent.result.key}")
+        elif pretrained and self.recipe.init == "own" and self.weights_file:
             self.extras["weights"] = backbones.load(net, droppable, self.weights_file, self.run.backbone)
         self.preprocess = net.preprocess.with_recipe(self.recipe)
         return net.to(self.device, memory_format=torch.channels_last)  # as images lie in memory
@@ -115,7 +128,9 @@ class Job:
         self.extras.setdefault("packs", {})[name] = pack.content[:16]
         if self.recipe.shots is not None and self.benchmark.split(split).role in few_shot.ROLES:
             pack = pack.only(few_shot.draw(pack.labels, self.recipe.shots, self.benchmark, split, self.run.seed))
-        return Images(pack, self.preprocess, self.device, self.recipe, augmented)
+        return Images(
+            pack, self.preprocess, self.device, self.recipe, augmented, targeted.make(self, split, pack, folder) if augmented else None
+        )
 
     def pack_all(self, uses: Iterable[tuple[str, bool]]) -> None:
         """Pack those of `uses` (split, whether augmented) that are not packed yet; their broken images are all reported at once."""
@@ -140,6 +155,10 @@ class Job:
         """Where the pack of a split is, and how its images enter it: for augmentation from larger frames, by another transform."""
         resize = self.preprocess.resize(self.recipe, augmented)
         return packs.folder_of(self.packs, self.benchmark, self.benchmark.split(split), resize), resize
+
+    def trained_on(self) -> list[str]:
+        """The splits whose images the run's method trains on."""
+        return [split.name for split in plugins.declared(self.run.method).trained_on(self.benchmark, self.recipe)]
 
     def split_with_role(self, role: str) -> str:
         return self.benchmark.with_role(role)[0].name

@@ -16,11 +16,13 @@ import torch
 from torch import nn
 
 from repro.nn import saved
+from repro.nn.domains import domains_of, group_batches
 from repro.nn.evaluate import judge
 from repro.nn.freezing import freeze
 from repro.nn.images import Images
 from repro.nn.interrupt import deferred
 from repro.nn.job import Batch, Job
+from repro.nn.joined import Joined
 from repro.nn.model import kept_state
 from repro.nn.optim import learning_rate, make_optimizer, set_learning_rate
 from repro.nn.seeding import generator, seed_torch
@@ -51,8 +53,10 @@ class Progress:
     checkpoints: list[Checkpoint] = field(default_factory=list)
 
 
-def _order(job: Job, examples: int, epoch: int) -> list[torch.Tensor]:
-    """The epoch's batches: a seeded permutation, the last one short unless the recipe drops it."""
+def _order(job: Job, examples: int, epoch: int, domains: torch.Tensor | None = None) -> list[torch.Tensor]:
+    """The epoch's batches: a seeded permutation, the last one short unless the recipe drops it; or the recipe's number of domains each."""
+    if job.recipe.groups_per_batch:
+        return group_batches(domains, job.recipe.batch_size, job.recipe.groups_per_batch, job.run.seed, epoch)
     order = torch.randperm(examples, generator=generator("order", job.run.seed, epoch))
     batches = list(order.split(job.recipe.batch_size))
     return batches[:-1] if job.recipe.drop_last and len(batches) > 1 and len(batches[-1]) < job.recipe.batch_size else batches
@@ -60,13 +64,13 @@ def _order(job: Job, examples: int, epoch: int) -> list[torch.Tensor]:
 
 def _steps_per_epoch(job: Job, examples: int) -> int:
     size = job.recipe.batch_size
-    return max(examples // size, 1) if job.recipe.drop_last else -(-examples // size)
+    return max(examples // size, 1) if job.recipe.drop_last or job.recipe.groups_per_batch else -(-examples // size)
 
 
 def set_mode(model: nn.Module, job: Job) -> None:
     """Training mode, but for BatchNorm (and dropout with it) where the recipe says eval, as LP-FT's `use_net_val_mode` does."""
-    model.train(job.recipe.batchnorm == "train")
-    if job.recipe.freeze == "backbone":
+    model.train(job.recipe.batchnorm != "eval")
+    if job.recipe.freeze == "backbone" and job.recipe.batchnorm != "adapt":
         model.backbone.eval()
 
 
@@ -82,7 +86,7 @@ class Trainer:
         job: Job,
         model: nn.Module,
         loss: Loss | None,
-        train: Images | None,
+        train: Images | Joined | None,
         judged: dict[str, Images],
         folder: Path,
         classifier: Judged | None = None,
@@ -93,8 +97,9 @@ class Trainer:
         self.job, self.model, self.loss, self.train, self.judged, self.folder = job, model, loss, train, judged, folder
         self.recipe = job.recipe
         self.progress = Progress()
+        self.domains = domains_of(job.benchmark, train.groups) if train else None
         self.steps_per_epoch = _steps_per_epoch(job, len(train)) if train else 0
-        self.total_steps = self.recipe.epochs * self.steps_per_epoch
+        self.total_steps = job.total_steps = self.recipe.epochs * self.steps_per_epoch
         freeze(model, self.recipe)
         trainable = any(parameter.requires_grad for parameter in model.parameters())
         self.optimizer = make_optimizer(model, self.recipe) if self.total_steps and trainable else None
@@ -114,6 +119,20 @@ class Trainer:
             self._judge_selected()
         return self.progress
 
+    def order(self, epoch: int) -> list[torch.Tensor]:
+        """The batches of an epoch (from 0), as indices of training examples."""
+        return _order(self.job, len(self.train), epoch, self.domains)
+
+    def uniforms(self, epoch: int) -> torch.Tensor | None:
+        """The random numbers of an epoch's augmentation."""
+        return self.train.uniforms(self.job.run.seed, 0 if self.recipe.fixed_crops else epoch)
+
+    def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None = None) -> Batch:
+        """The training examples of `index` (B,), augmented by `uniforms`."""
+        device = self.job.device
+        domains = None if self.domains is None else self.domains[index].to(device)
+        return Batch(self.train.batch(index, uniforms), self.train.labels[index.to(device)], index, domains)
+
     def _judge_states(self, stop) -> None:
         judged = {point.name for point in self.progress.checkpoints}
         for name in self.states(self.model, self.job):
@@ -123,8 +142,7 @@ class Trainer:
                 raise KeyboardInterrupt
 
     def _epoch(self, epoch: int, stop) -> None:
-        batches = _order(self.job, len(self.train), epoch)
-        uniforms = self.train.uniforms(self.job.run.seed, 0 if self.recipe.fixed_crops else epoch)
+        batches, uniforms = self.order(epoch), self.uniforms(epoch)
         for index in batches[self.progress.step - epoch * self.steps_per_epoch :]:
             began = time.monotonic()
             self._step(index, uniforms)
@@ -145,13 +163,16 @@ class Trainer:
     def _step(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> None:
         """One optimiser step over the batch `index`, in `accumulate` micro-batches whose gradients are weighted by their sizes."""
         job, recipe = self.job, self.recipe
-        seed_torch("step", job.run.seed, self.progress.step)
+        job.step = self.progress.step
+        seed_torch("step", job.run.seed, job.step)
+        if recipe.anneal_steps and job.step == recipe.anneal_steps:  # what it remembers are gradients of another objective
+            self.optimizer = make_optimizer(self.model, recipe)
         set_learning_rate(self.optimizer, learning_rate(recipe, self.progress.step, self.steps_per_epoch))
         set_mode(self.model, job)
         self.optimizer.zero_grad(set_to_none=True)
         autocast = torch.autocast(job.device.type, DTYPES.get(recipe.precision), enabled=recipe.precision in DTYPES)
         for part in index.tensor_split(min(recipe.accumulate, len(index))):
-            batch = Batch(self.train.batch(part, uniforms), self.train.labels[part.to(job.device)], part)
+            batch = self.batch(part, uniforms)
             with autocast:
                 terms = self.loss(self.model, batch, job)
             share = len(part) / len(index)
@@ -182,7 +203,7 @@ class Trainer:
         )
         progress.checkpoints.append(point)
         progress.sums, progress.seen = {}, 0
-        saved.write_point(self, name, logits, kept_state(model))
+        saved.write_point(self, name, logits, kept_state(model, self.recipe.batchnorm == "adapt"))
         self._save()
         saved.prune(self)
 

@@ -41,7 +41,7 @@ def mean(states: Sequence[State]) -> State:
 def classifier_of(job: Job, parents: Sequence[ParentRun]) -> Classifier:
     """A classifier of the form of those runs, with pretrained weights where they started from such, to be filled with theirs."""
     run = parents[0].result.run
-    model = job.classifier(pretrained=plugins.declared(run.method).pretrained)
+    model = job.classifier(pretrained=plugins.declared(run.method).pretrained and run.recipe.init != "random")
     model.normalize = unit_features(run)
     return model
 

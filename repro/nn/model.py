@@ -38,10 +38,14 @@ class Classifier(nn.Module):
         return self
 
 
-def kept_state(model: nn.Module) -> dict[str, torch.Tensor]:
-    """What a finished run keeps of its model: everything, or the head alone where the backbone never changed."""
+def kept_state(model: nn.Module, adapted: bool = False) -> dict[str, torch.Tensor]:
+    """What a finished run keeps of its model: everything, or the head alone where the backbone never changed.
+
+    Of a frozen backbone whose running statistics `adapted`, these are kept, too.
+    """
     frozen = isinstance(model, Classifier) and not any(parameter.requires_grad for parameter in model.backbone.parameters())
-    return {name: tensor for name, tensor in model.state_dict().items() if not frozen or name.startswith("head.")}
+    changed = {name for name, _ in model.named_buffers()} if adapted else set()
+    return {name: tensor for name, tensor in model.state_dict().items() if not frozen or name.startswith("head.") or name in changed}
 
 
 def tokenise(backbone: Backbone, classes: tuple[str, ...], templates: tuple[str, ...]) -> torch.Tensor:

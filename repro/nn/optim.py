@@ -10,37 +10,79 @@ from torch import nn
 from repro.settings import Recipe
 
 
+class Larc(torch.optim.SGD):
+    """SGD whose gradient g of each tensor θ becomes t·‖θ‖/(‖g‖ + w‖θ‖ + 1e-8)·(g + wθ), t = 0.001, w the weight decay, before momentum.
+
+    A tensor that is zero, or whose gradient is, keeps g, without decay. NVIDIA/apex apex/parallel/LARC.py with clip=False, as SwAV's
+    release calls it: facebookresearch/swav@04b8f43 main_swav.py:189-196.
+    """
+
+    TRUST = 0.001
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        decays = [group["weight_decay"] for group in self.param_groups]
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    self._rescale(parameter, group["weight_decay"])
+            group["weight_decay"] = 0.0
+        super().step(closure)
+        for group, decay in zip(self.param_groups, decays, strict=True):
+            group["weight_decay"] = decay
+
+    def _rescale(self, parameter: nn.Parameter, decay: float) -> None:
+        weight, slope = parameter.norm(), parameter.grad.norm()
+        adapted = (self.TRUST * weight / (slope + decay * weight + 1e-8)) * (parameter.grad + decay * parameter)
+        parameter.grad.copy_(torch.where((weight > 0) & (slope > 0), adapted, parameter.grad))
+
+
+def _factor(name: str, recipe: Recipe) -> float:
+    """What a parameter's learning rate is multiplied by."""
+    if name.startswith("discriminator.") and recipe.discriminator_lr is not None:
+        return recipe.discriminator_lr / recipe.lr
+    return recipe.head_lr_factor if name.startswith("head.") else 1.0
+
+
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """One optimiser over every parameter that gets a gradient; the head's group has its own factor on the learning rate.
+    """One optimiser over every parameter that gets a gradient; head and discriminator have their own factors on the learning rate.
 
     Weight decay reaches all of them, norms and biases too, as in the papers' code.
     """
     groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault(recipe.head_lr_factor if name.startswith("head.") else 1.0, []).append(parameter)
+            groups.setdefault(_factor(name, recipe), []).append(parameter)
     parameters = [{"params": group, "lr": recipe.lr * factor, "lr_factor": factor} for factor, group in groups.items()]
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=recipe.weight_decay
-        )
+    if recipe.optimizer in ("sgd", "larc"):
+        kind = Larc if recipe.optimizer == "larc" else torch.optim.SGD
+        return kind(parameters, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=recipe.weight_decay)
     return torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay)
 
 
 def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     """The backbone's learning rate of optimiser step `step` (from 0).
 
-    cosine_epoch: lr·(1+cos(πe/E))/2 in epoch e of E (LP-FT: CosineAnnealingLR stepped after each epoch, so the last epoch's is above 0).
-    cosine_step: after the warm-up, lr·(1+cos(π(s−w)/(S−w)))/2 (wise-ft@58b7a4b src/models/utils.py).
+    With end = lr·lr_end, 0 by default –
+    cosine_epoch: end + (lr−end)·(1+cos(πe/E))/2 in epoch e of E (LP-FT: CosineAnnealingLR stepped after each epoch, so the last epoch's is above 0).
+    cosine_step: after the warm-up, end + (lr−end)·(1+cos(π(s−w)/(S−w)))/2 (wise-ft@58b7a4b src/models/utils.py).
+    exponential_epoch: lr·lr_gammaᵉ in epoch e (StepLR with a step of one epoch, as p-lambda/wilds runs FMoW).
     """
     if step < recipe.warmup_steps:
         return recipe.lr * (step + 1) / recipe.warmup_steps
     if recipe.schedule == "cosine_epoch":
-        return recipe.lr * 0.5 * (1 + math.cos(math.pi * (step // steps_per_epoch) / recipe.epochs))
+        return _cosine(recipe, (step // steps_per_epoch) / recipe.epochs)
     if recipe.schedule == "cosine_step":
         total = recipe.epochs * steps_per_epoch
-        return recipe.lr * 0.5 * (1 + math.cos(math.pi * (step - recipe.warmup_steps) / max(total - recipe.warmup_steps, 1)))
+        return _cosine(recipe, (step - recipe.warmup_steps) / max(total - recipe.warmup_steps, 1))
+    if recipe.schedule == "exponential_epoch":
+        return recipe.lr * recipe.lr_gamma ** (step // steps_per_epoch)
     return recipe.lr
+
+
+def _cosine(recipe: Recipe, done: float) -> float:
+    fallen = recipe.lr * 0.5 * (1 + math.cos(math.pi * done))
+    return fallen if recipe.lr_end == 0 else recipe.lr * recipe.lr_end + (1 - recipe.lr_end) * fallen
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:

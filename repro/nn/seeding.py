@@ -23,6 +23,24 @@ def generator(*parts: int | str) -> torch.Generator:
     return torch.Generator().manual_seed(mix(*parts))
 
 
+def uniforms(index: torch.Tensor, count: int, key: int) -> torch.Tensor:
+    """(B, count) numbers in [0, 1) for the examples of `index` (B,), a function of (example, column, key) alone, made when they are needed.
+
+    SplitMix64's finaliser of a counter (Steele, Lea and Flood 2014, §4.2), its upper 24 bits.
+    """
+    golden, first, second = (constant - 2**64 for constant in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+    counter = index.cpu()[:, None] * count + torch.arange(1, count + 1)[None]
+    bits = counter * golden + key
+    for shift, factor in ((30, first), (27, second), (31, 1)):
+        bits = (bits ^ _shifted(bits, shift)) * factor
+    return _shifted(bits, 40).double().mul(2.0**-24).float()
+
+
+def _shifted(bits: torch.Tensor, by: int) -> torch.Tensor:
+    """Of 64 bits without a sign, `by` to the right."""
+    return (bits >> by) & ((1 << (64 - by)) - 1)
+
+
 def make_deterministic(device: torch.device) -> dict[str, object]:
     """Ask torch for the same numbers each time, and for fp32 that is fp32; returns the flags as the result's record states them.
 

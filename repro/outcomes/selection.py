@@ -90,6 +90,8 @@ def reported(result: Result, rule: str) -> Checkpoint:
 def worth_keeping(points: Sequence[Checkpoint], benchmark: Benchmark, recipe: Recipe | None = None) -> tuple[str, ...]:
     """Names of the checkpoints that some applicable rule would report, in order; with judge=selected, that of ID validation alone."""
     recipe = recipe or Recipe()
-    rules = [rule for rule in RULES if rule == "last" or _looked_at(rule, benchmark)] if recipe.judge == "all" else ["id_val"]
+    judged = points[-1].metrics
+    every = [rule for rule in RULES if rule == "last" or possible(rule, benchmark, judged)]
+    rules = every if recipe.judge == "all" else ["id_val"]
     chosen = {select(points, rule, benchmark, recipe.select_by).name for rule in rules}
     return tuple(point.name for point in points if point.name in chosen)

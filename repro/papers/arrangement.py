@@ -86,8 +86,19 @@ class PaperTable(Record):
             if line.lacks is None and not (benchmark and rows.without_recipe(paper, benchmark, line.method, settings)):
                 fields = plugins.declared(line.method).fields  # for what is not trained, nothing is drawn
                 own = {field: value for field, value in settings.items() if field in line.settings or field in fields}
-                found.setdefault((tuple(own.items()), line.backbone or self.backbone), {})[line.method] = None
+                found.setdefault((tuple(own.items()), self.network(line, benchmark)), {})[line.method] = None
         return [(dict(settings), backbone, tuple(methods)) for (settings, backbone), methods in found.items()]
+
+    def network(self, line: Line, benchmark: str | None) -> str | None:
+        """The backbone of a row on a benchmark: its own, the table's, or where rows' numbers there name several, what its name; None: the paper's."""
+        if line.backbone or self.backbone or benchmark is None:
+            return line.backbone or self.backbone
+        there = [column for column in self.column if column.benchmark == benchmark and not column.lacks]
+        named = {
+            one.title: [entry.backbone for column in there for entry in self.numbers(one, column) if entry.backbone] for one in self.row
+        }
+        several = len({name for names in named.values() for name in names}) > 1
+        return next(iter(named[line.title]), None) if several else None
 
     def without_recipe(self, benchmark: str, paper: str) -> tuple[str, ...]:
         """Methods of rows that this program has and that cannot be run on a benchmark for want of that paper's recipe."""

@@ -31,8 +31,8 @@ class Cell(NamedTuple):
 
     @property
     def backbone(self) -> str | None:
-        """None: the benchmark's own."""
-        return self.line.backbone or self.table.backbone
+        """None: the paper's, or the benchmark's own."""
+        return self.table.network(self.line, self.column.benchmark)
 
     @property
     def settings(self) -> dict[str, str]:

@@ -111,7 +111,7 @@ class Matcher:
             return "", f"of version {run.method_version} of {place.method}"
         if not self.tiny and not self._same(run.benchmark):
             return "", "of another version, or other choices, of the benchmark"
-        if not self.tiny and method.pretrained and (why := _weights(run)):
+        if not self.tiny and method.pretrained and run.recipe.init == "own" and (why := _weights(run)):
             return "", why
         kinds = self.written(place)
         differing = {kind: _nearest(run.recipe, recipes, method) for kind, recipes in kinds.items()}

@@ -12,18 +12,19 @@ from pydantic import Field, ValidationError
 
 from repro import plugins
 from repro.errors import UserError, nearest, unknown
+from repro.papers.search import Search
 from repro.paths import tables_dir
 from repro.record import Record
 from repro.settings import PROBE
 
 FITTED = PROBE | {"lr"}  # a method with one of these fields has something to fit, and so needs a recipe
-Layer = dict[str, tuple[Any, str]]  # recipe field → value (a list is a sweep) and where it comes from
+Layer = dict[str, tuple[Any, str]]  # recipe field → value (a list is a sweep, a `Together` a joint one) and where it comes from
 
 
 class Row(Record):
     """How one paper runs one method on one benchmark. A list of values for a field is the paper's grid.
 
-    `quick` holds the recorded winners of the grid; `released` what the authors' code does where it departs from their text.
+    `search` draws settings in place of a grid. `quick` holds the recorded winners of either; `released` what the authors' code does where it departs from their text.
     """
 
     method: str
@@ -31,6 +32,7 @@ class Row(Record):
     paper: str = ""
     ours: tuple[str, ...] = Field(default=(), description="fields that no source states: our choice")
     recipe: dict[str, Any] = {}
+    search: Search | None = None
     quick: dict[str, Any] = {}
     released: dict[str, Any] = {}
 
@@ -157,6 +159,8 @@ def layer(benchmark: str, row: Row | None, quick: bool = False, released: bool =
         return {}
     origin = _origin(benchmark, row)
     found = {field: (value, f"{origin}{' (our choice)' if field in row.ours else ''}") for field, value in row.recipe.items()}
+    if row.search:
+        found |= {field: (values, f"{origin} (draws)") for field, values in row.search.fields().items()}
     if released:
         found |= {field: (value, f"{origin} (as released)") for field, value in row.released.items()}
     if quick:

@@ -99,10 +99,11 @@ class Reader:
         return differs
 
     def _parents(self, run: Run) -> tuple[list[Result], list[Result]]:
-        """The runs that a run starts from, as far as they are known: the parts of a soup, and all others."""
+        """The runs that a run starts from, as far as they are known: the parts of a soup, and all others but stages, whose recipes are its own."""
         declared = plugins.declared(run.method).parents
         many = {role for role, parent in declared.items() if parent.many}
-        known = {role: self.by_key[key] for role, key in run.parents.items() if key in self.by_key}
+        stages = {role for role, parent in declared.items() if parent.takes}
+        known = {role: self.by_key[key] for role, key in run.parents.items() if key in self.by_key and role not in stages}
         parts = [result for role, result in known.items() if role.rpartition("-")[0] in many]
         return parts, [result for result in known.values() if result not in parts]
 
@@ -110,7 +111,7 @@ class Reader:
         """What tells the network of a row from those of the table's other rows: its arguments, its weights; random ones are always told."""
         own = run.backbone
         differs = [f"{key}={value}" for key, value in own.kwargs.items() if any(other.get(key) != value for other in self.several_kwargs)]
-        if plugins.declared(run.method).pretrained and "backbone" not in run.parents:
+        if _reads_file(run) and "backbone" not in run.parents:
             differs += [] if own.weights and not self.several_weights else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
         return differs
 
@@ -122,8 +123,7 @@ class Reader:
     @cached_property
     def several_weights(self) -> bool:
         """Whether the table's pretrained rows started from different files."""
-        started = {(run.method, run.backbone.weights) for run in self.runs}
-        return len({weights for method, weights in started if plugins.declared(method).pretrained}) > 1
+        return len({run.backbone.weights for run in self.runs if _reads_file(run)}) > 1
 
     def fitted_on(self, result: Result) -> frozenset[str]:
         """The splits that a probe's C was chosen by, the run's own or that of a run that it starts from."""
@@ -158,6 +158,11 @@ def _swept(runs: list[Run]) -> dict[str, tuple]:
         return {}
     among = {field: {getattr(run.recipe, field) for run in runs} for field in Recipe.model_fields}
     return {field: tuple(sorted(values, key=rank)) for field, values in among.items() if len(values) > 1}
+
+
+def _reads_file(run: Run) -> bool:
+    """Whether a run starts from weights that were there before it."""
+    return plugins.declared(run.method).pretrained and run.recipe.init == "own"
 
 
 def rank(value: Any) -> tuple:

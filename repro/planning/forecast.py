@@ -53,14 +53,14 @@ def passes(run: Run) -> int | None:
     """
     method, recipe = plugins.declared(run.method), run.recipe
     counts = {split.name: split.count for split in run.benchmark.splits}
-    train = run.benchmark.with_role(method.trains_on)[0].name
-    judged = [split.name for split in run.benchmark.splits if split.role not in ("train", "pretrain")] if method.reported else []
+    trained = [split.name for split in method.trained_on(run.benchmark, recipe)]
+    judged = method.judged_on(run.benchmark)
     times = dict.fromkeys(judged, len(recipe.alphas) if "alphas" in method.fields else max(-(-recipe.epochs // recipe.judge_every), 1))
     if recipe.epochs:
-        times[train] = recipe.epochs * (1 if recipe.freeze == "backbone" else 1 + BACKWARD)
+        times |= dict.fromkeys(trained, recipe.epochs * (1 if recipe.freeze == "backbone" else 1 + BACKWARD))
     if "lp_features" in method.fields:
         val = run.benchmark.with_role("id_val")[0].name
-        times |= {train: 1, val: times[val] + 1}
+        times |= {trained[0]: 1, val: times[val] + 1}
     known = [counts[name] * number for name, number in times.items() if counts[name] is not None]
     return sum(known) if len(known) == len(times) else None
 

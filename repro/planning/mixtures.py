@@ -18,10 +18,12 @@ def named(method: Method, parent: Parent, recipe: Recipe) -> Parent:
         return parent
     name = getattr(recipe, parent.field) or "none"
     declared = {known: plugins.declared(known) for known in plugins.names("methods")}
-    bases = [known for known, other in declared.items() if other.reported and "epochs" in other.fields]
+    bases = [known for known, other in declared.items() if other.reported and "epochs" in other.fields and known != method.name]
     if name in declared and name not in bases:
         raise UserError(
-            f"{method.name}: runs of {name} cannot be mixed", "it is no fine-tuning", f"one of {', '.join(bases)}: {_cure(method)}"
+            f"{method.name}: runs of {name} cannot be its base",
+            "it is no fine-tuning, or itself",
+            f"one of {', '.join(bases)}: {_cure(method)}",
         )
     if name not in bases:
         raise unknown("method", name, bases, "repro list methods")

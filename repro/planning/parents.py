@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from repro import backbones, plugins
 from repro.papers import rows
-from repro.planning import mixtures
+from repro.planning import initial, mixtures, targeting
 from repro.planning.recipe import Choice, Setting, resolve
 from repro.settings import AUGMENTATION, IMAGES, Recipe
 from repro.types import BackboneRef, Benchmark, Method, Parent, Run
@@ -25,63 +25,96 @@ class Builder:
         self.rows = rows.rows_of(request.benchmark.name, request.paper)
         self.runs: dict[str, Run] = {}
 
-    def runs_of(self, method: Method, seed: int, asked: bool) -> list[Run]:
-        """Every run of a method for one seed: the sweep's recipes × the parents' own variants."""
+    def runs_of(self, method: Method, seed: int, asked: bool, child: Recipe | None = None) -> list[Run]:
+        """Every run of a method for one seed: the sweep's recipes × the parents' own variants. `child` is to start from them."""
+        return [run for choice in self._choices(method, asked, child) for run in self._made(method, choice, seed)]
+
+    def _choices(self, method: Method, asked: bool, child: Recipe | None) -> list[Choice]:
+        """The recipes of a method in this plan."""
         request, benchmark = self.request, self.request.benchmark
         layer = rows.layer(benchmark.name, self.rows.get(method.name), request.quick, request.released)
+        settings = [*self.settings, *(initial.inherited(child, method) if child else [])]
+        found = resolve(method, layer, settings, asked, tiny=benchmark.tiny)
+        for choice in found:
+            initial.require_splits(method, choice.recipe, benchmark)
+            targeting.require(method, choice.recipe, benchmark)
+        return found
+
+    def _made(self, method: Method, choice: Choice, seed: int) -> list[Run]:
+        """The runs of one recipe: one for each combination of its parents' variants."""
         made = []
-        for choice in resolve(method, layer, self.settings, asked, tiny=benchmark.tiny):
-            for parents in self._parents(method, choice.recipe, seed):
-                recipe, provenance = _images_of_parent(method, choice, parents)
-                run = Run(
-                    benchmark=benchmark,
-                    method=method.name,
-                    method_version=method.version,
-                    recipe=recipe,
-                    provenance=provenance,
-                    backbone=self.backbone if method.pretrained else self.backbone.model_copy(update={"weights": None}),
-                    seed=seed if method.seeded else 0,
-                    parents={role: run.key for role, run in parents.items()},
-                )
-                made.append(self.runs.setdefault(run.key, run))
+        for parents in self._parents(method, choice, seed):
+            recipe, provenance = _images_of_parent(method, choice, parents)
+            run = Run(
+                benchmark=self.request.benchmark,
+                method=method.name,
+                method_version=method.version,
+                recipe=recipe,
+                provenance=provenance,
+                backbone=initial.reference(self.backbone, method, recipe),
+                seed=seed if method.seeded else 0,
+                parents={role: run.key for role, run in parents.items()},
+            )
+            made.append(self.runs.setdefault(run.key, run))
         return made
 
-    def _parents(self, method: Method, recipe: Recipe, seed: int) -> list[dict[str, Run]]:
+    def _parents(self, method: Method, choice: Choice, seed: int) -> list[dict[str, Run]]:
         """Every combination of runs that can play the roles which a method needs; all of one pretraining."""
-        benchmark, own_weights = self.request.benchmark, self.request.weights is not None
+        benchmark, own_weights, recipe = self.request.benchmark, self.request.weights is not None, choice.recipe
         declared = {role: mixtures.named(method, parent, recipe) for role, parent in method.parents.items()}
-        if method.pretrained and comes_pretrained(benchmark, self.entry.name) and not own_weights:
-            declared["backbone"] = Parent(method=benchmark.pretrained_by, shared=True)
+        if stage := initial.pretraining(method, recipe, benchmark, self.entry.name, own_weights):
+            declared["backbone"] = stage
+            if recipe.init == stage.method and (why := impossible(plugins.declared(stage.method), self.entry, benchmark)):
+                raise initial.impossible_stage(method, stage.method, why)
         single = {role: parent for role, parent in declared.items() if not parent.many and not parent.start_of}
-        playing = [self._playing(method, parent, seed) for parent in single.values()]
+        playing = [
+            self._made(*_stage(method, parent, choice), seed) if parent.takes else self._playing(method, parent, seed, recipe)
+            for parent in single.values()
+        ]
         combinations = [dict(zip(single, runs, strict=True)) for runs in itertools.product(*playing)]
-        together = [parents for parents in combinations if all(_from(run, parents.get("backbone")) for run in parents.values())]
+        together = [
+            parents
+            for parents in combinations
+            if all(_from(run, parents.get("backbone")) for role, run in parents.items() if role != "backbone")
+        ]
+        initial.require_one(method, combinations, together)
         for parents in together:
             for role, parent in declared.items():
                 if parent.start_of:
-                    parents[role] = self._start_of(method, parent, parents[parent.start_of])
+                    parents[role] = self._start_of(method, parent, parents[parent.start_of], recipe)
                 if parent.many:
-                    every = {run.key: run for each in self.request.seeds for run in self._playing(method, parent, each)}
+                    every = {run.key: run for each in self.request.seeds for run in self._playing(method, parent, each, recipe)}
                     parts = sorted(every.values(), key=lambda run: (run.seed, run.key))  # whatever the order in which they were asked for
                     alike = (run for run in parts if _from(run, parents.get("backbone")))
                     parents |= {f"{role}-{number:03}": run for number, run in enumerate(alike)}
             mixtures.require_fit(method, parents)
         return together
 
-    def _start_of(self, method: Method, parent: Parent, run: Run) -> Run:
+    def _start_of(self, method: Method, parent: Parent, run: Run, recipe: Recipe) -> Run:
         """What a run started from: that of its head where another run made it, else the parent's own method's, with images as the run's."""
         if "head" in run.parents:
             return self.runs[run.parents["head"]]
-        starts = [start for start in self._playing(method, parent, run.seed) if _from(start, self.runs.get(run.parents.get("backbone")))]
+        starts = [
+            start for start in self._playing(method, parent, run.seed, recipe) if _from(start, self.runs.get(run.parents.get("backbone")))
+        ]
         return next(
             (start for start in starts if all(getattr(start.recipe, name) == getattr(run.recipe, name) for name in IMAGES)), starts[0]
         )
 
-    def _playing(self, method: Method, parent: Parent, seed: int) -> list[Run]:
+    def _playing(self, method: Method, parent: Parent, seed: int, child: Recipe) -> list[Run]:
         other = plugins.declared(parent.method)
         if (parent.field or parent.start_of) and (why := impossible(other, self.entry, self.request.benchmark)):
             raise mixtures.impossible_parent(method, parent, why)
-        return self.runs_of(other, 0 if parent.shared or not other.seeded else seed, parent.method in self.request.methods)
+        return self.runs_of(other, 0 if parent.shared or not other.seeded else seed, parent.method in self.request.methods, child)
+
+
+def _stage(method: Method, parent: Parent, child: Choice) -> tuple[Method, Choice]:
+    """A stage with its recipe: what the child's fields say, those of its own kind by the names that it takes, but for its own defaults."""
+    stage = plugins.declared(parent.method)
+    shared = {field: field for field in stage.fields & method.fields if field not in stage.defaults} | parent.takes
+    recipe = Recipe.model_validate(stage.defaults | {field: getattr(child.recipe, source) for field, source in shared.items()})
+    told = {field: child.provenance[source] for field, source in shared.items() if source in child.provenance}
+    return stage, Choice(recipe, {field: told.get(field, f"method {stage.name}") for field in recipe.changed()})
 
 
 def _from(run: Run, pretrained: Run | None) -> bool:
@@ -100,17 +133,18 @@ def _images_of_parent(method: Method, choice: Choice, parents: dict[str, Run]) -
     return choice.recipe.model_copy(update=fields), choice.provenance | origins
 
 
-def comes_pretrained(benchmark: Benchmark, backbone: str) -> bool:
-    """Whether a run of the plan makes the backbone's weights."""
-    return benchmark.pretrained_by is not None and backbone == benchmark.backbone
-
-
 def impossible(method: Method, entry: backbones.Entry, benchmark: Benchmark) -> str | None:
     """Why a method cannot run on that benchmark with that backbone; None: it can, as far as itself is concerned."""
     if method.needs_text and not entry.text:
         return f"{method.name} needs a text tower, and {entry.name} has none"
+    if method.targeted and not benchmark.targeted:
+        return f"{method.name} needs a targeted augmentation, and {benchmark.name} has none"
     if method.needs_text and not benchmark.templates:
         return f"{method.name} needs prompts, and {benchmark.name} has none"
+    if method.needs_domains and benchmark.domain is None:
+        return f"{method.name} learns from several domains, and the training images of {benchmark.name} are of one, as far as is known"
+    if method.needs_unlabelled and not benchmark.unlabelled:
+        return f"{method.name} learns from images without labels, and {benchmark.name} has none"
     if not benchmark.with_role(method.trains_on):
         return f"{method.name} trains on a split of role {method.trains_on!r}, and {benchmark.name} has none"
     return None

@@ -10,8 +10,9 @@ from repro.errors import UserError, unknown
 from repro.known_weights import sha256_for
 from repro.papers import rows
 from repro.planning import mixtures
-from repro.planning.parents import Builder, comes_pretrained, impossible
-from repro.planning.recipe import parse_set, unused
+from repro.planning.initial import comes_pretrained, from_file, stages
+from repro.planning.parents import Builder, impossible
+from repro.planning.recipe import Choice, Setting, parse_set, resolve, unused
 from repro.record import Record
 from repro.types import BackboneRef, Benchmark, Method, Run
 
@@ -44,6 +45,12 @@ class Plan(Record):
     asked: tuple[str, ...]
     skipped: dict[str, str] = {}
     weights_file: str | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the dataset manifests that its runs need, those of targeted augmentations included."""
+        beside = [name for run in self.runs if not self.benchmark.tiny for name in self.benchmark.targeted.get(run.recipe.targeted, ())]
+        return tuple(dict.fromkeys([*self.benchmark.needs, *beside]))
 
     def run(self, key: str) -> Run:
         return next(run for run in self.runs if run.key == key)
@@ -92,7 +99,7 @@ def make(request: Request) -> Plan:
     names = request.methods or benchmark.methods
     methods = [plugins.declared(name) for name in names]
     settings = [parse_set(text, sorted(plugins.names("methods"))) for text in request.sets]
-    entry, reference = _backbone(request, methods)
+    entry, reference = _backbone(request, methods, settings)
     skipped = {method.name: why for method in methods if (why := impossible(method, entry, benchmark))}
     if skipped and request.strict:
         name, why = next(iter(skipped.items()))
@@ -128,12 +135,28 @@ def standard_weights(request: Request) -> str | None:
     name = network(request)
     if name is None or comes_pretrained(request.benchmark, name):
         return None
-    if not any(plugins.declared(method).pretrained for method in request.methods or request.benchmark.methods):
-        return None
-    return backbones.find(name).weights
+    settings = [parse_set(text, sorted(plugins.names("methods"))) for text in request.sets]
+    methods = [plugins.declared(method) for method in request.methods or request.benchmark.methods]
+    return backbones.find(name).weights if _reads_file(request, methods, settings) else None
 
 
-def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry, BackboneRef]:
+def _reads_file(request: Request, methods: list[Method], settings: list[Setting]) -> str | None:
+    """The first method that begins with the backbone's own weights, or from a run that does; None where all begin otherwise."""
+    own_rows = rows.rows_of(request.benchmark.name, request.paper)
+
+    def choices(method: Method, asked: bool) -> list[Choice]:
+        layer = rows.layer(request.benchmark.name, own_rows.get(method.name), request.quick, request.released)
+        return resolve(method, layer, settings, asked, request.benchmark.tiny)
+
+    for method in (method for method in methods if method.pretrained):
+        made = choices(method, True)
+        named = [plugins.declared(stage) for stage in sorted({choice.recipe.init for choice in made} & set(stages()))]
+        if from_file(made, [choice for stage in named if stage.pretrained for choice in choices(stage, False)]):
+            return method.name
+    return None
+
+
+def _backbone(request: Request, methods: list[Method], settings: list[Setting]) -> tuple[backbones.Entry, BackboneRef]:
     """The network and the content of its weights; starting a pretrained method from random weights must be asked for by name."""
     name = network(request)
     if name is None:
@@ -143,7 +166,7 @@ def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry,
             "name one: --backbone timm:resnet50 --weights FILE",
         )
     entry = backbones.find(name)
-    starts = next((method.name for method in methods if method.pretrained), None)
+    starts = _reads_file(request, methods, settings)
     if starts and not request.weights and not comes_pretrained(request.benchmark, entry.name):
         raise UserError(
             f"{starts} starts from pretrained weights, and none are given for {entry.name}",

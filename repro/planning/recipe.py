@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from operator import gt
 from typing import Any, NamedTuple, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from repro.errors import UserError, nearest
 from repro.papers.rows import Layer
-from repro.settings import AUGMENTATION, IMAGES, Recipe
+from repro.papers.search import Together
+from repro.settings import AUGMENTATION, IMAGES, TARGETED, Recipe
 from repro.types import Method
 
 
@@ -130,6 +132,26 @@ def _agree(method: Method, recipe: Recipe) -> None:
             "C ascends from the one to the other",
             "for example --set lp_c_min=1e-7 --set lp_c_max=1e2",
         )
+    groups, size = recipe.groups_per_batch or 1, recipe.batch_size
+    if groups > 1 and (size % groups or size < 2 * groups):
+        raise UserError(
+            f"{method.name}: a batch of {size} is not of {groups} domains",
+            "each has the same number of examples in it, at least two",
+            f"for example --set batch_size={max(size // groups, 2) * groups}",
+        )
+    kinds = {name: len(getattr(recipe, name)) for name in ("crops", "crop_min", "crop_max", "crop_sides") if getattr(recipe, name)}
+    if len(set(kinds.values())) > 1 or sum(recipe.crops) < 2 or any(map(gt, recipe.crop_min, recipe.crop_max)):
+        raise UserError(
+            f"{method.name}: {', '.join(f'{name} for {count} kinds' for name, count in kinds.items())} of views",
+            "each kind has a number of views, a side, and a range of areas from crop_min to crop_max; two views at least",
+            "for example --set crops=2,6 --set crop_min=0.14,0.05 --set crop_max=1,0.14",
+        )
+    if recipe.init != "own" and recipe.head == "zero_shot":
+        raise UserError(
+            f"{method.name}: no zero-shot head with init={recipe.init}",
+            "its text tower would be of no pretraining",
+            f"--set {method.name}.head=random",
+        )
     if recipe.nesterov and recipe.optimizer == "sgd" and recipe.momentum == 0:
         raise UserError(
             f"{method.name}: nesterov without momentum", "Nesterov's step is a step of the momentum", "for example --set momentum=0.9"
@@ -153,10 +175,17 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
                 f"did you mean {near!r}?" if near else "unknown field",
                 f"edit {origin.split(':')[0]}",
             )
-        swept = isinstance(value, list) and not _takes_commas(field)
-        _layer(method, layers, field, tuple(check(field, item, origin) for item in (value if swept else [value])), origin)
+        swept = isinstance(value, Together) or (isinstance(value, list) and not _takes_commas(field))
+        values = tuple(check(field, item, origin) for item in (value if swept else [value]))
+        _layer(method, layers, field, Together(values) if isinstance(value, Together) else values, origin)
     if tiny:
-        for field in ("image_size", "warmup_steps", "accumulate"):  # of the real images, of thousands of steps, of large batches
+        layers = {field: [values[:1] if isinstance(values, Together) else values, origin] for field, (values, origin) in layers.items()}
+        for field in (
+            "image_size",
+            "warmup_steps",
+            "accumulate",
+            "unlabelled",
+        ):  # of the real images, of thousands of steps, of large batches
             layers.pop(field, None)
         layers |= {field: [(value,), "--tiny"] for field, value in method.tiny.items() if field in method.fields}
     for setting in settings:
@@ -164,15 +193,31 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
         if setting.method == method.name or unscoped:
             _layer(method, layers, setting.field, setting.values, f"--set {setting.text}")
     choices = []
-    for values in itertools.product(*(layer[0] for layer in layers.values())):
-        recipe = Recipe.model_validate(dict(zip(layers, values, strict=True)))
+    for fields in _combinations({field: values for field, (values, _) in layers.items()}):
+        recipe = Recipe.model_validate(fields)
         _agree(method, recipe)
         if "lp_features" in method.fields and recipe.lp_features == "eval":  # then nothing is augmented, and the key must not say so
             recipe = recipe.model_copy(update={field: Recipe.model_fields[field].default for field in AUGMENTATION})
         if not recipe.augment.startswith("rrc"):  # then packs are those of the evaluation, and the key must not say otherwise
             recipe = recipe.model_copy(update={"pack_side": None})
+        idle = {field: Recipe.model_fields[field].default for field in _idle(recipe)}
+        recipe = recipe.model_copy(update=idle)
         choices.append(Choice(recipe, {field: layers[field][1] for field in recipe.changed() if field in layers}))
     return choices
+
+
+def _combinations(layers: dict[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """Every recipe of a sweep: the values of fields that were drawn together side by side, all others multiplied out."""
+    joint = {field: values for field, values in layers.items() if isinstance(values, Together)}
+    alone = {field: values for field, values in layers.items() if field not in joint}
+    drawn = [dict(zip(joint, values, strict=True)) for values in zip(*joint.values(), strict=True)] if joint else [{}]
+    return [dict(zip(alone, values, strict=True)) | one for values in itertools.product(*alone.values()) for one in drawn]
+
+
+def _idle(recipe: Recipe) -> set[str]:
+    """The fields of targeted augmentations that mean nothing beside the recipe's own, so that the key must not speak of them."""
+    means = {"none": set(), "stain": {"targeted_p", "stain_sigma"}, "copy-paste": {"targeted_p", "seen_in"}, "paste-digits": {"targeted_p"}}
+    return TARGETED - {"targeted"} - means[recipe.targeted]
 
 
 def unused(settings: list[Setting], methods: list[Method]) -> UserError | None:

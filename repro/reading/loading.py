@@ -13,6 +13,8 @@ from repro.reading import synthetic, tiny
 from repro.reading.broken_images import Broken, BrokenImages
 from repro.reading.examples import Examples
 from repro.reading.official import SYNTHETIC
+from repro.reading.targets import Pasting, Photographs
+from repro.settings import Recipe
 from repro.types import Benchmark, Split
 
 
@@ -33,6 +35,20 @@ def load(benchmark: Benchmark, split: Split) -> Examples:
         raise
     except UserError as error:  # readers speak of the published files
         raise UserError(error.what, error.why, cure(benchmark) or error.cure) from None
+
+
+def targets(benchmark: Benchmark, split: Split, recipe: Recipe) -> Pasting | Photographs:
+    """What the recipe's targeted augmentation needs of a split, example by example in the order of `load`."""
+    if benchmark.tiny:
+        for name in _data_sets(benchmark):
+            tiny.ensure(name, Path(benchmark.roots[name]))
+    return plugins.benchmark(benchmark.name).targets(benchmark, split, recipe)
+
+
+def cure_of_targets(benchmark: Benchmark, targeted: str) -> str:
+    """The command that brings in order what a targeted augmentation needs beside the images."""
+    needs = benchmark.targeted[targeted]
+    return tiny.cure(benchmark.name) if benchmark.tiny or not needs else f"repro data verify {' '.join(needs)} --full"
 
 
 def _load(benchmark: Benchmark, split: Split) -> Examples:
@@ -64,7 +80,7 @@ def check(benchmark: Benchmark, split: Split, examples: Examples) -> None:
         raise UserError(f"{where} has {found:,} examples", f"the published split has {split.count:,}", mend)
     if not found:
         raise UserError(f"{where} has no examples", "its files are there, but none belongs to this split", mend)
-    if examples.labels.min() < 0 or examples.labels.max() >= len(benchmark.classes):
+    if examples.labels.min() < (0 if split.labelled else -1) or examples.labels.max() >= len(benchmark.classes):
         raise UserError(
             f"{where} has labels from {examples.labels.min()} to {examples.labels.max()}",
             f"the benchmark has the {len(benchmark.classes)} classes 0 to {len(benchmark.classes) - 1}",

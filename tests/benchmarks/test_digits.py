@@ -9,8 +9,9 @@ from sklearn.datasets import load_digits
 from repro.benchmarks import digits
 from repro.errors import UserError
 from repro.paths import Places
+from repro.settings import Recipe
 
-SIZES = {"pretrain": 776 * 8, "train": 305, "id_val": 106, "id_test": 100, "writers": 510, "photos": 510}
+SIZES = {"pretrain": 776 * 8, "unlabelled": 776, "train": 305, "id_val": 106, "id_test": 100, "writers": 510, "photos": 510}
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +24,11 @@ def test_sizes_writers_and_labels(benchmark):
     sizes = {name: len(examples.sources) for name, examples in made.items()}
     assert sum(sizes[name] for name in ("train", "id_val", "id_test")) == 1287 - 776
     assert sizes == SIZES
-    for examples in made.values():
-        assert set(examples.labels) == set(range(10))
+    for split in benchmark.splits:
+        assert set(made[split.name].labels) == (set(range(10)) if split.labelled else {-1})
     tuned, unseen = set(made["train"].groups["writer"]), set(made["writers"].groups["writer"])
     assert (tuned, unseen) == ({6, 7, 8, 9}, {10, 11, 12, 13})
+    assert set(made["unlabelled"].groups["writer"]) == set(range(6))
 
 
 def test_no_image_is_in_two_roles(benchmark):
@@ -56,6 +58,15 @@ def test_captions_name_the_digit(benchmark):
 
 def test_photographs_differ_between_pretraining_and_test():
     assert digits.PRETRAIN_PHOTO != digits.OOD_PHOTO
+
+
+def test_digits_are_pasted_over_the_photograph_of_pretraining_alone(benchmark):
+    """Of the shift only the cause is known: no pixel of the test split's photograph is seen in training."""
+    photos = digits.targets(benchmark, benchmark.split("train"), Recipe(targeted="paste-digits")).photos
+    assert len(photos) == 1 and np.array_equal(photos[0], digits._photo(digits.PRETRAIN_PHOTO))
+    assert min(photos[0].shape[:2]) >= 160
+    assert not np.array_equal(photos[0], digits._photo(digits.OOD_PHOTO))
+    assert benchmark.targeted == {"paste-digits": ()}
 
 
 def test_examples_are_the_same_twice(benchmark):

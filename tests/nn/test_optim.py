@@ -123,3 +123,62 @@ def test_parameters_without_gradient_are_left_to_nobody() -> None:
     model.body.requires_grad_(False)
     held = [parameter for group in make_optimizer(model, Recipe()).param_groups for parameter in group["params"]]
     assert len(held) == 4 and not any(parameter is model.body.weight for parameter in held)
+
+
+def test_a_cosine_may_end_above_zero_as_swavs_does() -> None:
+    recipe = Recipe(lr=0.8, lr_end=1e-3, epochs=4, schedule="cosine_step")
+    for step in range(20):
+        expected = 0.0008 + 0.5 * (0.8 - 0.0008) * (1 + math.cos(math.pi * step / 20))
+        assert learning_rate(recipe, step, 5) == pytest.approx(expected, rel=1e-12)
+
+
+def test_an_exponential_rate_is_torchs_step_of_one_epoch() -> None:
+    recipe = Recipe(lr=1e-4, lr_gamma=0.96, epochs=9, schedule="exponential_epoch")
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=recipe.lr)
+    scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.96)
+    for epoch in range(9):
+        assert [learning_rate(recipe, epoch * 3 + step, 3) for step in range(3)] == pytest.approx(
+            [optimizer.param_groups[0]["lr"]] * 3, rel=1e-12
+        )
+        optimizer.step()
+        scheduler.step()
+
+
+def test_larc_scales_each_tensor_by_its_norms() -> None:
+    """Two steps written out: the decay inside the scaled gradient, a zero tensor and one without gradient left as SGD has them."""
+    recipe = Recipe(optimizer="larc", lr=0.5, momentum=0.9, weight_decay=0.1)
+    model = Tiny().double()
+    with torch.no_grad():
+        model.norm.bias.zero_()
+    optimizer = make_optimizer(model, recipe)
+    theta = [parameter.detach().clone() for parameter in model.parameters()]
+    momentum = [torch.zeros_like(parameter) for parameter in theta]
+    for step in range(2):
+        slopes = gradients(model, step)
+        for number, (parameter, slope) in enumerate(zip(model.parameters(), slopes, strict=True)):
+            parameter.grad = None if number == 0 else slope.clone()
+        optimizer.step()
+        for number, slope in enumerate(slopes):
+            if number == 0:
+                continue
+            if theta[number].norm() > 0:
+                rate = 0.001 * theta[number].norm() / (slope.norm() + 0.1 * theta[number].norm() + 1e-8)
+                slope = rate * (slope + 0.1 * theta[number])
+            momentum[number] = 0.9 * momentum[number] + slope
+            theta[number] = theta[number] - 0.5 * momentum[number]
+        for parameter, expected in zip(model.parameters(), theta, strict=True):
+            assert torch.allclose(parameter, expected, rtol=1e-10)
+    assert optimizer.param_groups[0]["weight_decay"] == 0.1
+
+
+def test_the_discriminator_has_its_own_rate_and_keeps_its_share_of_a_schedule() -> None:
+    class Adversarial(Tiny):
+        def __init__(self) -> None:
+            super().__init__()
+            self.discriminator = nn.Linear(4, 2)
+
+    optimizer = make_optimizer(Adversarial(), Recipe(lr=2e-3, head_lr_factor=10, discriminator_lr=5e-4))
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([2e-3, 2e-2, 5e-4])
+    set_learning_rate(optimizer, 1e-3)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([1e-3, 1e-2, 2.5e-4])
+    assert [group["lr"] for group in make_optimizer(Adversarial(), Recipe(lr=2e-3)).param_groups] == [2e-3]

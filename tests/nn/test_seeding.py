@@ -2,7 +2,7 @@
 
 import torch
 
-from repro.nn.seeding import generator, make_deterministic, mix, seed_torch
+from repro.nn.seeding import generator, make_deterministic, mix, seed_torch, uniforms
 
 
 def test_seeds_are_pinned_distinct_and_fit_63_bits() -> None:
@@ -28,3 +28,27 @@ def test_the_flags_are_those_that_are_set() -> None:
     assert flags["tf32_conv"] is False and flags["tf32_matmul"] is False
     assert flags["cudnn_benchmark"] is False and flags["cudnn_deterministic"] is True
     assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark
+
+
+def test_numbers_per_example_are_uniform_and_independent() -> None:
+    drawn = uniforms(torch.arange(20_000), 5, mix("x", 0)).double()
+    assert drawn.min() >= 0 and drawn.max() < 1
+    assert (drawn.mean(dim=0) - 0.5).abs().max() < 4 * (1 / 12 / 20_000) ** 0.5
+    cells = torch.histc(drawn.float(), bins=100, min=0, max=1)
+    assert ((cells - 1000).square() / 1000).sum().item() < 160  # chi-square of 99 degrees: above 149 in one of a thousand
+    together = torch.corrcoef(torch.cat([drawn[:-1], drawn[1:]], dim=1).T) - torch.eye(10)
+    assert together.abs().max() < 5 / 20_000**0.5
+
+
+def test_numbers_per_example_follow_from_example_and_key() -> None:
+    index = torch.tensor([5, 0, 123_456_789])
+    whole = uniforms(index, 7, 42)
+    assert torch.equal(whole[1:2], uniforms(torch.tensor([0]), 7, 42))
+    assert not torch.equal(whole, uniforms(index, 7, 43))
+
+
+def test_numbers_per_example_are_splitmix64s() -> None:
+    """The first outputs for the seed 1234567, the published test values of the generator."""
+    outputs = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
+    expected = [(value >> 40) / 2**24 for value in outputs]
+    assert uniforms(torch.tensor([0]), 4, 1234567)[0].tolist() == expected

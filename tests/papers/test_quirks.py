@@ -29,6 +29,13 @@ NAMES = [
     "selected-by-cross-entropy",
     "patches-as-published",
     "wise-ft-of-flyp",
+    "cameras-of-all-splits",
+    "backgrounds-bilinear",
+    "flips-with-pasting",
+    "statistics-adapt-in-probe",
+    "reported-epoch-not-kept",
+    "id-val-for-id-test",
+    "spread-without-correction",
 ]
 FEW = {"select_by": "cross_entropy", "judge_start": True}
 
@@ -83,6 +90,21 @@ def test_conditions_name_methods_and_fields_that_exist():
         (FEW, FEW | {"judge_start": False}, "selected-by-cross-entropy"),
         ({"benchmark": "patchcamelyon"}, {"benchmark": "camelyon17"}, "patches-as-published"),
         ({"method": "wise-ft", "base": "flyp"}, {"method": "wise-ft"}, "wise-ft-of-flyp"),
+        ({"targeted": "copy-paste", "seen_in": "all"}, {"targeted": "copy-paste"}, "cameras-of-all-splits"),
+        ({"targeted": "copy-paste"}, {"targeted": "stain"}, "backgrounds-bilinear"),
+        ({"targeted": "copy-paste"}, {"targeted": "paste-digits"}, "flips-with-pasting"),
+        ({"method": "connect-later", "probe_batchnorm": "adapt"}, {"method": "connect-later"}, "statistics-adapt-in-probe"),
+        ({"method": "connect-later", "benchmark": "iwildcam"}, {"method": "erm", "benchmark": "iwildcam"}, "reported-epoch-not-kept"),
+        (
+            {"method": "connect-later", "benchmark": "iwildcam"},
+            {"method": "connect-later", "benchmark": "camelyon17"},
+            "id-val-for-id-test",
+        ),
+        (
+            {"method": "connect-later", "benchmark": "camelyon17"},
+            {"method": "lp-ft", "benchmark": "camelyon17"},
+            "spread-without-correction",
+        ),
     ],
 )
 def test_another_setting_makes_a_quirk_vanish(run, without, name):

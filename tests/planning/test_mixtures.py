@@ -136,13 +136,13 @@ def test_a_wrong_base_suggests_the_nearest():
 
 @pytest.mark.parametrize("base", ["lp", "zero-shot", "wise-ft", "uniform-soup"])
 def test_what_trains_no_weights_is_no_base(base):
-    with pytest.raises(UserError, match=f"runs of {base} cannot be mixed"):
+    with pytest.raises(UserError, match=f"runs of {base} cannot be its base"):
         planned("wise-ft", sets=(f"base={base}",))
 
 
 @pytest.mark.parametrize("base", ["none", "clip-pretrain"])
 def test_what_is_no_row_is_no_base(base):
-    with pytest.raises(UserError, match=r"there is no method 'none'|runs of clip-pretrain cannot be mixed"):
+    with pytest.raises(UserError, match=r"there is no method 'none'|runs of clip-pretrain cannot be its base"):
         planned("wise-ft", sets=(f"base={base}",))
 
 

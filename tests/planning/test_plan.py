@@ -19,9 +19,9 @@ def test_methods_and_seeds_are_the_papers_where_none_are_named():
     camelyon17 = fabricated.benchmark(name="camelyon17")
     asked = Request(camelyon17, seeds=())
     first = as_in_paper(asked)
-    assert (first.methods, first.seeds) == (("lp", "ft", "lp-ft"), tuple(range(15)))
+    assert (first.methods, first.seeds) == (("lp", "ft", "lp-ft", "connect-later"), tuple(range(15)))
     other = as_in_paper(asked._replace(paper="targeted-augs"))
-    assert (other.methods, other.seeds) == (("scratch",), tuple(range(10)))
+    assert (other.methods, other.seeds) == (("erm", "erm-targeted"), tuple(range(10)))
     named = asked._replace(methods=("lp",), seeds=(4,), paper="wilds")
     assert as_in_paper(named) == named
     small = as_in_paper(asked._replace(benchmark=camelyon17.model_copy(update={"tiny": True})))
