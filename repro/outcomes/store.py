@@ -200,10 +200,10 @@ class Store:
         except (OSError, ValueError, AttributeError):
             return None
 
-    def failed_at(self, run: Run) -> int | None:
+    def failed_at(self, run: Run, folder: Path | None = None) -> int | None:
         """What tells one failure of a run from its next; None where none is recorded."""
         try:
-            return (self.folder(run) / "failed.json").stat().st_mtime_ns
+            return ((folder or self.folder(run)) / "failed.json").stat().st_mtime_ns
         except OSError:
             return None
 
