@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from repro.errors import UserError
+from repro.outcomes import claims
 from repro.outcomes.store import Store, now, write_atomically
 from repro.paths import Places
 from repro.planning.plan import Plan
@@ -24,7 +25,7 @@ FOLDER = ".launches"
 
 
 class Launch(Record):
-    """Workers who share plans. `before`: failures that were there when it began, as `Queue` takes them."""
+    """Workers who share plans. `before`: failures that were there when it began, as `Queue` takes them; `owner`: the process that began it."""
 
     id: str
     created: str
@@ -34,6 +35,7 @@ class Launch(Record):
     places: dict[str, Any]
     workers: int
     device: str = "auto"
+    owner: dict[str, Any] = {}
     slurm_job: str | None = None
 
     @property
@@ -82,6 +84,7 @@ def create(plans: Sequence[Plan], places: Places, workers: int, device: str = "a
         places=places.model_dump(mode="json"),
         workers=workers,
         device=device,
+        owner=claims.this_process(),
     )
     launch.folder.mkdir(parents=True)
     write_atomically(launch.folder / "plans.json", _dumped(plans))

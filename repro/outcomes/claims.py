@@ -66,6 +66,11 @@ def process_start(pid: int) -> str | None:
         return None
 
 
+def this_process() -> dict[str, Any]:
+    """What tells this process from all others, on all machines."""
+    return {**here(), "pid": os.getpid(), "started": process_start(os.getpid())}
+
+
 def alive(owner: dict[str, Any]) -> bool:
     """Whether a process of this machine still runs."""
     try:
@@ -162,7 +167,7 @@ class Claims:
                 return False
             deaths = _deaths(folder, owner, launch)
         token = secrets.token_hex(8)
-        fields = {**here(), "pid": os.getpid(), "started": process_start(os.getpid()), "since": since, "token": token}
+        fields = {**this_process(), "since": since, "token": token}
         fields |= {"launch": launch, "deaths": deaths, "state": _state(folder)}
         text = json.dumps(fields)
         made = _create(folder / NAME, text) if owner is None else _take_over(folder, owner, text, token)
@@ -173,7 +178,7 @@ class Claims:
 
     def gone(self, owner: Owner) -> bool:
         """Whether nobody works under this claim any more. Of another machine that takes STALE_SECONDS of looking again and again."""
-        if not owner.torn and _same_machine(owner.fields):
+        if not owner.torn and same_machine(owner.fields):
             return not alive(owner.fields)
         token, beat, since = self.seen.get(owner.path.parent, ("", 0, 0.0))
         if (token, beat) != (owner.token, owner.beat):
@@ -201,7 +206,8 @@ class Claims:
         self.tokens.pop(folder, None)
 
 
-def _same_machine(owner: dict[str, Any]) -> bool:
+def same_machine(owner: dict[str, Any]) -> bool:
+    """Whether a process number of that owner means something here."""
     own = here()
     return all(owner.get(name) == own[name] for name in own)
 
