@@ -231,7 +231,7 @@ def queue_of(job: str) -> list[tuple[str, str, str]] | None:
         return None
     if done.returncode:
         return [] if "Invalid job id" in done.stderr else None
-    return [tuple(line.split("|", 2)) for line in done.stdout.splitlines() if line.count("|") == 2]
+    return [tuple(line.split("|", 2)) for line in done.stdout.splitlines() if line.count("|") >= 2]
 
 
 def cancel(launch: Launch) -> None:
