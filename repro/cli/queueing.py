@@ -36,7 +36,8 @@ def status(
     seen = [one for one in standing.look(store) if benchmark in (None, one.folder.parent.name.removesuffix("-tiny"))]
     keys = {one.key for one in seen}
     found = [one for one in standing.standings(store, seen) if benchmark is None or keys.intersection(one.launch.keys)]
-    running = [(one, standing.working(store, one)) for one in seen if one.state == "running"]
+    busy, now = [one for one in seen if one.state == "running"], standing.time_of(store.root)
+    running = [(one, standing.working(store, one, now)) for one in (busy if as_json else busy[:MOST])]
     failed = [one for one in seen if one.state == "failed"]
     if as_json:
         print(
@@ -53,7 +54,7 @@ def status(
             )
         )
         return
-    _show(found, seen, running, [(one, standing.error_of(one)) for one in failed[:MOST]], len(failed))
+    _show(found, seen, running, [(one, standing.error_of(one)) for one in failed[:MOST]])
 
 
 def _as_json(one: Standing) -> dict:
@@ -62,7 +63,7 @@ def _as_json(one: Standing) -> dict:
     return {**shown, "cancelled": launch.cancelled, "runs": len(launch.keys), "states": one.states, "queue": one.queue}
 
 
-def _show(found: list[Standing], seen: list[Seen], running: list, failed: list, failures: int) -> None:
+def _show(found: list[Standing], seen: list[Seen], running: list, failed: list) -> None:
     if not seen and not found:
         print("nothing has been run yet\nnext: repro run digits")
         return
@@ -76,20 +77,19 @@ def _show(found: list[Standing], seen: list[Seen], running: list, failed: list, 
             print(f"  queue: {_counted(one.queue) or 'empty'}" if one.queue is not None else "  queue: squeue cannot be asked here")
     for name, states in _by_benchmark(seen).items():
         print(f"runs of {name}: {_counted(states)}")
-    for one, doing in running[:MOST]:
+    for one, doing in running:
         print(f"  running  {one.key}  {one.label:<24} {_how_far(doing['progress']):<24} {_where(doing)}")
-    _more(running)
     for one, error in failed:
         print(f"  failed   {one.key}  {one.label:<24} {error}")
-    if failures > len(failed):
-        print(f"  … and {failures - len(failed):,} more failed")
-    if failures:
+    states = Counter(one.state for one in seen)
+    if more := [
+        f"{states[name] - len(shown):,} more {name}"
+        for name, shown in (("running", running), ("failed", failed))
+        if states[name] > len(shown)
+    ]:
+        print(f"  … and {', '.join(more)} (--json names them)")
+    if failed:
         print(f"see: repro logs {failed[0][0].key}; the same command tries again")
-
-
-def _more(shown: list) -> None:
-    if len(shown) > MOST:
-        print(f"  … and {len(shown) - MOST:,} more running")
 
 
 def _by_benchmark(seen: list[Seen]) -> dict[str, Counter[str]]:

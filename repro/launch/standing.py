@@ -48,13 +48,12 @@ class Standing(NamedTuple):
 def look(store: Store) -> Iterator[Seen]:
     """Every run's folder; 10,000 are 10,000 listings of a few names."""
     for top in sorted(entry.path for entry in _entries(store.root) if not entry.name.startswith(".") and entry.is_dir()):
-        for entry in _entries(Path(top)):
+        for entry in _entries(top):
             if "-s" in entry.name:
-                names = {below.name for below in _entries(Path(entry.path))}
-                yield Seen(Path(entry.path), entry.name.rpartition("-")[2], _state(Path(entry.path), names))
+                yield Seen(Path(entry.path), entry.name.rpartition("-")[2], _state(entry.path))
 
 
-def _entries(folder: Path) -> list[os.DirEntry]:
+def _entries(folder: Path | str) -> list[os.DirEntry]:
     try:
         with os.scandir(folder) as found:
             return list(found)
@@ -62,10 +61,11 @@ def _entries(folder: Path) -> list[os.DirEntry]:
         return []
 
 
-def _state(folder: Path, names: set[str]) -> str:
-    if "result.json" in names:
+def _state(folder: str) -> str:
+    if os.path.exists(f"{folder}/result.json"):
         return "done"
-    if claims.NAME in names and (owner := claims.end_of_chain(folder)) and not claims.Claims().gone(owner):
+    names = {entry.name for entry in _entries(folder)}
+    if claims.NAME in names and (owner := claims.end_of_chain(Path(folder))) and not claims.Claims().gone(owner):
         return "running"
     return "failed" if "failed.json" in names else "unfinished"
 
@@ -82,8 +82,8 @@ def standings(store: Store, seen: list[Seen]) -> list[Standing]:
     return found
 
 
-def working(store: Store, one: Seen) -> dict[str, Any]:
-    """Where a run is being worked on, how far it is, and the seconds since its last heartbeat."""
+def working(store: Store, one: Seen, now: int | None) -> dict[str, Any]:
+    """Where a run is being worked on, how far it is, and the seconds since its last heartbeat; `now` is `time_of` the disk."""
     owner = claims.end_of_chain(one.folder)
     fields = owner.fields if owner else {}
     return {
@@ -91,15 +91,15 @@ def working(store: Store, one: Seen) -> dict[str, Any]:
         "pid": fields.get("pid"),
         "since": fields.get("since"),
         "progress": store.progress(one.folder),
-        "heard": _age(store.root, owner.beat) if owner else None,
+        "heard": max(0.0, (now - owner.beat) / 1e9) if owner and now else None,
     }
 
 
-def _age(root: Path, stamp: int) -> float | None:
-    """Seconds by the clock of the disk, which heartbeats are stamped with."""
+def time_of(root: Path) -> int | None:
+    """Nanoseconds by the clock of the disk, with which heartbeats are stamped."""
     try:
         with tempfile.TemporaryFile(dir=root) as file:
-            return max(0.0, (os.fstat(file.fileno()).st_mtime_ns - stamp) / 1e9)
+            return os.fstat(file.fileno()).st_mtime_ns
     except OSError:
         return None
 

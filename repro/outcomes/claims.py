@@ -17,6 +17,7 @@ import secrets
 import socket
 import time
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,6 +44,7 @@ def here() -> dict[str, str | None]:
     return {"host": socket.gethostname(), "boot": _boot(), "space": _process_space()}
 
 
+@cache
 def _boot() -> str | None:
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -50,6 +52,7 @@ def _boot() -> str | None:
         return None
 
 
+@cache
 def _process_space() -> str | None:
     try:
         return os.readlink("/proc/self/ns/pid")

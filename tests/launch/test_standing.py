@@ -52,9 +52,9 @@ def test_where_and_how_far(places, store):
     run = fabricated.run("scratch")
     folder = store.claim(run)
     (one,) = standing.look(store)
-    assert standing.working(store, one)["progress"] is None
+    assert standing.working(store, one, standing.time_of(store.root))["progress"] is None
     store.proceed(folder, 3, 10, "epoch 1/2")
-    doing = standing.working(store, one)
+    doing = standing.working(store, one, standing.time_of(store.root))
     assert doing["progress"] == {"done": 3, "total": 10, "what": "epoch 1/2"}
     assert doing["host"] == json.loads((folder / "claim.json").read_text())["host"] and 0 <= doing["heard"] < 60
 
