@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
+from repro import plugins
 from repro.errors import UserError
 from repro.nn import backbones, few_shot, packs
 from repro.nn.backbones import Backbone
@@ -77,6 +78,11 @@ class Job:
     @property
     def benchmark(self) -> Benchmark:
         return self.run.benchmark
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """The recipe's fields that mean something to the run's method."""
+        return plugins.declared(self.run.method).fields
 
     def backbone(self, pretrained: bool = True) -> Backbone:
         """The run's backbone: from its parent run, from the weights file, or with random weights drawn from the run's seed; on the job's device."""

@@ -89,15 +89,19 @@ def outcome(run: Run, store: Store, folder: Path, work: Work, listener: Listener
     except TakenOver:
         return None
     except Exception as error:
-        return _record(run, store, folder, work, listener, f"{type(error).__name__}: {error}", traceback.format_exc())
+        return _record(
+            run, store, folder, work, listener, f"{type(error).__name__}: {error}", traceback.format_exc(), getattr(error, "details", {})
+        )
     listener.finished(run, result)
     return result
 
 
-def _record(run: Run, store: Store, folder: Path, work: Work, listener: Listener, error: str, trace: str) -> Failure:
+def _record(
+    run: Run, store: Store, folder: Path, work: Work, listener: Listener, error: str, trace: str, details: dict[str, Any] | None = None
+) -> Failure:
     """Leave word of a run that broke."""
     described = {**environment.describe(), **work.where()}
-    failure = Failure(key=run.key, run=run, error=error, trace=trace, environment=described, failed=now())
+    failure = Failure(key=run.key, run=run, error=error, trace=trace, environment=described, failed=now(), details=details or {})
     store.fail(folder, failure)
     listener.failed(run, failure)
     return failure
