@@ -176,8 +176,9 @@ TRAINING = frozenset(
     "clip_norm label_smoothing head_lr_factor precision batchnorm freeze augment rrc_scale shift judge_every keep_weights".split()
 )
 INIT = frozenset(["init"])
-DOMAINS = frozenset(["groups_per_batch", "penalty_weight", "penalty_schedule"])
-BY_DOMAIN = (TRAINING - {"accumulate", "drop_last"}) | DOMAINS  # a batch is a whole one, of whole groups
+UNLABELLED = frozenset(["unlabelled"])
+DOMAINS = frozenset(["groups_per_batch", "penalty_weight", "penalty_schedule", "anneal_steps", "discriminator_lr"])
+BY_DOMAIN = (TRAINING - {"accumulate", "drop_last"}) | (DOMAINS - {"anneal_steps", "discriminator_lr"})  # a batch is one of whole groups
 SWAV = frozenset(
     "crops crop_sides crop_min crop_max prototypes projection sinkhorn_epsilon sinkhorn_iterations temperature frozen_prototype_steps".split()
 )
