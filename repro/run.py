@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Protocol
 
 import torch
@@ -17,18 +15,17 @@ from repro.errors import UserError
 from repro.nn import saved
 from repro.nn.allocator import keep_freed_memory
 from repro.nn.job import Job, ParentRun
-from repro.nn.loop import Trainer
+from repro.nn.loop import Progress, Trainer
 from repro.nn.seeding import make_deterministic
 from repro.nn.weights import file_hash
 from repro.outcomes.repetition import Repetition
-from repro.outcomes.store import Store, now
+from repro.outcomes.store import Store, beating, now
 from repro.paths import Places, make_writable
 from repro.planning.plan import Plan
 from repro.preflight import environment
 from repro.reading import loading
 from repro.types import Failure, Result, Run
 
-BEAT_SECONDS = 20.0
 POLL_SECONDS = 1.0
 
 
@@ -63,51 +60,19 @@ def find_device(name: str) -> torch.device:
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
 
 
-@contextlib.contextmanager
-def _heartbeat(store: Store, folder: Path) -> Iterator[None]:
-    ended = threading.Event()
-
-    def beat() -> None:
-        while not ended.wait(BEAT_SECONDS):
-            store.beat(folder)
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-        store.release(folder)
-
-
 def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
     """One claimed run from start to `result.json`."""
     began = time.monotonic()
-    deterministic = make_deterministic(job.device)
-    keep_freed_memory()
-    if job.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(job.device)
+    deterministic = _settle(job.device)
     method = plugins.method(run.method)
-    declared = method.METHOD
-    train_split = job.split_with_role(declared.trains_on)
-    judged = [split.name for split in run.benchmark.splits if split.role not in ("train", "pretrain")] if declared.reported else []
-    job.uses = [*([(train_split, True)] if run.recipe.epochs else []), *((name, False) for name in judged)]
-    model = method.start(job)
-    train = job.images(train_split, augmented=True) if run.recipe.epochs else None
-    splits = {name: job.images(name) for name in judged}
-    hooks = [getattr(method, name, None) for name in ("judged", "states")]
-    trainer = Trainer(job, model, getattr(method, "loss", None), train, splits, folder, *hooks)
-    progress = trainer.fit()
-    if hasattr(method, "finish"):
-        method.finish(job, trainer)
-    files = saved.publish(trainer)
+    searching = hasattr(method, "search")
+    progress, files, kept = (method.search(job, folder), [], {}) if searching else _train(method, job, folder)
     total = time.monotonic() - began
     result = Result(
         key=run.key,
         run=run,
         checkpoints=tuple(progress.checkpoints),
-        kept={"predictions": trainer.keep if judged else (), "weights": trainer.keep_weights},
+        kept=kept,
         files={path.name: file_hash(path) for path in files},
         extras={**job.extras, "preprocess": job.preprocess._asdict()},
         environment={**environment.describe(), **_device(job.device), "deterministic": deterministic, "precision": run.recipe.precision},
@@ -122,6 +87,31 @@ def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
     )
     store.finish(folder, result)
     return result
+
+
+def _settle(device: torch.device) -> dict[str, object]:
+    """The device as every run finds it; what is said of its determinism."""
+    keep_freed_memory()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    return make_deterministic(device)
+
+
+def _train(method: ModuleType, job: Job, folder: Path) -> tuple[Progress, list[Path], dict[str, tuple[str, ...]]]:
+    """A method's training and judging from start to end; the files that it leaves, and what is kept in them."""
+    run, declared = job.run, method.METHOD
+    train_split = job.split_with_role(declared.trains_on)
+    judged = [split.name for split in run.benchmark.splits if split.role not in ("train", "pretrain")] if declared.reported else []
+    job.uses = [*([(train_split, True)] if run.recipe.epochs else []), *((name, False) for name in judged)]
+    model = method.start(job)
+    train = job.images(train_split, augmented=True) if run.recipe.epochs else None
+    splits = {name: job.images(name) for name in judged}
+    hooks = [getattr(method, name, None) for name in ("judged", "states")]
+    trainer = Trainer(job, model, getattr(method, "loss", None), train, splits, folder, *hooks)
+    progress = trainer.fit()
+    if hasattr(method, "finish"):
+        method.finish(job, trainer)
+    return progress, saved.publish(trainer), {"predictions": trainer.keep if judged else (), "weights": trainer.keep_weights}
 
 
 def _device(device: torch.device) -> dict[str, Any]:
@@ -179,13 +169,27 @@ def _attempt(run: Run, plan: Plan, store: Store, places: Places, device: torch.d
         return result
     folder = store.claim(run)
     if folder is None:
+        _join(run, plan, store, places, device, listener)
         return None
-    with _heartbeat(store, folder):
+    with beating(folder / "claim.json"):
         if (result := store.result(run)) is not None:  # finished between the look and the claim
             return result
-        parents = {role: ParentRun(store.result(plan.run(key)), store.folder(plan.run(key))) for role, key in run.parents.items()}
-        job = Job(run, device, places.packs, loading.load, parents, Path(plan.weights_file) if plan.weights_file else None)
-        return _outcome(store, folder, job, listener)
+        return _outcome(store, folder, _job(run, plan, store, places, device), listener)
+
+
+def _join(run: Run, plan: Plan, store: Store, places: Places, device: torch.device, listener: Listener) -> None:
+    """Take part in another process's search, as long as it has trials to give away."""
+    method = plugins.method(run.method)
+    if hasattr(method, "search"):
+        job = _job(run, plan, store, places, device)
+        job.on_step = lambda done, total, what: listener.proceeded(run, done, total, what)
+        _settle(device)
+        method.search(job, store.folder(run), finishing=False)
+
+
+def _job(run: Run, plan: Plan, store: Store, places: Places, device: torch.device) -> Job:
+    parents = {role: ParentRun(store.result(plan.run(key)), store.folder(plan.run(key))) for role, key in run.parents.items()}
+    return Job(run, device, places.packs, loading.load, parents, Path(plan.weights_file) if plan.weights_file else None)
 
 
 def repeat(
@@ -196,7 +200,7 @@ def repeat(
     folder = store.claim(run)
     parents = {role: ParentRun(parent.result, parent.folder) for role, parent in repetition.parents.items()}
     job = Job(run, device, places.packs, repetition.examples, parents, repetition.weights_file)
-    with _heartbeat(store, folder):
+    with beating(folder / "claim.json"):
         return _outcome(store, folder, job, listener), folder
 
 

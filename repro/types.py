@@ -101,10 +101,12 @@ class Parent(Record):
     many: bool = Field(False, description="every setting and every seed at once, as roles <role>-000, <role>-001, …")
     images: bool = Field(False, description="the child prepares images as this run does")
     start_of: str | None = Field(None, description="what the run in that role started from: of its head's run, else of `method`")
+    when: dict[str, Any] = Field({}, description="settings of the child with which the role is there; none: always")
+    settings: bool = Field(False, description="the run has the child's settings in every field that means something to it")
 
 
 class Method(Record):
-    """What a method's file declares; its functions `start`, `loss`, `judged` and `finish` are found by name beside it.
+    """What a method's file declares; its functions `start`, `loss`, `judged`, `states`, `finish` or `search` are found by name beside it.
 
     `fields` are the recipe fields that mean something to it; `parents` map a role ("head", "backbone") to the run that plays it.
     """
@@ -119,6 +121,7 @@ class Method(Record):
     seeded: bool = Field(True, description="False: nothing in it is random, one run is all there is")
     needs_text: bool = Field(False, description="needs a backbone with a text tower and a benchmark with prompts")
     trains_on: Role = "train"
+    variants: dict[str, dict[str, Any]] = Field(default={}, description="value of the field `variant` → the settings that it stands for")
     tiny: dict[str, Any] = Field(
         default={"epochs": 2, "batch_size": 16, "lr": 3e-3}, description="settings on a tiny subset, where its fields have them"
     )

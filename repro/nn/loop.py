@@ -6,6 +6,7 @@ order, augmentation and dropout are functions of (seed, epoch, step) and of noth
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -52,8 +53,11 @@ class Progress:
 
 
 def _order(job: Job, examples: int, epoch: int) -> list[torch.Tensor]:
-    """The epoch's batches: a seeded permutation, the last one short unless the recipe drops it."""
-    order = torch.randperm(examples, generator=generator("order", job.run.seed, epoch))
+    """The epoch's batches: a seeded permutation, the last one short unless the recipe drops it, or each a draw of its own."""
+    if job.recipe.order == "independent":
+        draws = generator("order", job.chance, epoch)
+        return [torch.randperm(examples, generator=draws)[: job.recipe.batch_size] for _ in range(_steps_per_epoch(job, examples))]
+    order = torch.randperm(examples, generator=generator("order", job.chance, epoch))
     batches = list(order.split(job.recipe.batch_size))
     return batches[:-1] if job.recipe.drop_last and len(batches) > 1 and len(batches[-1]) < job.recipe.batch_size else batches
 
@@ -114,6 +118,19 @@ class Trainer:
             self._judge_selected()
         return self.progress
 
+    def take(self, steps: int) -> None:
+        """That many optimiser steps, in the order in which `fit` takes them; nothing is judged or saved."""
+        for epoch in itertools.count():
+            uniforms = self._uniforms(epoch)
+            for index in _order(self.job, len(self.train), epoch):
+                if self.progress.step == steps:
+                    return
+                self._step(index, uniforms)
+                self.job.on_step(self.progress.step, steps, "steps")
+
+    def _uniforms(self, epoch: int) -> torch.Tensor | None:
+        return self.train.uniforms(self.job.chance, 0 if self.recipe.fixed_crops else epoch)
+
     def _judge_states(self, stop) -> None:
         judged = {point.name for point in self.progress.checkpoints}
         for name in self.states(self.model, self.job):
@@ -124,7 +141,7 @@ class Trainer:
 
     def _epoch(self, epoch: int, stop) -> None:
         batches = _order(self.job, len(self.train), epoch)
-        uniforms = self.train.uniforms(self.job.run.seed, 0 if self.recipe.fixed_crops else epoch)
+        uniforms = self._uniforms(epoch)
         for index in batches[self.progress.step - epoch * self.steps_per_epoch :]:
             began = time.monotonic()
             self._step(index, uniforms)
@@ -145,7 +162,7 @@ class Trainer:
     def _step(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> None:
         """One optimiser step over the batch `index`, in `accumulate` micro-batches whose gradients are weighted by their sizes."""
         job, recipe = self.job, self.recipe
-        seed_torch("step", job.run.seed, self.progress.step)
+        seed_torch("step", job.chance, self.progress.step)
         set_learning_rate(self.optimizer, learning_rate(recipe, self.progress.step, self.steps_per_epoch))
         set_mode(self.model, job)
         self.optimizer.zero_grad(set_to_none=True)
@@ -163,14 +180,21 @@ class Trainer:
                         f"{name} is {value} at step {self.progress.step} (learning rate {self.optimizer.param_groups[0]['lr']:g}), examples {part.tolist()}"
                     )
                 self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value * len(part)
-        if recipe.clip_norm is not None:
-            self.scaler.unscale_(self.optimizer)
-            torch.nn.utils.clip_grad_norm_([p for group in self.optimizer.param_groups for p in group["params"]], recipe.clip_norm)
+            if recipe.clip_each:
+                self._clip(self.scaler.get_scale())
+        self.scaler.unscale_(self.optimizer)
+        self._clip()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.progress.step += 1
         self.progress.seen += len(index)
         self.progress.images += len(index)
+
+    def _clip(self, scale: float = 1.0) -> None:
+        """Gradients that are `scale` times their size, to the recipe's largest norm."""
+        if self.recipe.clip_norm is not None:
+            parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip_norm * scale)
 
     def _judge(self, name: str, epoch: int | None) -> None:
         """Evaluate, record, keep what some selection rule would report, and save."""

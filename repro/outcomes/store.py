@@ -17,6 +17,7 @@ import os
 import re
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,7 @@ from repro.types import SCHEMA, Failure, Result, Run
 if TYPE_CHECKING:
     import pandas
 
+BEAT_SECONDS = 20.0
 STALE_SECONDS = 120.0  # a claim from another host whose heartbeat is older than this has no owner
 
 
@@ -167,7 +169,7 @@ class Store:
         folder = self.folder(run)
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "claim.json"
-        owner = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid()), "since": now()})
+        owner = this_process()
         try:
             with open(path, "x", encoding="utf-8") as file:
                 file.write(owner)
@@ -180,8 +182,7 @@ class Store:
 
     def beat(self, folder: Path) -> None:
         """Show that the claim's owner lives."""
-        with contextlib.suppress(FileNotFoundError):
-            os.utime(folder / "claim.json")
+        touch(folder / "claim.json")
 
     def release(self, folder: Path) -> None:
         (folder / "claim.json").unlink(missing_ok=True)
@@ -203,6 +204,40 @@ class Store:
 
     def remove(self, folder: Path) -> None:
         shutil.rmtree(folder)
+
+
+def this_process() -> str:
+    """What a claim says of its owner."""
+    return json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid()), "since": now()})
+
+
+@contextlib.contextmanager
+def beating(claim: Path) -> Iterator[None]:
+    """Within the block a thread shows that the owner of `claim` lives; at the end the claim is released."""
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(BEAT_SECONDS):
+            touch(claim)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        claim.unlink(missing_ok=True)
+
+
+def touch(claim: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(claim)
+
+
+def abandoned(claim: Path) -> bool:
+    """Whether nobody works under a claim: it is not there, or left behind."""
+    return not claim.exists() or _abandoned(claim)
 
 
 def _process_start(pid: int) -> str | None:

@@ -25,13 +25,16 @@ class Builder:
         self.rows = rows.rows_of(request.benchmark.name, request.paper)
         self.runs: dict[str, Run] = {}
 
-    def runs_of(self, method: Method, seed: int, asked: bool) -> list[Run]:
-        """Every run of a method for one seed: the sweep's recipes × the parents' own variants."""
+    def runs_of(self, method: Method, seed: int, asked: bool, child: Choice | None = None) -> list[Run]:
+        """Every run of a method for one seed: the sweep's recipes × the parents' own variants. With `child`, its settings are the child's."""
         request, benchmark = self.request, self.request.benchmark
         layer = rows.layer(benchmark.name, self.rows.get(method.name), request.quick, request.released)
+        if child is not None:
+            layer = {field: (getattr(child.recipe, field), origin) for field, origin in child.provenance.items() if field in method.fields}
         made = []
-        for choice in resolve(method, layer, self.settings, asked, tiny=benchmark.tiny):
-            for parents in self._parents(method, choice.recipe, seed):
+        for choice in resolve(method, layer, self.settings, asked, tiny=benchmark.tiny and child is None):
+            mixtures.require_splits(method, benchmark, choice.recipe)
+            for parents in self._parents(method, choice, seed):
                 recipe, provenance = _images_of_parent(method, choice, parents)
                 run = Run(
                     benchmark=benchmark,
@@ -46,14 +49,16 @@ class Builder:
                 made.append(self.runs.setdefault(run.key, run))
         return made
 
-    def _parents(self, method: Method, recipe: Recipe, seed: int) -> list[dict[str, Run]]:
+    def _parents(self, method: Method, choice: Choice, seed: int) -> list[dict[str, Run]]:
         """Every combination of runs that can play the roles which a method needs; all of one pretraining."""
         benchmark, own_weights = self.request.benchmark, self.request.weights is not None
-        declared = {role: mixtures.named(method, parent, recipe) for role, parent in method.parents.items()}
+        recipe = choice.recipe
+        wanted = {role: parent for role, parent in method.parents.items() if _holds(parent, recipe)}
+        declared = {role: mixtures.named(method, parent, recipe) for role, parent in wanted.items()}
         if method.pretrained and comes_pretrained(benchmark, self.entry.name) and not own_weights:
             declared["backbone"] = Parent(method=benchmark.pretrained_by, shared=True)
         single = {role: parent for role, parent in declared.items() if not parent.many and not parent.start_of}
-        playing = [self._playing(method, parent, seed) for parent in single.values()]
+        playing = [self._playing(method, parent, seed, choice if parent.settings else None) for parent in single.values()]
         combinations = [dict(zip(single, runs, strict=True)) for runs in itertools.product(*playing)]
         together = [parents for parents in combinations if all(_from(run, parents.get("backbone")) for run in parents.values())]
         for parents in together:
@@ -77,11 +82,16 @@ class Builder:
             (start for start in starts if all(getattr(start.recipe, name) == getattr(run.recipe, name) for name in IMAGES)), starts[0]
         )
 
-    def _playing(self, method: Method, parent: Parent, seed: int) -> list[Run]:
+    def _playing(self, method: Method, parent: Parent, seed: int, child: Choice | None = None) -> list[Run]:
         other = plugins.declared(parent.method)
         if (parent.field or parent.start_of) and (why := impossible(other, self.entry, self.request.benchmark)):
             raise mixtures.impossible_parent(method, parent, why)
-        return self.runs_of(other, 0 if parent.shared or not other.seeded else seed, parent.method in self.request.methods)
+        return self.runs_of(other, 0 if parent.shared or not other.seeded else seed, parent.method in self.request.methods, child)
+
+
+def _holds(parent: Parent, recipe: Recipe) -> bool:
+    """Whether the settings are those with which a method has that parent."""
+    return all(getattr(recipe, field) == value for field, value in parent.when.items())
 
 
 def _from(run: Run, pretrained: Run | None) -> bool:

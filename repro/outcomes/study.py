@@ -1,0 +1,203 @@
+"""A search's trials: settings that Optuna's TPE proposes one after another, and what each was worth, on disk for any number of workers.
+
+studies/<name>/ beside the runs, named by what is searched without how many trials it takes, so that a larger search continues a smaller one:
+    journal.log     Optuna's own journal (optuna.storages.JournalStorage); REPRO_STUDIES=URL keeps studies in that database instead
+    workers/        who works on a trial now
+
+Trial n is proposed from (seed, n) and from the trials that are finished by then, so one worker always makes the same study, however often
+it is killed: a trial that its worker left is run again under its own number. Of several workers each proposal depends on who was faster.
+Bergstra et al. 2011; Optuna: Akiba et al. 2019.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from repro.errors import UserError
+from repro.outcomes.store import abandoned, beating, this_process
+from repro.record import Record, digest
+
+if TYPE_CHECKING:
+    import optuna
+
+TIE = 1e-10  # of equal trials the later is better by so little (cchoi1/auto-ft@594e6a2 autoft/src/models/autoft.py:204-206)
+DATABASE = "REPRO_STUDIES"
+
+
+class Interval(Record):
+    """What a setting is drawn from: evenly, evenly in its logarithm, or of whole numbers."""
+
+    low: float
+    high: float
+    log: bool = False
+    whole: bool = False
+
+
+class Trial(Record):
+    """One finished trial; `score` is what was measured, None where the training diverged, `rank` what is maximised."""
+
+    number: int
+    settings: dict[str, float]
+    score: float | None
+    rank: float | None
+    seconds: float = 0.0
+    worker: str = ""
+
+
+class Study:
+    """One search. `space`: setting → what it is drawn from, in the order in which they are drawn."""
+
+    def __init__(self, folder: Path, space: dict[str, Interval], seed: int):
+        self.folder, self.space, self.seed = folder, space, seed
+        self.worker = digest(this_process())[:12]
+        (folder / "workers").mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / ".taking.lock")  # freed by the kernel where its holder dies
+        self._storage = _storage(folder)
+
+    @contextlib.contextmanager
+    def working(self) -> Iterator[None]:
+        """Within the block this process can take trials, and shows that it lives."""
+        claim = self._claim(self.worker)
+        claim.write_text(this_process(), encoding="utf-8")
+        with beating(claim):
+            yield
+
+    def take(self, most: int) -> tuple[int, dict[str, float]] | None:
+        """Number and settings of a trial for this worker, one that its own worker left before a new one; None: all are done or taken."""
+        with self._lock:
+            known = self._study().get_trials(deepcopy=False)[:most]
+            left = next((trial for trial in known if not trial.state.is_finished() and self._left(trial)), None)
+            if left is None and len(known) == most:
+                return None
+            number = len(known) if left is None else left.number
+            return number, self._propose(number, left)
+
+    def tell(self, number: int, score: float | None, rank: float | None, seconds: float) -> None:
+        """What a trial was worth; None where its training diverged, which counts as worse than anything."""
+        from optuna.trial import TrialState
+
+        study = self._study()
+        trial = study.get_trials(deepcopy=False)[number]
+        for name, value in (("score", score), ("rank", rank), ("seconds", round(seconds, 3))):
+            self._storage.set_trial_user_attr(trial._trial_id, name, value)
+        if rank is None:
+            study.tell(number, state=TrialState.PRUNED)
+        else:
+            study.tell(number, -rank - number * TIE)
+
+    def finished(self, most: int) -> list[Trial]:
+        """The finished ones of the first `most` trials, in their order."""
+        known = self._study().get_trials(deepcopy=False)[:most]
+        return [
+            Trial(
+                number=trial.number,
+                settings={name: trial.params[name] for name in self.space},
+                **{name: trial.user_attrs[name] for name in ("score", "rank", "seconds", "worker")},
+            )
+            for trial in known
+            if trial.state.is_finished()
+        ]
+
+    def _claim(self, worker: str) -> Path:
+        return self.folder / "workers" / f"{worker}.json"
+
+    def _left(self, trial: optuna.trial.FrozenTrial) -> bool:
+        worker = trial.user_attrs.get("worker")  # none: its worker died while it was proposed, for that is done under the lock
+        return worker in (None, self.worker) or abandoned(self._claim(worker))
+
+    def _propose(self, number: int, left: optuna.trial.FrozenTrial | None) -> dict[str, float]:
+        import optuna
+
+        study = self._study(int(digest([self.seed, number])[:8], 16))
+        trial = study.ask() if left is None else optuna.trial.Trial(study, left._trial_id)
+        if trial.number != number:
+            raise RuntimeError(f"trial {trial.number} was made in place of {number}: the locks of {self.folder} do not hold")
+        trial.set_user_attr("worker", self.worker)
+        return {name: _draw(trial, name, interval) for name, interval in self.space.items()}
+
+    def _study(self, seed: int | None = None) -> optuna.Study:
+        import optuna
+
+        sampler = optuna.samplers.TPESampler(seed=seed)
+        name = self.folder.name
+        return optuna.create_study(storage=self._storage, study_name=name, sampler=sampler, direction="minimize", load_if_exists=True)
+
+
+def best(trials: list[Trial]) -> Trial:
+    """The trial of the highest rank, the later of equals; RuntimeError where every one diverged."""
+    ranked = [trial for trial in trials if trial.rank is not None]
+    if not ranked:
+        raise RuntimeError(f"all {len(trials)} trials diverged")
+    return max(ranked, key=lambda trial: trial.rank + trial.number * TIE)
+
+
+def importances(trials: list[Trial], space: dict[str, Interval]) -> dict[str, float]:
+    """Share of each setting in the variance of the rank, the largest first (functional ANOVA, Hutter et al. 2014); diverged trials are left out.
+
+    A `UserError` where there are too few trials, or all are equal.
+    """
+    import optuna
+
+    ranked = [trial for trial in trials if trial.rank is not None]
+    if len({trial.rank for trial in ranked}) < 2:
+        raise UserError("no setting's importance can be told", "fewer than two trials differ", "a search of more trials: --set trials=50")
+    study = optuna.create_study(direction="maximize")
+    drawn = {name: _distribution(interval) for name, interval in space.items()}
+    for trial in ranked:
+        settings = {name: int(value) if space[name].whole else value for name, value in trial.settings.items()}
+        study.add_trial(optuna.trial.create_trial(params=settings, distributions=drawn, value=trial.rank))
+    found = optuna.importance.get_param_importances(study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0))
+    return {name: float(share) for name, share in found.items()}
+
+
+def _distribution(interval: Interval) -> Any:
+    from optuna.distributions import FloatDistribution, IntDistribution
+
+    kind = IntDistribution if interval.whole else FloatDistribution
+    low, high = (int(interval.low), int(interval.high)) if interval.whole else (interval.low, interval.high)
+    return kind(low, high, log=interval.log)
+
+
+def _draw(trial: optuna.Trial, name: str, interval: Interval) -> float:
+    if interval.whole:
+        return trial.suggest_int(name, int(interval.low), int(interval.high))
+    return trial.suggest_float(name, interval.low, interval.high, log=interval.log)
+
+
+def _storage(folder: Path) -> Any:
+    """Where Optuna keeps the study."""
+    import optuna
+    from optuna.storages.journal import JournalFileBackend
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if url := os.environ.get(DATABASE):
+        try:
+            return optuna.storages.RDBStorage(url)
+        except Exception as error:
+            raise UserError(
+                f"{DATABASE}: the database cannot be opened", str(error).split("\n")[0], f"unset {DATABASE}, or give another address"
+            ) from None
+    journal, lock = folder / "journal.log", FileLock(folder / ".journal.lock")
+    with lock:
+        _mend(journal)
+    return optuna.storages.JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+
+
+def _mend(journal: Path) -> None:
+    """Cut off a line that its writer was killed in; what it said is then not so, and will be done again."""
+    if not journal.exists():
+        return
+    with open(journal, "r+b") as file:
+        content = file.read()
+        if content and not content.endswith(b"\n"):
+            file.truncate(content.rfind(b"\n") + 1)
+            file.flush()
+            os.fsync(file.fileno())
+
+
