@@ -27,7 +27,7 @@ def _share_range(values: tuple[float, float]) -> tuple[float, float]:
     return values
 
 
-def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+def _ascending(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(sorted(set(values)))
 
 
@@ -112,7 +112,9 @@ class Recipe(Record):
     variant: Literal["as_intended", "as_released", "as_2023"] = Field(
         "as_intended", description="sets the switches below as the text has it, as the release, or as the code at the time of the paper"
     )
-    losses: tuple[Literal[LOSSES], ...] = Field((), description="terms of the objective; none named: all, flyp only where there is text")
+    losses: Annotated[tuple[Literal[LOSSES], ...], Field(min_length=1), AfterValidator(_ascending)] = Field(
+        LOSSES, description="terms of the objective; flyp is left out where there is no text tower or no prompt"
+    )
     searched: bool = Field(True, description="False: the objective is that of the weights below, lr and weight_decay are this recipe's")
     weight_ce: float = Field(0.0, ge=0)
     weight_dcm: float = Field(0.0, ge=0, description="of the entropy of wrong predictions")

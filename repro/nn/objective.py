@@ -19,7 +19,6 @@ from repro.errors import UserError
 from repro.nn.job import Batch, Job
 from repro.nn.losses import similarities_of, symmetric
 from repro.nn.model import Classifier
-from repro.settings import LOSSES
 
 
 def start(job: Job) -> Classifier:
@@ -35,9 +34,8 @@ def has_text(job: Job) -> bool:
 
 
 def terms_of(job: Job) -> tuple[str, ...]:
-    """The terms of the objective, in the order of LOSSES: those that the recipe names, else all; flyp only where there are captions."""
-    named = job.recipe.losses or LOSSES
-    return tuple(name for name in LOSSES if name in named and (name != "flyp" or has_text(job)))
+    """The terms of the objective by alphabet: those of the recipe, flyp only where there are captions."""
+    return tuple(name for name in job.recipe.losses if name != "flyp" or has_text(job))
 
 
 def install(job: Job, found: dict[str, Any] | None) -> None:

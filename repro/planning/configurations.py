@@ -56,7 +56,8 @@ class Reader:
         differs += [f"{prefix}runs={len(parts)}"] if parts else []
         differs += [f"{parts[0].run.method}.{field}={short(values)}" for field, values in swept.items()]
         told = {_bare(part) for part in differs}
-        for parent in (*parts, *others):
+        like_this = {parent.method for parent in method.parents.values() if parent.settings}
+        for parent in (*parts, *(other for other in others if other.run.method not in like_this)):
             for part in self.variant(parent, f"{parent.run.method}."):
                 if _bare(part) not in told and _bare(part).partition("=")[0] not in swept:
                     differs.append(part)

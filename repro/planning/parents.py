@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from repro import backbones, plugins
+from repro.errors import UserError
 from repro.papers import rows
 from repro.planning import mixtures
 from repro.planning.recipe import Choice, Setting, resolve
@@ -30,6 +31,7 @@ class Builder:
         request, benchmark = self.request, self.request.benchmark
         layer = rows.layer(benchmark.name, self.rows.get(method.name), request.quick, request.released)
         if child is not None:
+            _refuse_own(method, self.settings)
             layer = {field: (getattr(child.recipe, field), origin) for field, origin in child.provenance.items() if field in method.fields}
         made = []
         for choice in resolve(method, layer, self.settings, asked, tiny=benchmark.tiny and child is None):
@@ -87,6 +89,17 @@ class Builder:
         if (parent.field or parent.start_of) and (why := impossible(other, self.entry, self.request.benchmark)):
             raise mixtures.impossible_parent(method, parent, why)
         return self.runs_of(other, 0 if parent.shared or not other.seeded else seed, parent.method in self.request.methods, child)
+
+
+def _refuse_own(method: Method, settings: list[Setting]) -> None:
+    """A run that has its child's settings takes none of its own."""
+    if own := next((setting for setting in settings if setting.method == method.name), None):
+        child = method.name.removesuffix("-search")
+        raise UserError(
+            f"--set {own.text}: {method.name} has the settings of the run that starts from it",
+            "set by themselves they would belong to no run",
+            f"--set {child}.{own.text.partition('.')[2]}",
+        )
 
 
 def _holds(parent: Parent, recipe: Recipe) -> bool:
