@@ -178,7 +178,9 @@ IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "
 AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
 MIXTURE = frozenset(["base", "mix_at", "alphas"])
 HEAD = frozenset(["head"])
-OBJECTIVE = frozenset(["losses", "searched", "final_lr", "anchor", "order", "clip_each", "loss_divisor", *(f"weight_{name}" for name in LOSSES)])
+OBJECTIVE = frozenset(
+    ["variant", "losses", "searched", "final_lr", "anchor", "order", "clip_each", "loss_divisor", *(f"weight_{name}" for name in LOSSES)]
+)
 SEARCH = frozenset(
     "trials inner_steps search_on search_examples search_by search_balanced search_shared search_augmented search_lr_factor search_decay "
     "search_seeds fixed_loss fixed_drawn trial_lr trial_head".split()

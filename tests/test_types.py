@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from repro.record import canonical_json, digest
-from repro.settings import FEW_SHOT, HEAD, IMAGES, L2SP, MIXTURE, PROBE, TOWERS, TRAINING, Recipe
+from repro.settings import FEW_SHOT, HEAD, IMAGES, L2SP, LOSSES, MIXTURE, OBJECTIVE, PROBE, SEARCH, TOWERS, TRAINING, Recipe
 from repro.types import BackboneRef, Benchmark, Parent, Run, Split
 
 # A field at the value written here is left out of keys: changing a value would silently give old results a new meaning. A new field
@@ -66,9 +66,9 @@ NEUTRAL = {
     "judge": "all",
     "select_by": None,
     "variant": "as_intended",
-    "losses": ("ce", "dcm", "entropy", "flyp", "hinge", "l1init", "l1zero", "l2init", "l2zero"),
+    "losses": LOSSES,
     "searched": True,
-    **{f"weight_{name}": 0.0 for name in ("ce", "dcm", "entropy", "flyp", "hinge", "l1init", "l1zero", "l2init", "l2zero")},
+    **{f"weight_{name}": 0.0 for name in LOSSES},
     "trials": 100,
     "inner_steps": 10,
     "search_on": "ood_val",
@@ -171,7 +171,7 @@ def test_a_value_that_is_not_neutral_enters_the_key():
 
 
 def test_every_field_means_something_to_some_kind_of_method():
-    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE, FEW_SHOT)
+    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE, FEW_SHOT, OBJECTIVE, SEARCH)
     assert set(NEUTRAL) == frozenset().union(*kinds) and sum(map(len, kinds)) == len(NEUTRAL)
     assert TOWERS < TRAINING
 

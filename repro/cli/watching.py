@@ -56,7 +56,7 @@ class Watcher:
 
     def proceeded(self, run: Run, done: int, total: int, what: str) -> None:
         self.overall.update(self.current, description=f"{run.label} {what}", completed=done, total=total)
-        if what.startswith("epoch"):  # the rest takes no time worth showing
+        if what.startswith(("epoch", "trial")):  # the rest takes no time worth showing
             self.overall.update(self.total, completed=self.ended + done / total)
 
     def finished(self, run: Run, result: Result) -> None:
@@ -84,4 +84,6 @@ def _headline(result: Result) -> str:
         for split in benchmark.splits
         if split.column and split.name in result.checkpoints[-1].metrics
     ]
+    if "best" in result.extras:
+        return f"trial {result.extras['best']['trial']} of {len(result.extras['trials'])}"
     return "  ".join(shown) or f"loss {result.checkpoints[-1].train.get('loss', float('nan')):.3f}"

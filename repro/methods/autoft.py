@@ -24,7 +24,7 @@ METHOD = Method(
     name="autoft",
     version=1,
     fields=(TRAINING - {"label_smoothing", "freeze"}) | IMAGES | HEAD | FEW_SHOT | OBJECTIVE | SEARCH,
-    defaults={"optimizer": "adamw", "schedule": "cosine_step", "epochs": 20, "lr": 1e-5, "clip_norm": 1.0},
+    defaults={"optimizer": "adamw", "schedule": "cosine_step", "epochs": 20, "lr": 1e-5},
     tiny={"epochs": 2, "batch_size": 16, "lr": 1e-4, "trials": 3, "inner_steps": 2, "search_examples": 40},
     parents={
         "head": Parent(method="lp", when={"head": "probe"}),
