@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,7 @@ class Study:
         (folder / "workers").mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder / ".taking.lock")  # freed by the kernel where its holder dies
         self._storage = _storage(folder)
+        self._study = _study_in(self._storage, folder.name)
 
     @contextlib.contextmanager
     def working(self) -> Iterator[None]:
@@ -71,35 +73,30 @@ class Study:
     def take(self, most: int) -> tuple[int, dict[str, float]] | None:
         """Number and settings of a trial for this worker, one that its own worker left before a new one; None: all are done or taken."""
         with self._lock:
-            known = self._study().get_trials(deepcopy=False)[:most]
+            known = self._study.get_trials(deepcopy=False)[:most]
             left = next((trial for trial in known if not trial.state.is_finished() and self._left(trial)), None)
-            if left is None and len(known) == most:
-                return None
-            number = len(known) if left is None else left.number
-            return number, self._propose(number, left)
+            if left is not None:
+                self._storage.set_trial_user_attr(left._trial_id, "worker", self.worker)
+                return left.number, _ordered(left, self.space)
+            return self._propose(known) if len(known) < most else None
 
     def tell(self, number: int, score: float | None, rank: float | None, seconds: float) -> None:
         """What a trial was worth; None where its training diverged, which counts as worse than anything."""
         from optuna.trial import TrialState
 
-        study = self._study()
-        trial = study.get_trials(deepcopy=False)[number]
-        for name, value in (("score", score), ("rank", rank), ("seconds", round(seconds, 3))):
-            self._storage.set_trial_user_attr(trial._trial_id, name, value)
+        trial = self._study.get_trials(deepcopy=False)[number]
+        outcome = {"score": score, "rank": rank, "seconds": round(seconds, 3)}
+        self._storage.set_trial_user_attr(trial._trial_id, "outcome", outcome)
         if rank is None:
-            study.tell(number, state=TrialState.PRUNED)
+            self._study.tell(number, state=TrialState.PRUNED)
         else:
-            study.tell(number, -rank - number * TIE)
+            self._study.tell(number, -rank - number * TIE)
 
     def finished(self, most: int) -> list[Trial]:
         """The finished ones of the first `most` trials, in their order."""
-        known = self._study().get_trials(deepcopy=False)[:most]
+        known = self._study.get_trials(deepcopy=False)[:most]
         return [
-            Trial(
-                number=trial.number,
-                settings={name: trial.params[name] for name in self.space},
-                **{name: trial.user_attrs[name] for name in ("score", "rank", "seconds", "worker")},
-            )
+            Trial(number=trial.number, settings=_ordered(trial, self.space), worker=trial.user_attrs["worker"], **trial.user_attrs["outcome"])
             for trial in known
             if trial.state.is_finished()
         ]
@@ -108,25 +105,39 @@ class Study:
         return self.folder / "workers" / f"{worker}.json"
 
     def _left(self, trial: optuna.trial.FrozenTrial) -> bool:
-        worker = trial.user_attrs.get("worker")  # none: its worker died while it was proposed, for that is done under the lock
-        return worker in (None, self.worker) or abandoned(self._claim(worker))
+        worker = trial.user_attrs["worker"]
+        return worker == self.worker or abandoned(self._claim(worker))
 
-    def _propose(self, number: int, left: optuna.trial.FrozenTrial | None) -> dict[str, float]:
+    def _propose(self, known: list[optuna.trial.FrozenTrial]) -> tuple[int, dict[str, float]]:
+        """The next trial, from those known, as one entry: no kill leaves a part of it."""
         import optuna
 
-        study = self._study(int(digest([self.seed, number])[:8], 16))
-        trial = study.ask() if left is None else optuna.trial.Trial(study, left._trial_id)
-        if trial.number != number:
-            raise RuntimeError(f"trial {trial.number} was made in place of {number}: the locks of {self.folder} do not hold")
-        trial.set_user_attr("worker", self.worker)
-        return {name: _draw(trial, name, interval) for name, interval in self.space.items()}
+        number = len(known)
+        sampler = _sampler(int(digest([self.seed, number])[:8], 16))
+        sketch = optuna.create_study(sampler=sampler, direction="minimize")
+        sketch.add_trials(known)
+        draft = sketch.ask()
+        for name, interval in self.space.items():
+            _draw(draft, name, interval)
+        whole = sketch.trials[number]
+        whole.user_attrs = {"worker": self.worker}
+        made = self._storage.get_trial(self._storage.create_new_trial(self._study._study_id, template_trial=whole))
+        if made.number != number:
+            raise RuntimeError(f"trial {made.number} was made in place of {number}: the locks of {self.folder} do not hold")
+        return number, _ordered(made, self.space)
 
-    def _study(self, seed: int | None = None) -> optuna.Study:
-        import optuna
 
-        sampler = optuna.samplers.TPESampler(seed=seed)
-        name = self.folder.name
-        return optuna.create_study(storage=self._storage, study_name=name, sampler=sampler, direction="minimize", load_if_exists=True)
+def _ordered(trial: optuna.trial.FrozenTrial, space: dict[str, Interval]) -> dict[str, float]:
+    return {name: trial.params[name] for name in space}
+
+
+def _sampler(seed: int) -> optuna.samplers.TPESampler:
+    """TPE as it is by default in Optuna 5; trials that others work on now count as bad ones, so that workers do not all try the same."""
+    import optuna
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # earlier versions call these options experimental
+        return optuna.samplers.TPESampler(seed=seed, multivariate=True, constant_liar=True)
 
 
 def best(trials: list[Trial]) -> Trial:
@@ -168,6 +179,12 @@ def _draw(trial: optuna.Trial, name: str, interval: Interval) -> float:
     if interval.whole:
         return trial.suggest_int(name, int(interval.low), int(interval.high))
     return trial.suggest_float(name, interval.low, interval.high, log=interval.log)
+
+
+def _study_in(storage: Any, name: str) -> optuna.Study:
+    import optuna
+
+    return optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
 
 
 def _storage(folder: Path) -> Any:
