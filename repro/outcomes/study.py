@@ -5,7 +5,8 @@ studies/<name>/ beside the runs, named by what is searched without how many tria
     workers/        who works on a trial now
 
 Trial n is proposed from (seed, n) and from the trials that are finished by then, so one worker always makes the same study, however often
-it is killed: a trial that its worker left is run again under its own number. Of several workers each proposal depends on who was faster.
+it is killed: a trial that its worker left is run again under its own number. Of several workers each proposal depends on who was faster. The
+settings are proposed together (multivariate TPE), as Optuna does from version 5 on; AutoFT's authors had 3.3, which drew each by itself.
 Bergstra et al. 2011; Optuna: Akiba et al. 2019.
 """
 

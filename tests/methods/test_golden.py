@@ -9,6 +9,7 @@ import torch
 from repro import plugins
 from repro.nn.job import Job, ParentRun
 from repro.paths import Places
+from repro.settings import LOSSES
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,8 @@ def job_with(home: Places, method: str, *sets: str) -> Job:
 
 # The first five losses, from a tower whose weights follow from the seed, at a learning rate that does not amplify rounding.
 GOLDEN_SETTINGS = ("batch_size=20", "epochs=1", "lr=1e-4", "optimizer=sgd", "augment=shift", "warmup_steps=2")
-OWN_SETTINGS = {"l2-sp": ("l2sp_weight=1e3",)}  # such that five steps from the start show the penalty
+WEIGHTS = tuple(f"weight_{name}=0.5" for name in LOSSES)
+OWN_SETTINGS = {"l2-sp": ("l2sp_weight=1e3",), "autoft": ("searched=false", *WEIGHTS)}  # such that five steps from the start show the penalty
 GOLDEN = {
     "clip-pretrain": [3.6087222, 3.6321177, 3.7583556, 3.4064891, 3.4530201],
     "scratch": [2.4029536, 2.4277341, 2.4111133, 2.3446274, 2.5162973],
@@ -36,6 +38,7 @@ GOLDEN = {
     "lp-sgd": [2.3188634, 2.3161469, 2.2944453, 2.324554, 2.337909],
     "freeze-embed": [2.4029536, 2.428019, 2.4095473, 2.3482418, 2.5170765],
     "flyp": [3.2636395, 3.9112754, 3.6171598, 3.992826, 3.3244705],
+    "autoft": [],
     "flyp-ce": [2.8707223, 2.6482716, 2.7743778, 2.1242023, 2.624438],
 }
 
@@ -62,6 +65,7 @@ FALLING = {
     "lp-sgd": ("batch_size=25", "epochs=4", "lr=1e-3"),
     "freeze-embed": ("batch_size=25", "epochs=4", "lr=1e-3"),
     "flyp": ("batch_size=25", "epochs=4", "lr=3e-4"),
+    "autoft": ("batch_size=25", "epochs=4", "lr=3e-4", "searched=false", *WEIGHTS),
     "flyp-ce": ("batch_size=25", "epochs=4", "lr=3e-4"),
 }
 
@@ -75,4 +79,4 @@ def test_the_loss_falls(home: Places, tmp_path: Path, method: str) -> None:
 
 def test_every_training_method_has_golden_losses() -> None:
     training = {name for name in plugins.names("methods") if hasattr(plugins.method(name), "loss")}
-    assert training == set(FALLING) == set(GOLDEN) and len(training) == 11
+    assert training == set(FALLING) == set(GOLDEN) and len(training) == 12

@@ -1,5 +1,6 @@
 """A study of trials: the same every time, none lost and none doubled by kills, shared by workers, continued by a larger one."""
 
+import itertools
 import multiprocessing
 import os
 import random
@@ -76,24 +77,23 @@ def test_a_trial_that_was_left_is_run_again_under_its_number(undisturbed: list[d
     assert finished(tmp_path) == undisturbed
 
 
-def kill_somewhere(folder: Path, chance: random.Random) -> None:
-    """kill -9 of a process that works on the study, at some instant between its first trial and its last."""
-    process = CONTEXT.Process(target=work, args=(folder, MOST, 0.02))
-    before = len(finished(folder)) if (folder / "journal.log").exists() else 0
-    process.start()
-    while process.is_alive() and not (folder / "journal.log").exists():
-        time.sleep(0.01)
-    process.join(chance.uniform(0.1, 0.6))
-    if process.is_alive():
-        os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    assert len(finished(folder)) >= before
-
-
 def test_ten_kills_lose_nothing_and_double_nothing(undisturbed: list[dict], tmp_path: Path) -> None:
-    chance = random.Random(0)
+    """kill -9 of a process that works on the study, ten times, each some time after it has begun a trial."""
+    chance, had = random.Random(0), []
     for _ in range(10):
-        kill_somewhere(tmp_path, chance)
+        process = CONTEXT.Process(target=work, args=(tmp_path, MOST, 0.04))
+        process.start()
+        while process.is_alive() and not any((tmp_path / "workers").glob("*.json")):
+            time.sleep(0.002)
+        process.join(chance.uniform(0.0, 0.1))
+        if process.is_alive():
+            os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        had.append([trial["number"] for trial in finished(tmp_path)])
+        for claim in (tmp_path / "workers").glob("*.json"):
+            claim.rename(claim.with_suffix(".dead"))  # so that the next one's is seen
+    assert all(before == after[: len(before)] for before, after in itertools.pairwise(had)), "a finished trial was lost"
+    assert len({len(numbers) for numbers in had}) >= 3 and len(had[-1]) < MOST, "the kills fell between the first trial and the last"
     work(tmp_path)
     assert finished(tmp_path) == undisturbed
 
