@@ -66,7 +66,9 @@ def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
     deterministic = _settle(job.device)
     method = plugins.method(run.method)
     searching = hasattr(method, "search")
-    progress, files, kept = (method.search(job, folder), [], {"predictions": (), "weights": ()}) if searching else _train(method, job, folder)
+    progress, files, kept = (
+        (method.search(job, folder), [], {"predictions": (), "weights": ()}) if searching else _train(method, job, folder)
+    )
     total = time.monotonic() - began
     result = Result(
         key=run.key,

@@ -115,6 +115,9 @@ class Recipe(Record):
     losses: Annotated[tuple[Literal[LOSSES], ...], Field(min_length=1), AfterValidator(_ascending)] = Field(
         LOSSES, description="terms of the objective; flyp is left out where there is no text tower or no prompt"
     )
+    captions: Literal["english", "scientific"] = Field(
+        "english", description="names of animals in the captions of the contrastive loss; the zero-shot head has the English ones"
+    )
     searched: bool = Field(True, description="False: the objective is that of the weights below, lr and weight_decay are this recipe's")
     weight_ce: float = Field(0.0, ge=0)
     weight_dcm: float = Field(0.0, ge=0, description="of the entropy of wrong predictions")
@@ -179,7 +182,18 @@ AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
 MIXTURE = frozenset(["base", "mix_at", "alphas"])
 HEAD = frozenset(["head"])
 OBJECTIVE = frozenset(
-    ["variant", "losses", "searched", "final_lr", "anchor", "order", "clip_each", "loss_divisor", *(f"weight_{name}" for name in LOSSES)]
+    [
+        "variant",
+        "losses",
+        "captions",
+        "searched",
+        "final_lr",
+        "anchor",
+        "order",
+        "clip_each",
+        "loss_divisor",
+        *(f"weight_{name}" for name in LOSSES),
+    ]
 )
 SEARCH = frozenset(
     "trials inner_steps search_on search_examples search_by search_balanced search_shared search_augmented search_lr_factor search_decay "

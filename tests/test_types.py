@@ -67,6 +67,7 @@ NEUTRAL = {
     "select_by": None,
     "variant": "as_intended",
     "losses": LOSSES,
+    "captions": "english",
     "searched": True,
     **{f"weight_{name}": 0.0 for name in LOSSES},
     "trials": 100,
@@ -186,7 +187,10 @@ def test_every_field_means_something_to_some_kind_of_method():
         (1e300, "1e+300"),
         ("é☃", '"\\u00e9\\u2603"'),
         ({1: "a"}, '{"1":"a"}'),
-        (Parent(method="x"), '{"field":null,"images":false,"many":false,"method":"x","settings":false,"shared":false,"start_of":null,"when":{}}'),
+        (
+            Parent(method="x"),
+            '{"field":null,"images":false,"many":false,"method":"x","settings":false,"shared":false,"start_of":null,"when":{}}',
+        ),
     ],
 )
 def test_canonical_json_has_one_spelling(value, spelling):

@@ -181,7 +181,11 @@ def _trials(result: Result) -> None:
         return
     metric, chosen = result.extras["search"]["metric"], result.extras["best"]["trial"]
     names = list(trials[0].settings)
-    print(f"trials ({metrics.title(metric)}{'' if metrics.BY_NAME[metric].of_logits else ', in %'})" if metric in metrics.BY_NAME else "trials")
+    print(
+        f"trials ({metrics.title(metric)}{'' if metrics.BY_NAME[metric].of_logits else ', in %'})"
+        if metric in metrics.BY_NAME
+        else "trials"
+    )
     heads = "  ".join(f"{name.removeprefix('weight_'):>12}" for name in names)
     print(f"  {'':>4} {'score':>9}  {heads}  {'seconds':>7}")
     for trial in trials:

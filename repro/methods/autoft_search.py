@@ -25,7 +25,7 @@ METHOD = Method(
     | IMAGES
     | HEAD
     | SEARCH
-    | {"losses", "order", "clip_each", "loss_divisor", "shots", "fixed_crops"},
+    | {"losses", "captions", "order", "clip_each", "loss_divisor", "shots", "fixed_crops"},
     parents={"head": Parent(method="lp", when={"head": "probe"})},
     reported=False,
 )

@@ -117,12 +117,12 @@ class Job:
         model.set_head(head["head.weight"], head["head.bias"])
         return model
 
-    def prompts(self, net: Backbone) -> torch.Tensor:
-        """Tokens (K, T, L) of the benchmark's prompts; a `UserError` where there is no text tower or no prompt."""
+    def prompts(self, net: Backbone, names: tuple[str, ...] = ()) -> torch.Tensor:
+        """Tokens (K, T, L) of the benchmark's prompts, with other names of its classes where they are given; a `UserError` where there is no text tower or no prompt."""
         if net.text is None or not self.benchmark.templates:
             lacking = f"{self.run.backbone.name} has no text tower" if net.text is None else f"{self.benchmark.name} has no prompts"
             raise UserError(f"{self.run.method}: no zero-shot head can be made", lacking, f"--set {self.run.method}.head=random")
-        return tokenise(net, self.benchmark.classes, self.benchmark.templates)
+        return tokenise(net, names or self.benchmark.classes, self.benchmark.templates)
 
     def images(self, split: str, augmented: bool = False) -> Images:
         """A split as batches, packed first where it is not yet; the backbone must have been built, since it says how images are prepared."""

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from repro import backbones
+from repro import backbones, plugins
 from repro.errors import UserError
 from repro.nn.job import Batch, Job
 from repro.nn.losses import similarities_of, symmetric
@@ -24,8 +24,20 @@ from repro.nn.model import Classifier
 def start(job: Job) -> Classifier:
     """Both pretrained towers, or the image tower alone, with the recipe's head; prompts are tokenised once, where there are any."""
     model = job.classifier(towers=True)
-    job.tokens = job.prompts(model.backbone) if has_text(job) else None
+    job.tokens = job.prompts(model.backbone, _names(job)) if has_text(job) else None
     return model
+
+
+def _names(job: Job) -> tuple[str, ...]:
+    """What captions call the classes; none: as the benchmark does."""
+    if job.recipe.captions == "english":
+        return ()
+    module = plugins.benchmark(job.benchmark.name)
+    if not hasattr(module, "scientific_names"):
+        raise UserError(
+            f"{job.run.method}: captions=scientific", f"{job.benchmark.name} has no other names of its classes", "leave captions out"
+        )
+    return module.scientific_names()
 
 
 def has_text(job: Job) -> bool:
@@ -45,7 +57,9 @@ def install(job: Job, found: dict[str, Any] | None) -> None:
         job.objective = {name: weight for name, weight in weights.items() if weight}
         if not job.objective:
             raise UserError(
-                f"{job.run.method}: an objective of no terms", "searched=false takes the weights of the recipe", "for example --set weight_ce=1"
+                f"{job.run.method}: an objective of no terms",
+                "searched=false takes the weights of the recipe",
+                "for example --set weight_ce=1",
             )
         return
     job.objective, job.draw = found["weights"], int(found["seed"])

@@ -105,6 +105,7 @@ class Bench:
         self.job, self.folder = job, folder
         self.model = objective.start(job)
         self.terms = objective.terms_of(job)
+        self.prompts = job.prompts(self.model.backbone) if objective.has_text(job) else None
         self.start = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         self.origin = {name: self.start[name] for name, _ in self.model.named_parameters()}
         self.train = Kept(job.images(job.split_with_role("train"), augmented=True))
@@ -160,17 +161,15 @@ class Bench:
         def on_step(done: int, of: int, what: str) -> None:
             self.job.on_step(number * of + done, recipe.trials * of, f"trial {number + 1}/{recipe.trials}")
 
-        job = dataclasses.replace(
-            self.job, tuned=tuned, objective=weights, origin=self.origin, draw=int(settings["seed"]), on_step=on_step
-        )
+        job = dataclasses.replace(self.job, tuned=tuned, objective=weights, origin=self.origin, draw=int(settings["seed"]), on_step=on_step)
         trainer = Trainer(job, self.model, objective.loss, self.train, {}, self.folder)
         trainer.steps_per_epoch = recipe.inner_steps  # of a schedule, the trial is the whole
         trainer.take(recipe.inner_steps)
 
     def _judge(self) -> float:
         model = self.model
-        if self.job.recipe.trial_head == "rebuilt" and self.job.tokens is not None:
-            model = zero_shot_classifier(model.backbone, self.job.tokens)
+        if self.job.recipe.trial_head == "rebuilt" and self.prompts is not None:
+            model = zero_shot_classifier(model.backbone, self.prompts)
         model.eval()
         logits = outputs(model, self.validation, self.validation.uniforms(self.job.run.seed, "search")).numpy()
         if not math.isfinite(float(logits.sum())):

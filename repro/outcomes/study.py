@@ -97,7 +97,9 @@ class Study:
         """The finished ones of the first `most` trials, in their order."""
         known = self._study.get_trials(deepcopy=False)[:most]
         return [
-            Trial(number=trial.number, settings=_ordered(trial, self.space), worker=trial.user_attrs["worker"], **trial.user_attrs["outcome"])
+            Trial(
+                number=trial.number, settings=_ordered(trial, self.space), worker=trial.user_attrs["worker"], **trial.user_attrs["outcome"]
+            )
             for trial in known
             if trial.state.is_finished()
         ]
@@ -217,5 +219,3 @@ def _mend(journal: Path) -> None:
             file.truncate(content.rfind(b"\n") + 1)
             file.flush()
             os.fsync(file.fileno())
-
-

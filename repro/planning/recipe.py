@@ -170,8 +170,8 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
             _layer(method, layers, setting.field, setting.values, f"--set {setting.text}")
     explicit = {setting.field for setting in settings if setting.method == method.name or (setting.method is None and asked)}
     choices = []
-    for layers in _of_variants(method, layers, explicit):
-        choices += _choices(method, layers)
+    for whole in _of_variants(method, layers, explicit):
+        choices += _choices(method, whole)
     return choices
 
 

@@ -12,7 +12,13 @@ SCORES = [0.25, None, 0.5]
 def searched(home_store):
     run = fabricated.run("autoft-search", of=fabricated.of_digits())
     trials = [
-        {"number": number, "settings": {"weight_dcm": 10.0**-number, "seed": 3.0, "lr": 2e-5}, "score": score, "rank": score, "seconds": 1.5}
+        {
+            "number": number,
+            "settings": {"weight_dcm": 10.0**-number, "seed": 3.0, "lr": 2e-5},
+            "score": score,
+            "rank": score,
+            "seconds": 1.5,
+        }
         for number, score in enumerate(SCORES)
     ]
     space = {"low": 1e-4, "high": 10.0, "log": True, "whole": False}

@@ -9,8 +9,10 @@ import torch
 from planned_runs import counts, one, planned
 from tiny_digits import CPU, Log, execute, job_of
 
+from repro import plugins
 from repro.errors import UserError
 from repro.methods import autoft
+from repro.nn import objective
 from repro.outcomes.store import Store
 from repro.papers import rows
 from repro.paths import Places
@@ -18,7 +20,16 @@ from repro.planning.plan import Plan
 from repro.planning.recipe import resolve
 from repro.settings import LOSSES, OBJECTIVE, SEARCH
 
-SETS = ("search_on=id_val", "head=zero_shot", "batch_size=25", "search_examples=40", "trials=2", "inner_steps=2", "lr=1e-4", "search_lr_factor=10")
+SETS = (
+    "search_on=id_val",
+    "head=zero_shot",
+    "batch_size=25",
+    "search_examples=40",
+    "trials=2",
+    "inner_steps=2",
+    "lr=1e-4",
+    "search_lr_factor=10",
+)
 
 
 def plan(*sets: str) -> Plan:
@@ -209,3 +220,15 @@ def test_a_resumed_run_takes_the_same_steps(home: Places, tmp_path: Path) -> Non
 def test_result_extras_are_json(home: Places) -> None:
     folder = Store(home.runs).folder(one(plan(), "autoft-search"))
     assert {"search", "best", "space", "trials"} <= set(json.loads((folder / "result.json").read_text())["extras"])
+
+
+def test_captions_can_have_scientific_names_and_the_head_stays_english(monkeypatch: pytest.MonkeyPatch, home: Places) -> None:
+    job = job_of(plan("autoft.captions=scientific"), "autoft-search", home)
+    with pytest.raises(UserError, match="captions=scientific"):
+        objective.start(job)
+    names = tuple(reversed(job.benchmark.classes))
+    monkeypatch.setattr(plugins.benchmark("digits"), "scientific_names", lambda: names, raising=False)
+    model, english = objective.start(job), objective.start(job_of(plan(), "autoft-search", home))
+    assert torch.equal(model.head.weight, english.head.weight)
+    assert torch.equal(job.tokens, job.prompts(model.backbone).flip(0)) and not torch.equal(job.tokens, job.prompts(model.backbone))
+    assert len(set(plugins.benchmark("iwildcam").scientific_names())) == 182

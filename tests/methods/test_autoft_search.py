@@ -288,5 +288,7 @@ def test_two_processes_share_a_search(tmp_path: Path) -> None:
     assert [trial["number"] for trial in result.extras["trials"]] == list(range(8))
     assert result.extras["search"]["workers"] == 2
     job = job_of(planned(trials=8), "autoft-search", places)
-    study = Study(Store(places.runs).folder(job.run).parent / "studies" / trials.name_of(job), trials.space(job, objective.terms_of(job)), 0)
+    study = Study(
+        Store(places.runs).folder(job.run).parent / "studies" / trials.name_of(job), trials.space(job, objective.terms_of(job)), 0
+    )
     assert len(study.finished(1000)) == 8, "and no trial beyond them"

@@ -26,7 +26,10 @@ def job_with(home: Places, method: str, *sets: str) -> Job:
 # The first five losses, from a tower whose weights follow from the seed, at a learning rate that does not amplify rounding.
 GOLDEN_SETTINGS = ("batch_size=20", "epochs=1", "lr=1e-4", "optimizer=sgd", "augment=shift", "warmup_steps=2")
 WEIGHTS = tuple(f"weight_{name}=0.5" for name in LOSSES)
-OWN_SETTINGS = {"l2-sp": ("l2sp_weight=1e3",), "autoft": ("searched=false", *WEIGHTS)}  # such that five steps from the start show the penalty
+OWN_SETTINGS = {
+    "l2-sp": ("l2sp_weight=1e3",),
+    "autoft": ("searched=false", *WEIGHTS),
+}  # such that five steps from the start show the penalty
 GOLDEN = {
     "clip-pretrain": [3.6087222, 3.6321177, 3.7583556, 3.4064891, 3.4530201],
     "scratch": [2.4029536, 2.4277341, 2.4111133, 2.3446274, 2.5162973],

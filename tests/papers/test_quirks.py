@@ -41,6 +41,7 @@ NAMES = [
     "steps-of-micro-batches",
     "clipped-each-micro-batch",
     "negatives-of-micro-batches",
+    "scientific-captions",
     "relative-to-flyp",
     "searched-with-new-heads",
     "searched-on-reported",
@@ -110,9 +111,14 @@ def test_conditions_name_methods_and_fields_that_exist():
         ({"method": "autoft", "loss_divisor": 2.0}, {"method": "autoft"}, "steps-of-micro-batches"),
         ({"method": "autoft", "clip_each": True}, {"method": "autoft"}, "clipped-each-micro-batch"),
         ({"method": "autoft", "accumulate": 2}, {"method": "autoft"}, "negatives-of-micro-batches"),
+        ({"method": "autoft", "captions": "scientific"}, {"method": "autoft"}, "scientific-captions"),
         ({"method": "autoft", "fixed_loss": "flyp"}, {"method": "autoft"}, "relative-to-flyp"),
         ({"method": "autoft", "trial_head": "rebuilt"}, {"method": "autoft"}, "searched-with-new-heads"),
-        ({"method": "autoft", "benchmark": "imagenet", "search_on": "v2"}, {"method": "autoft", "benchmark": "imagenet"}, "searched-on-reported"),
+        (
+            {"method": "autoft", "benchmark": "imagenet", "search_on": "v2"},
+            {"method": "autoft", "benchmark": "imagenet"},
+            "searched-on-reported",
+        ),
     ],
 )
 def test_another_setting_makes_a_quirk_vanish(run, without, name):

@@ -228,11 +228,15 @@ def test_each_paper_selects_as_the_line_says():
 def test_every_row_of_these_papers_that_trains_is_told_by_a_line_or_named_ours():
     """Rows beyond the lines: zero-shot, mixtures, and the freeze-embed era, of which the notes have one benchmark."""
     told = {name for line in lines() for name in about(line)}
-    beyond = {
-        f"{table}/{row.paper}/{row.method}"
-        for table in ("domainnet", "imagenet", "living17", "entity30", "cifar10.1", "fmow-geo", "iwildcam", "fmow", "camelyon17")
-        for row in rows.table_of(table).row
-    } - told - RELEASED_HYPERPARAMETERS
+    beyond = (
+        {
+            f"{table}/{row.paper}/{row.method}"
+            for table in ("domainnet", "imagenet", "living17", "entity30", "cifar10.1", "fmow-geo", "iwildcam", "fmow", "camelyon17")
+            for row in rows.table_of(table).row
+        }
+        - told
+        - RELEASED_HYPERPARAMETERS
+    )
     left = {name for name in beyond if not name.endswith(("/zero-shot", "/wise-ft")) and "/freeze-embed" not in name}
     assert left == {
         "fmow/lp-ft/lp-ft",
