@@ -260,7 +260,7 @@ def search(one: Search, place: Sequence[Axes]) -> None:
     _beside(history)
     shares.barh(range(len(one.shares)), list(one.shares.values()), color=COLOURS[2])
     shares.set_yticks(range(len(one.shares)), list(one.shares), fontsize=8)
-    shares.set(xlabel="importance", ylim=(len(one.shares) - 0.5, -0.5), xlim=(0, None))
+    shares.set(xlabel="importance", ylim=(max(len(one.shares), 1) - 0.5, -0.5), xlim=(0, None if one.shares else 1))
     shares.grid(visible=False, axis="y")
 
 

@@ -45,9 +45,11 @@ def search(result: Result) -> Search:
         best.append(leading.score if leading else None)
     about = result.extras["search"]
     space = {name: Interval.model_validate(interval) for name, interval in result.extras["space"].items()}
+    shares = importances(trials, space)
+    told = "Importance: share of a setting in the variance of the score (functional ANOVA); of trials that did not diverge."
     caption = (
         f"Score: {title(about['metric'])} of {len(about['examples'])} examples of {about['split']} after {run.recipe.inner_steps} steps.",
-        "Importance: share of a setting in the variance of the score (functional ANOVA); of trials that did not diverge.",
+        told if shares else "No setting's importance can be told: all trials have the same score.",
         *(["TINY subset: a check that the program works, comparable with nothing."] if run.benchmark.tiny else []),
     )
     return Search(
@@ -57,6 +59,6 @@ def search(result: Result) -> Search:
         best=tuple(best),
         chosen=result.extras["best"]["trial"],
         axis=title(about["metric"]),
-        shares=importances(trials, space),
+        shares=shares,
         caption=caption,
     )

@@ -49,6 +49,13 @@ def test_of_lower_is_better_the_best_is_the_lowest():
     assert searches.search(result).best == (0.9, 0.4, 0.4)
 
 
+def test_of_equal_scores_no_importance_is_told(tmp_path):
+    found = searches.search(of_search([0.2] * 5))
+    assert found.shares == {} and found.caption[1].startswith("No setting's importance can be told")
+    pytest.importorskip("matplotlib", reason="figures are an extra")
+    plots.draw([found], tmp_path / "x.svg")
+
+
 def test_a_run_that_searched_nothing_has_no_figure():
     with pytest.raises(Nothing, match="searched nothing"):
         searches.search(fabricated.result(fabricated.run("ft")))
