@@ -180,13 +180,19 @@ def _attempt(run: Run, plan: Plan, store: Store, places: Places, device: torch.d
 
 
 def _join(run: Run, plan: Plan, store: Store, places: Places, device: torch.device, listener: Listener) -> None:
-    """Take part in another process's search, as long as it has trials to give away."""
+    """Take part in another process's search, as long as it has trials to give away. What breaks here is left to that process to record."""
     method = plugins.method(run.method)
-    if hasattr(method, "search"):
-        job = _job(run, plan, store, places, device)
-        job.on_step = lambda done, total, what: listener.proceeded(run, done, total, what)
-        _settle(device)
+    if not hasattr(method, "search"):
+        return
+    job = _job(run, plan, store, places, device)
+    job.on_step = lambda done, total, what: listener.proceeded(run, done, total, what)
+    _settle(device)
+    try:
         method.search(job, store.folder(run), finishing=False)
+    except UserError:
+        raise
+    except Exception:  # the trial is free again, and its run will meet the same
+        listener.waiting([run])
 
 
 def _job(run: Run, plan: Plan, store: Store, places: Places, device: torch.device) -> Job:

@@ -257,6 +257,7 @@ def search(one: Search, place: Sequence[Axes]) -> None:
         lowest = min(score for _, score in told)
         history.plot(diverged, [lowest] * len(diverged), linestyle="none", marker="x", color="black", markersize=5, label="diverged")
     history.set(xlabel="trial", ylabel=one.axis)
+    history.xaxis.get_major_locator().set_params(integer=True)
     _beside(history)
     shares.barh(range(len(one.shares)), list(one.shares.values()), color=COLOURS[2])
     shares.set_yticks(range(len(one.shares)), list(one.shares), fontsize=8)

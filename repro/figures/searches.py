@@ -11,7 +11,10 @@ from repro.types import Result
 
 
 class Search(NamedTuple):
-    """One search. `scores` are the trials' in their order, None where one diverged; `best` its best so far; `shares` each setting's importance."""
+    """One search. `scores` are the trials' in their order, in percent but for cross-entropies, None where one diverged; `best` the best so far.
+
+    `axis` is what they are; `shares` the importance of each setting.
+    """
 
     title: str
     tiny: bool
@@ -45,7 +48,7 @@ def search(result: Result) -> Search:
         best.append(leading.score if leading else None)
     about = result.extras["search"]
     space = {name: Interval.model_validate(interval) for name, interval in result.extras["space"].items()}
-    shares = importances(trials, space)
+    shares, scale = importances(trials, space), 1 if about["metric"] == "cross_entropy" else 100
     told = "Importance: share of a setting in the variance of the score (functional ANOVA); of trials that did not diverge."
     caption = (
         f"Score: {title(about['metric'])} of {len(about['examples'])} examples of {about['split']} after {run.recipe.inner_steps} steps.",
@@ -55,10 +58,10 @@ def search(result: Result) -> Search:
     return Search(
         title=f"{run.benchmark.title}: {run.label} ({result.key[:8]})",
         tiny=run.benchmark.tiny,
-        scores=tuple(trial.score for trial in trials),
-        best=tuple(best),
+        scores=tuple(None if trial.score is None else scale * trial.score for trial in trials),
+        best=tuple(None if score is None else scale * score for score in best),
         chosen=result.extras["best"]["trial"],
-        axis=title(about["metric"]),
+        axis=title(about["metric"]) + ("" if scale == 1 else " in %"),
         shares=shares,
         caption=caption,
     )

@@ -32,21 +32,23 @@ def of_search(scores=SCORES, **changes):
 
 def test_the_numbers_are_those_of_the_record():
     found = searches.search(of_search())
-    assert found.scores == tuple(SCORES) and found.chosen == 4
-    assert found.best == (0.2, 0.2, 0.5, 0.5, 0.5)
+    assert found.scores == (20, None, 50, 10, 50) and found.chosen == 4 and found.axis == "accuracy in %"
+    assert found.best == (20, 20, 50, 50, 50)
     assert sum(found.shares.values()) == pytest.approx(1) and set(found.shares) == set(SPACE)
     assert found.caption[0] == "Score: accuracy of 3 examples of ood_val after 7 steps."
 
 
 def test_before_the_first_score_there_is_no_best():
-    assert searches.search(of_search([None, None, 0.1, 0.2])).best == (None, None, 0.1, 0.2)
+    assert searches.search(of_search([None, None, 0.1, 0.2])).best == (None, None, 10, 20)
 
 
 def test_of_lower_is_better_the_best_is_the_lowest():
     result = of_search([0.9, 0.4, 0.6])
+    result.extras["search"]["metric"] = "cross_entropy"
+    result.extras["best"]["trial"] = 1
     for one in result.extras["trials"]:
         one["rank"] = -one["score"]
-    assert searches.search(result).best == (0.9, 0.4, 0.4)
+    assert searches.search(result).best == (0.9, 0.4, 0.4) and searches.search(result).axis == "cross-entropy"
 
 
 def test_of_equal_scores_no_importance_is_told(tmp_path):
