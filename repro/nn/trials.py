@@ -30,7 +30,7 @@ from repro.outcomes.study import Interval, Study, Trial, best
 from repro.record import digest
 from repro.types import Checkpoint, Split
 
-KEPT_BYTES = 4 * 2**30  # of training batches
+KEPT_BYTES = 2 * 2**30  # of training batches
 POLL_SECONDS = 1.0
 WEIGHTS = {"low": 1e-4, "high": 10.0, "log": True}  # of every loss
 
