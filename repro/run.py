@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from repro.errors import UserError
 from repro.nn import saved
 from repro.nn.allocator import keep_freed_memory
 from repro.nn.job import Job, ParentRun
-from repro.nn.loop import Trainer
+from repro.nn.loop import Progress, Trainer
 from repro.nn.seeding import make_deterministic
 from repro.nn.weights import file_hash
 from repro.outcomes.repetition import Repetition
@@ -52,31 +53,18 @@ def find_device(name: str) -> torch.device:
 def work(run: Run, folder: Path, job: Job) -> Result:
     """One claimed run from start to its result, which is not stored yet."""
     began = time.monotonic()
-    deterministic = make_deterministic(job.device)
-    keep_freed_memory()
-    if job.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(job.device)
+    deterministic = _settle(job.device)
     method = plugins.method(run.method)
-    declared = method.METHOD
-    judged = declared.judged_on(run.benchmark)
-    trained = [split.name for split in declared.trained_on(run.benchmark, run.recipe)] if run.recipe.epochs else []
-    job.uses = [*((name, True) for name in trained), *((name, False) for name in judged)]
-    model = method.start(job)
-    training = getattr(method, "training", lambda job: job.images(trained[0], augmented=True))
-    train = training(job) if run.recipe.epochs else None
-    splits = {name: job.images(name) for name in judged}
-    hooks = [getattr(method, name, None) for name in ("judged", "states")]
-    trainer = Trainer(job, model, getattr(method, "loss", None), train, splits, folder, *hooks)
-    progress = trainer.fit()
-    if hasattr(method, "finish"):
-        method.finish(job, trainer)
-    files = saved.publish(trainer)
+    searching = hasattr(method, "search")
+    progress, files, kept = (
+        (method.search(job, folder), [], {"predictions": (), "weights": ()}) if searching else _train(method, job, folder)
+    )
     total = time.monotonic() - began
     return Result(
         key=run.key,
         run=run,
         checkpoints=tuple(progress.checkpoints),
-        kept={"predictions": trainer.keep if judged else (), "weights": trainer.keep_weights},
+        kept=kept,
         files={path.name: file_hash(path) for path in files},
         extras={**job.extras, "preprocess": job.preprocess._asdict()},
         environment={**environment.describe(), **_device(job.device), "deterministic": deterministic, "precision": run.recipe.precision},
@@ -89,6 +77,32 @@ def work(run: Run, folder: Path, job: Job) -> Result:
         peak_memory_bytes=_peak_memory(job.device),
         finished=now(),
     )
+
+
+def _settle(device: torch.device) -> dict[str, object]:
+    """The device as every run finds it; what is said of its determinism."""
+    keep_freed_memory()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    return make_deterministic(device)
+
+
+def _train(method: ModuleType, job: Job, folder: Path) -> tuple[Progress, list[Path], dict[str, tuple[str, ...]]]:
+    """A method's training and judging from start to end; the files that it leaves, and what is kept in them."""
+    run, declared = job.run, method.METHOD
+    judged = declared.judged_on(run.benchmark)
+    trained = [split.name for split in declared.trained_on(run.benchmark, run.recipe)] if run.recipe.epochs else []
+    job.uses = [*((name, True) for name in trained), *((name, False) for name in judged)]
+    model = method.start(job)
+    training = getattr(method, "training", lambda job: job.images(trained[0], augmented=True))
+    train = training(job) if run.recipe.epochs else None
+    splits = {name: job.images(name) for name in judged}
+    hooks = [getattr(method, name, None) for name in ("judged", "states")]
+    trainer = Trainer(job, model, getattr(method, "loss", None), train, splits, folder, *hooks)
+    progress = trainer.fit()
+    if hasattr(method, "finish"):
+        method.finish(job, trainer)
+    return progress, saved.publish(trainer), {"predictions": trainer.keep if judged else (), "weights": trainer.keep_weights}
 
 
 def _device(device: torch.device) -> dict[str, Any]:
@@ -110,7 +124,6 @@ def execute(plan: Plan, places: Places, device: torch.device, listener: Listener
     store = Store(places.runs)
     store.prepare()
     make_writable(places.packs, "packs")
-    return pull(plan, Queue(plan.runs, store), places, device, listener)
 
 
 def pull(plan: Plan, queue: Queue, places: Places, device: torch.device, listener: Listener, stay: bool = True) -> list[Failure]:
@@ -122,7 +135,25 @@ def pull(plan: Plan, queue: Queue, places: Places, device: torch.device, listene
         parents = {role: ParentRun(store.result(plan.run(key)), store.folder(plan.run(key))) for role, key in run.parents.items()}
         return Job(run, device, places.packs, loading.load, parents, file)
 
-    return queue.work_off(lambda run: attempt(run, store, _worked(job_of, device), listener, queue.failed_elsewhere), listener, stay)
+    def one(run: Run) -> Result | Failure | None:
+        ended = attempt(run, store, _worked(job_of, device), listener, queue.failed_elsewhere)
+        if ended is None and hasattr(plugins.method(run.method), "search"):
+            _join(job_of(run), store.folder(run), listener)
+        return ended
+
+    return queue.work_off(one, listener, stay)
+
+
+def _join(job: Job, folder: Path, listener: Listener) -> None:
+    """Take part in another process's search, as long as it has trials to give away. What breaks here is left to that process to record."""
+    job.on_step = lambda done, total, what: listener.proceeded(job.run, done, total, what)
+    _settle(job.device)
+    try:
+        plugins.method(job.run.method).search(job, folder, finishing=False)
+    except UserError:
+        raise
+    except Exception:  # the trial is free again, and its run will meet the same
+        listener.waiting([job.run])
 
 
 def repeat(

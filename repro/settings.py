@@ -40,8 +40,11 @@ def _each_named(values: tuple[str, ...] | None) -> tuple[str, ...] | None:
     return values
 
 
-def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+def _ascending(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(sorted(set(values)))
+
+
+LOSSES = ("ce", "dcm", "entropy", "flyp", "hinge", "l1init", "l1zero", "l2init", "l2zero")
 
 
 class Recipe(Record):
@@ -78,8 +81,8 @@ class Recipe(Record):
     freeze: Literal["none", "backbone", "embed", "all_but_batchnorm"] = Field(
         "none", description="parts that get no gradient; embed: the first layers, as repro/nn/freezing.py lists them"
     )
-    head: Literal["random", "zero_shot"] = Field(
-        "random", description="where the head starts; zero_shot: at the prompts', on unit features"
+    head: Literal["random", "zero_shot", "probe"] = Field(
+        "random", description="where the head starts; zero_shot: at the prompts', on unit features; probe (autoft): at the linear probe's"
     )
     l2sp_weight: float = Field(0.0, ge=0, description="of the squared distance to where training started")
     l2sp_head: bool = Field(False, description="whether that distance includes the head's")
@@ -180,6 +183,52 @@ class Recipe(Record):
     alphas: Annotated[tuple[Annotated[float, Field(ge=0, le=1)], ...], Field(min_length=1), AfterValidator(_ascending)] = Field(
         (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0), description="shares of the fine-tuned model in WiSE-FT's mixtures"
     )
+    # a learned objective
+    variant: Literal["as_intended", "as_released", "as_2023"] = Field(
+        "as_intended", description="sets the switches below as the text has it, as the release, or as the code at the time of the paper"
+    )
+    losses: Annotated[tuple[Literal[LOSSES], ...], Field(min_length=1), AfterValidator(_ascending)] = Field(
+        LOSSES, description="terms of the objective; flyp is left out where there is no text tower or no prompt"
+    )
+    captions: Literal["english", "scientific"] = Field(
+        "english", description="names of animals in the captions of the contrastive loss; the zero-shot head has the English ones"
+    )
+    searched: bool = Field(True, description="False: the objective is that of the weights below, lr and weight_decay are this recipe's")
+    weight_ce: float = Field(0.0, ge=0)
+    weight_dcm: float = Field(0.0, ge=0, description="of the entropy of wrong predictions")
+    weight_entropy: float = Field(0.0, ge=0)
+    weight_flyp: float = Field(0.0, ge=0, description="of the contrastive loss of images and captions")
+    weight_hinge: float = Field(0.0, ge=0)
+    weight_l1init: float = Field(0.0, ge=0, description="of the mean distance of a parameter to where training started")
+    weight_l1zero: float = Field(0.0, ge=0, description="of the mean magnitude of a parameter")
+    weight_l2init: float = Field(0.0, ge=0, description="of the mean squared distance to where training started")
+    weight_l2zero: float = Field(0.0, ge=0, description="of the mean square of a parameter")
+    trials: int = Field(100, ge=1, description="settings that a search tries; more of them continue the search of fewer")
+    inner_steps: int = Field(10, ge=1, description="optimiser steps of a trial")
+    search_on: str = Field("ood_val", pattern="^[A-Za-z0-9._-]+$", description="role or name of the split on which trials are scored")
+    search_examples: int | None = Field(1000, ge=1, description="examples of that split that are used; None: all")
+    search_by: Literal["accuracy", "macro_f1", "macro_recall", "cross_entropy"] | None = Field(
+        None, description="metric of that split which trials are scored by; None: its headline metric"
+    )
+    search_balanced: bool = Field(True, description="those examples are as many of each class; False: drawn uniformly")
+    search_shared: bool = Field(False, description="every seed has the examples of seed 0")
+    search_augmented: bool = Field(False, description="those examples are augmented as training images are")
+    search_lr_factor: float = Field(100.0, gt=1, description="learning rates are tried from lr over this to lr times this")
+    search_decay: float = Field(1.0, ge=0, description="the largest weight decay that is tried")
+    search_seeds: int = Field(11, ge=1, description="seeds of order and augmentation that are tried, from 0 on")
+    fixed_loss: Literal["ce", "flyp"] = Field("ce", description="the term whose weight is 1")
+    fixed_drawn: bool = Field(False, description="its weight is drawn and not used in trials, and used in the final training")
+    trial_lr: Literal["searched", "warm_up"] = Field(
+        "searched", description="of trials: the one tried, constant; warm_up: lr along the final training's schedule"
+    )
+    trial_head: Literal["trained", "rebuilt"] = Field("trained", description="rebuilt: trials are judged with the text tower's new head")
+    final_lr: Literal["searched", "recipe"] = Field("searched", description="of the final training; recipe: lr")
+    anchor: Literal["start", "live"] = Field(
+        "start", description="what the distances of the final training are to; live: to the parameters themselves, so that they are 0"
+    )
+    order: Literal["epochs", "independent"] = Field("epochs", description="independent: every batch is drawn from the whole training split")
+    clip_each: bool = Field(False, description="the gradient is clipped after every micro-batch, too")
+    loss_divisor: float = Field(1.0, gt=0, description="the objective is divided by it")
     # few-shot
     shots: int | None = Field(None, ge=1, description="images per class of train, and of ID validation, drawn by the run's seed; None: all")
     fixed_crops: bool = Field(False, description="augmentation is drawn once and is the same in every epoch")
@@ -216,6 +265,24 @@ MIXTURE = frozenset(["base", "mix_at", "alphas"])
 HEAD = frozenset(["head"])
 TARGETED = frozenset(["targeted", "targeted_p", "stain_sigma", "seen_in"])
 STAGED = frozenset(["probe_lr", "probe_epochs", "probe_batchnorm", "start_at"])
+OBJECTIVE = frozenset(
+    [
+        "variant",
+        "losses",
+        "captions",
+        "searched",
+        "final_lr",
+        "anchor",
+        "order",
+        "clip_each",
+        "loss_divisor",
+        *(f"weight_{name}" for name in LOSSES),
+    ]
+)
+SEARCH = frozenset(
+    "trials inner_steps search_on search_examples search_by search_balanced search_shared search_augmented search_lr_factor search_decay "
+    "search_seeds fixed_loss fixed_drawn trial_lr trial_head".split()
+)
 L2SP = frozenset(["l2sp_weight", "l2sp_head"])
 FEW_SHOT = frozenset(["shots", "fixed_crops", "judge_start", "judge", "select_by"])
 TOWERS = TRAINING - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"}  # both towers together; contrastive batches do not split

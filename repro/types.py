@@ -118,10 +118,12 @@ class Parent(Record):
     takes: dict[str, str] = Field(
         default={}, description="of a stage, whose recipe is the child's: its fields that another field of the child sets → that field"
     )
+    when: dict[str, Any] = Field({}, description="settings of the child with which the role is there; none: always")
+    settings: bool = Field(False, description="the run has the child's settings in every field that means something to it")
 
 
 class Method(Record):
-    """What a method's file declares; its functions `start`, `loss`, `judged` and `finish` are found by name beside it.
+    """What a method's file declares; its functions `start`, `loss`, `judged`, `states`, `finish` or `search` are found by name beside it.
 
     `fields` are the recipe fields that mean something to it; `parents` map a role ("head", "backbone") to the run that plays it.
     """
@@ -139,6 +141,7 @@ class Method(Record):
     needs_domains: bool = Field(False, description="needs a benchmark that trains on several domains")
     needs_unlabelled: bool = Field(False, description="needs a benchmark with images without labels")
     trains_on: Role = "train"
+    variants: dict[str, dict[str, Any]] = Field(default={}, description="value of the field `variant` → the settings that it stands for")
     tiny: dict[str, Any] = Field(
         default={"epochs": 2, "batch_size": 16, "lr": 3e-3}, description="settings on a tiny subset, where its fields have them"
     )

@@ -66,6 +66,9 @@ class Worked:
         methods = planning.parse_methods(["all"], self.benchmark)
         # A fitted head's loss differs more between random crops than three epochs change it.
         rates = [f"lp-ft.lr={RATES.get(name, 1e-6)}", "lp-ft.augment=none", "bn-only.lr=3e-3", "base=lp-ft", "erm-targeted.targeted_p=0.1"]
+        rates += ["autoft.search_lr_factor=2", "autoft.trials=3"]
+        if not self.benchmark.with_role("ood_val"):
+            rates.append("autoft.search_on=id_val")
         if name in WITHOUT_OOD:  # one batch of two captions, whose contrastive loss starts near its floor, the log of half the batch
             rates.append("flyp.lr=1e-5")
         sets = ("epochs=3", "lr=3e-4", "batch_size=16", "lp_c_count=8", *rates, *tiny_digits.PRETRAINING)
@@ -85,8 +88,8 @@ def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_the_scan_finds_what_is_there() -> None:
     assert len(plugins.names("benchmarks")) == 13
     assert len(plugins.names("datasets")) == 15
-    assert len(plugins.names("methods")) == 25
-    assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 22
+    assert len(plugins.names("methods")) == 27
+    assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 23
 
 
 def without_what_it_needs(benchmark: Benchmark) -> set[str]:
@@ -101,7 +104,7 @@ def test_every_method_runs(worked: Worked) -> None:
     absent = without_what_it_needs(worked.benchmark)
     assert set(worked.plan.skipped) == absent and all(worked.benchmark.name in why for why in worked.plan.skipped.values())
     run = {result.run.method for result in worked.results()}
-    stages = {worked.benchmark.pretrained_by} - {None}
+    stages = {worked.benchmark.pretrained_by, "autoft-search"} - {None}
     stages |= {parent.method for name in run for parent in plugins.declared(name).parents.values() if parent.takes}
     assert run == ({name for name in plugins.names("methods") if plugins.declared(name).reported} | stages) - absent
 
@@ -199,7 +202,7 @@ def test_metrics_follow_from_the_stored_logits(worked: Worked) -> None:
 
 def test_kept_weights_are_the_models_that_were_judged(worked: Worked) -> None:
     for result in worked.results():
-        assert result.kept["weights"]
+        assert bool(result.kept["weights"]) == (result.run.method != "autoft-search")
         for name in result.kept["weights"]:
             state = load_file(worked.store.folder(result.run) / f"weights-{name}.safetensors")
             assert all(np.isfinite(value).all() for value in state.values())

@@ -16,7 +16,7 @@ from repro import plugins
 MODULES = modules()
 HEAVY = {"torch", "torchvision", "open_clip", "timm", "wilds", "safetensors", "transformers"}
 SCREEN = {"rich", "typer", "click"}
-SLOW = {"pandas", "scipy", "sklearn", "matplotlib", "PIL", "pyarrow", "h5py"}  # inside functions only, where no network is needed
+SLOW = {"optuna", "pandas", "scipy", "sklearn", "matplotlib", "PIL", "pyarrow", "h5py"}  # inside functions only, where no network is needed
 PYDANTIC = {"pydantic", "pydantic_core", "annotated_types"}
 
 
@@ -218,7 +218,7 @@ print("MODULES", code, *{{name.split(".")[0] for name in sys.modules}})
     code, *loaded = done.stdout.splitlines()[-1].removeprefix("MODULES ").split()
     assert code == ("2" if command == "repro table" else "0"), done.stderr  # there are no results yet
     assert "repro" in loaded
-    assert set(loaded) & (HEAVY | {"pandas", "scipy", "sklearn"}) == set()
+    assert set(loaded) & (HEAVY | {"optuna", "pandas", "scipy", "sklearn"}) == set()
 
 
 LOOKING = {  # command → its words, and what it says
@@ -256,4 +256,4 @@ print("MODULES", *{{name.split(".")[0] for name in sys.modules}})
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, cwd=tmp_path, env=environment, check=True
     )
     assert LOOKING[command][1] in done.stdout
-    assert set(done.stdout.splitlines()[-1].split()) & (HEAVY | {"pandas", "scipy", "sklearn"}) == set()
+    assert set(done.stdout.splitlines()[-1].split()) & (HEAVY | {"optuna", "pandas", "scipy", "sklearn"}) == set()

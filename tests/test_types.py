@@ -17,8 +17,11 @@ from repro.settings import (
     IMAGES,
     INIT,
     L2SP,
+    LOSSES,
     MIXTURE,
+    OBJECTIVE,
     PROBE,
+    SEARCH,
     STAGED,
     SWAV,
     TARGETED,
@@ -108,6 +111,31 @@ NEUTRAL = {
     "sinkhorn_iterations": 3,
     "temperature": 0.1,
     "frozen_prototype_steps": 313,
+    "variant": "as_intended",
+    "losses": LOSSES,
+    "captions": "english",
+    "searched": True,
+    **{f"weight_{name}": 0.0 for name in LOSSES},
+    "trials": 100,
+    "inner_steps": 10,
+    "search_on": "ood_val",
+    "search_examples": 1000,
+    "search_by": None,
+    "search_balanced": True,
+    "search_shared": False,
+    "search_augmented": False,
+    "search_lr_factor": 100.0,
+    "search_decay": 1.0,
+    "search_seeds": 11,
+    "fixed_loss": "ce",
+    "fixed_drawn": False,
+    "trial_lr": "searched",
+    "trial_head": "trained",
+    "final_lr": "searched",
+    "anchor": "start",
+    "order": "epochs",
+    "clip_each": False,
+    "loss_divisor": 1.0,
 }
 
 BENCHMARK = Benchmark(
@@ -190,7 +218,7 @@ def test_a_value_that_is_not_neutral_enters_the_key():
 
 
 def test_every_field_means_something_to_some_kind_of_method():
-    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE, FEW_SHOT, TARGETED, STAGED, INIT, UNLABELLED, DOMAINS, SWAV)
+    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE, FEW_SHOT, TARGETED, STAGED, INIT, UNLABELLED, DOMAINS, SWAV, OBJECTIVE, SEARCH)
     assert set(NEUTRAL) == frozenset().union(*kinds) and sum(map(len, kinds)) == len(NEUTRAL)
     assert TOWERS < TRAINING
 
@@ -205,7 +233,10 @@ def test_every_field_means_something_to_some_kind_of_method():
         (1e300, "1e+300"),
         ("é☃", '"\\u00e9\\u2603"'),
         ({1: "a"}, '{"1":"a"}'),
-        (Parent(method="x"), '{"field":null,"images":false,"many":false,"method":"x","shared":false,"start_of":null,"takes":{}}'),
+        (
+            Parent(method="x"),
+            '{"field":null,"images":false,"many":false,"method":"x","settings":false,"shared":false,"start_of":null,"takes":{},"when":{}}',
+        ),
     ],
 )
 def test_canonical_json_has_one_spelling(value, spelling):

@@ -57,6 +57,11 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
     )
 
 
+def scientific_names() -> tuple[str, ...]:
+    """The classes' other names, which AutoFT's captions have."""
+    return iwildcam.scientific_names()
+
+
 def examples(benchmark: Benchmark, split: Split) -> Examples:
     """The photographs of one split in the csv's order; groups: location, the camera's number (hundreds, so no `Grouping`)."""
     import numpy as np

@@ -15,12 +15,12 @@ from repro.cli.tabling import nothing_yet
 from repro.display import tables
 from repro.display.tables import Table
 from repro.errors import UserError, unknown
-from repro.figures import kinds, measures, plots
+from repro.figures import kinds, measures, plots, searches
 from repro.figures.kinds import MOST
 from repro.outcomes.selection import CHOICES, PAPER
 from repro.outcomes.store import Store
 from repro.paths import Places
-from repro.types import Result
+from repro.types import Benchmark, Result
 
 KINDS = {
     "robustness": "ID against OOD of all rows",
@@ -28,6 +28,7 @@ KINDS = {
     "training": "loss and metrics per epoch",
     "groups": "accuracy of each group, such as regions",
     "distortion": "how far fine-tuning moved the features",
+    "search": "the trials of autoft's search, and which settings mattered",
 }
 
 
@@ -68,6 +69,12 @@ def plot(
         plots.form_of(out)
     where = places(context)
     stored, only, named = _wanted(Store(where.runs), names or [], tiny)
+    if kind == "search":
+        searched = [result for result in stored if result.key in only and (named or searches.trials_of(result))]
+        if not searched:
+            raise UserError("no search has been run of those", "the figure shows autoft's trials", "repro run BENCHMARK --method autoft")
+        _draw(kind, [searches.search(result) for result in searched], [result.run.benchmark for result in searched], out)
+        return
     made = tables.build(stored, rule, only)
     if not made:
         raise UserError("those runs are no rows of a table", "they are stages of other runs", "repro show")
@@ -75,10 +82,15 @@ def plot(
         shown = [measures.training(result, tables.rule_of(result.run, rule)) for result in named]
     else:
         shown = _compute(kind, made, {result.key: result for result in stored}, where, device)
+    _draw(kind, shown, [table.benchmark for table in made], out)
+
+
+def _draw(kind: str, shown: list, benchmarks: list[Benchmark], out: Path | None) -> None:
+    """Draw the panels into the file, and say what is in it."""
     if len(shown) > MOST:
         raise UserError(f"that would be {len(shown)} panels", f"one page holds {MOST}", f"name a benchmark or keys: repro plot {kind} NAME")
-    subjects = dict.fromkeys(table.benchmark.name for table in made)
-    target = out or Path(f"{kind}-{'-'.join(subjects)}{'-tiny' if made[0].benchmark.tiny else ''}.svg")
+    subjects = dict.fromkeys(benchmark.name for benchmark in benchmarks)
+    target = out or Path(f"{kind}-{'-'.join(subjects)}{'-tiny' if benchmarks[0].tiny else ''}.svg")
     plots.draw(shown, target)
     print(target)
     print(plots.caption_of(shown))

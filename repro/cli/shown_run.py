@@ -8,6 +8,7 @@ from typing import Any
 from repro.cli.curves import curves
 from repro.display import tables
 from repro.errors import UserError
+from repro.figures.searches import trials_of
 from repro.outcomes import metrics, reruns
 from repro.outcomes.costs import duration
 from repro.outcomes.finished import Finished, applicable
@@ -51,7 +52,8 @@ def show(record: Result | Failure, folder: Path, store: Store) -> None:
         return
     _checkpoints(Finished(record, folder))
     _left(record, folder)
-    _saw(record.extras)
+    _trials(record)
+    _saw({name: value for name, value in record.extras.items() if name not in ("trials", "space")})
     _cost(record)
     _environment(record.environment)
     for one in reruns.recorded(folder):
@@ -164,7 +166,32 @@ def _saw(extras: dict[str, Any]) -> None:
             continue
         print(name)
         for inner, item in value.items():
-            print(f"  {inner:<16} {item}")
+            print(f"  {inner:<16} {_few(item)}")
+
+
+def _few(value: Any) -> Any:
+    """A long list by its first and last entries."""
+    return f"{len(value)}: {', '.join(map(str, value[:5]))}, … {value[-1]}" if isinstance(value, list) and len(value) > 12 else value
+
+
+def _trials(result: Result) -> None:
+    """A line per trial of a search, the one that was chosen marked."""
+    trials = trials_of(result)
+    if not trials:
+        return
+    metric, chosen = result.extras["search"]["metric"], result.extras["best"]["trial"]
+    names = list(trials[0].settings)
+    print(
+        f"trials ({metrics.title(metric)}{'' if metrics.BY_NAME[metric].of_logits else ', in %'})"
+        if metric in metrics.BY_NAME
+        else "trials"
+    )
+    heads = "  ".join(f"{name.removeprefix('weight_'):>12}" for name in names)
+    print(f"  {'':>4} {'score':>9}  {heads}  {'seconds':>7}")
+    for trial in trials:
+        score = "diverged" if trial.score is None else metrics.shown(metric, trial.score)
+        row = "  ".join(f"{trial.settings[name]:>12.3g}" for name in names)
+        print(f"  {trial.number:>4} {score:>9}  {row}  {trial.seconds:>7.1f}{'  ← chosen' if trial.number == chosen else ''}")
 
 
 def _cost(result: Result) -> None:

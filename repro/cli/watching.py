@@ -57,7 +57,7 @@ class Watcher:
 
     def proceeded(self, run: Run, done: int, total: int, what: str, lane: int = 0) -> None:
         self.overall.update(self.current[lane], description=f"{run.label} {what}", completed=done, total=total)
-        if what.startswith("epoch"):  # the rest takes no time worth showing
+        if what.startswith(("epoch", "trial")):  # the rest takes no time worth showing
             self.shares[lane] = done / total
             self.overall.update(self.total, completed=self.ended + sum(self.shares))
 
@@ -92,4 +92,6 @@ def _headline(result: Result) -> str:
         for split in benchmark.splits
         if split.column and split.name in result.checkpoints[-1].metrics
     ]
+    if "best" in result.extras:
+        return f"trial {result.extras['best']['trial']} of {len(result.extras['trials'])}"
     return "  ".join(shown) or f"loss {result.checkpoints[-1].train.get('loss', float('nan')):.3f}"

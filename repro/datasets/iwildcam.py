@@ -46,6 +46,11 @@ def names() -> tuple[str, ...]:
     return tuple(row["english"].lower() for row in _classes())
 
 
+def scientific_names() -> tuple[str, ...]:
+    """The 182 scientific names, by class number, all different."""
+    return tuple(row["scientific"] for row in _classes())
+
+
 def _check_categories(path: Path) -> None:
     """Scientific names tell that the numbers of these files mean the classes that the English names were written for."""
     frame = read_csv(path, ("y", "name"))

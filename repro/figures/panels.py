@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from repro.figures.measures import MEASURES, Distortion, Groups, Series, Training
 from repro.figures.robustness import Curves, Robustness, logit
+from repro.figures.searches import Search
 from repro.outcomes.stats import Estimate
 
 if TYPE_CHECKING:
@@ -243,10 +244,32 @@ def _size_of_distortion(shown: Sequence[Distortion]) -> tuple[float, float]:
     return 7.0, 1.7 + 2 * rows * max(0.35, 0.16 * lines)
 
 
+def search(one: Search, place: Sequence[Axes]) -> None:
+    """Above the trials and the best so far, below what mattered."""
+    history, shares = place
+    told = [(number, score) for number, score in enumerate(one.scores) if score is not None]
+    history.plot(*zip(*told, strict=True), linestyle="none", marker="o", markersize=4, color=GREY, label="trial")
+    reached = [(number, score) for number, score in enumerate(one.best) if score is not None]
+    history.step(*zip(*reached, strict=True), where="post", color=COLOURS[0], label="best so far")
+    history.plot(one.chosen, one.scores[one.chosen], linestyle="none", color=COLOURS[1], markersize=9, marker="*", label="chosen")
+    diverged = [number for number, score in enumerate(one.scores) if score is None]
+    if diverged:
+        lowest = min(score for _, score in told)
+        history.plot(diverged, [lowest] * len(diverged), linestyle="none", marker="x", color="black", markersize=5, label="diverged")
+    history.set(xlabel="trial", ylabel=one.axis)
+    history.xaxis.get_major_locator().set_params(integer=True)
+    _beside(history)
+    shares.barh(range(len(one.shares)), list(one.shares.values()), color=COLOURS[2])
+    shares.set_yticks(range(len(one.shares)), list(one.shares), fontsize=8)
+    shares.set(xlabel="importance", ylim=(max(len(one.shares), 1) - 0.5, -0.5), xlim=(0, None if one.shares else 1))
+    shares.grid(visible=False, axis="y")
+
+
 PANELS: dict[type, Panel] = {
     Robustness: Panel(robustness, 2, lambda shown: (7.0, 4.2)),
     Curves: Panel(curves, 2, lambda shown: (7.0, 4.2)),
     Training: Panel(training, 3, lambda shown: (4.4, 5.0), rows=2),
     Groups: Panel(groups, 1, _size_of_groups),
     Distortion: Panel(distortion, 1, _size_of_distortion, rows=2),
+    Search: Panel(search, 2, lambda shown: (7.0, 5.4), rows=2),
 }

@@ -30,11 +30,7 @@ METHOD = Method(
 
 def start(job: Job) -> Classifier:
     """Pretrained image tower, the probe's head."""
-    model = job.classifier()
-    parent = job.parents["head"]
-    head = parent.weights(parent.result.checkpoints[-1].name)
-    model.set_head(head["head.weight"], head["head.bias"])
-    return model
+    return job.with_probe(job.classifier())
 
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:

@@ -67,6 +67,10 @@ class Images:
         self._scale = torch.tensor(scale, device=device)
         self._offset = torch.tensor(offset, device=device)
 
+    def only(self, rows: torch.Tensor) -> Images:
+        """The examples of `rows` (B,) alone, in that order."""
+        return Images(self.pack.only(rows), self.preprocess, self.device, self.recipe, self.augment != "none")
+
     def __len__(self) -> int:
         return len(self.pack)
 

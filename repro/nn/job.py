@@ -77,10 +77,18 @@ class Job:
     pseudo_labels: torch.Tensor | None = None  # (M,) of images without labels, where a method trains on those of another run
     step: int = 0  # optimiser steps taken, of `total_steps`; the loop keeps both
     total_steps: int = 0
+    objective: dict[str, float] = field(default_factory=dict)  # weight of each term, where a loss is a sum of several
+    tuned: dict[str, Any] = field(default_factory=dict)  # settings that a search found, in place of the recipe's
+    draw: int | None = None  # a seed that a search found: with the run's, that of order and augmentation
 
     @property
     def recipe(self) -> Recipe:
-        return self.run.recipe
+        return self.run.recipe.model_copy(update=self.tuned) if self.tuned else self.run.recipe
+
+    @property
+    def chance(self) -> int | str:
+        """What order, augmentation and dropout follow from: the run's seed."""
+        return self.run.seed if self.draw is None else f"{self.run.seed}, {self.draw}"
 
     @property
     def benchmark(self) -> Benchmark:
@@ -108,20 +116,31 @@ class Job:
         self.preprocess = net.preprocess.with_recipe(self.recipe)
         return net.to(self.device, memory_format=torch.channels_last)  # as images lie in memory
 
-    def classifier(self, pretrained: bool = True) -> Classifier:
-        """Image tower and the recipe's head: a fresh one (PyTorch's default, drawn from the run's seed) or the zero-shot one."""
+    def classifier(self, pretrained: bool = True, towers: bool = False) -> Classifier:
+        """Image tower and the recipe's head: a fresh one (PyTorch's default, drawn from the run's seed), the zero-shot one, or the probe's.
+
+        With `towers` the text tower stays beside the image tower, where there is one.
+        """
         net = self.backbone(pretrained)
         if self.recipe.head == "zero_shot":
-            return zero_shot_classifier(net, self.prompts(net))
+            return zero_shot_classifier(net, self.prompts(net), towers)
         seed_torch("head", self.run.seed)
-        return Classifier(net.image_tower(), len(self.benchmark.classes)).to(self.device)
+        model = Classifier(net if towers else net.image_tower(), len(self.benchmark.classes)).to(self.device)
+        return self.with_probe(model) if self.recipe.head == "probe" else model
 
-    def prompts(self, net: Backbone) -> torch.Tensor:
-        """Tokens (K, T, L) of the benchmark's prompts; a `UserError` where there is no text tower or no prompt."""
+    def with_probe(self, model: Classifier) -> Classifier:
+        """`model` with the head of the linear probe that the run starts from."""
+        parent = self.parents["head"]
+        head = parent.weights(parent.result.checkpoints[-1].name)
+        model.set_head(head["head.weight"], head["head.bias"])
+        return model
+
+    def prompts(self, net: Backbone, names: tuple[str, ...] = ()) -> torch.Tensor:
+        """Tokens (K, T, L) of the benchmark's prompts, with other names of its classes where they are given; a `UserError` where there is no text tower or no prompt."""
         if net.text is None or not self.benchmark.templates:
             lacking = f"{self.run.backbone.name} has no text tower" if net.text is None else f"{self.benchmark.name} has no prompts"
             raise UserError(f"{self.run.method}: no zero-shot head can be made", lacking, f"--set {self.run.method}.head=random")
-        return tokenise(net, self.benchmark.classes, self.benchmark.templates)
+        return tokenise(net, names or self.benchmark.classes, self.benchmark.templates)
 
     def images(self, split: str, augmented: bool = False) -> Images:
         """A split as batches, packed first where it is not yet; the backbone must have been built, since it says how images are prepared."""

@@ -6,6 +6,7 @@ order, augmentation and dropout are functions of (seed, epoch, step) and of noth
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -61,10 +62,15 @@ class Progress:
 
 
 def _order(job: Job, examples: int, epoch: int, domains: torch.Tensor | None = None) -> list[torch.Tensor]:
-    """The epoch's batches: a seeded permutation, the last one short unless the recipe drops it; or the recipe's number of domains each."""
+    """The epoch's batches: a seeded permutation, the last one short unless the recipe drops it; or the recipe's number of domains each; or
+    each a draw of its own.
+    """
     if job.recipe.groups_per_batch:
         return group_batches(domains, job.recipe.batch_size, job.recipe.groups_per_batch, job.run.seed, epoch)
-    order = torch.randperm(examples, generator=generator("order", job.run.seed, epoch))
+    if job.recipe.order == "independent":
+        draws = generator("order", job.chance, epoch)
+        return [torch.randperm(examples, generator=draws)[: job.recipe.batch_size] for _ in range(_steps_per_epoch(job, examples))]
+    order = torch.randperm(examples, generator=generator("order", job.chance, epoch))
     batches = list(order.split(job.recipe.batch_size))
     return batches[:-1] if job.recipe.drop_last and len(batches) > 1 and len(batches[-1]) < job.recipe.batch_size else batches
 
@@ -126,13 +132,23 @@ class Trainer:
             self._judge_selected()
         return self.progress
 
+    def take(self, steps: int) -> None:
+        """That many optimiser steps, in the order in which `fit` takes them; nothing is judged or saved."""
+        for epoch in itertools.count():
+            uniforms = self.uniforms(epoch)
+            for index in self.order(epoch):
+                if self.progress.step == steps:
+                    return
+                self._step(index, uniforms)
+                self.job.on_step(self.progress.step, steps, "steps")
+
     def order(self, epoch: int) -> list[torch.Tensor]:
         """The batches of an epoch (from 0), as indices of training examples."""
         return _order(self.job, len(self.train), epoch, self.domains)
 
     def uniforms(self, epoch: int) -> torch.Tensor | None:
         """The random numbers of an epoch's augmentation."""
-        return self.train.uniforms(self.job.run.seed, 0 if self.recipe.fixed_crops else epoch)
+        return self.train.uniforms(self.job.chance, 0 if self.recipe.fixed_crops else epoch)
 
     def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None = None) -> Batch:
         """The training examples of `index` (B,), augmented by `uniforms`."""
@@ -177,9 +193,8 @@ class Trainer:
         set_mode(self.model, job)
         for name, value in self._gradients(index, uniforms).items():
             self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
-        if recipe.clip_norm is not None:
-            self.scaler.unscale_(self.optimizer)
-            torch.nn.utils.clip_grad_norm_([p for group in self.optimizer.param_groups for p in group["params"]], recipe.clip_norm)
+        self.scaler.unscale_(self.optimizer)
+        self._clip()
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.progress.step += 1
@@ -193,7 +208,7 @@ class Trainer:
         """
         while True:
             parts = min(max(self.recipe.accumulate, self.job.extras.get("micro_batches", {}).get("parts", 1)), len(index))
-            seed_torch("step", self.job.run.seed, self.progress.step)
+            seed_torch("step", self.job.chance, self.progress.step)
             self.optimizer.zero_grad(set_to_none=True)
             try:
                 return self._backward(index.tensor_split(parts), uniforms)
@@ -223,7 +238,15 @@ class Trainer:
                     at = f"step {self.progress.step} (learning rate {rate:g})"
                     raise Diverged(f"{name} is {value} at {at}, {few}", step=self.progress.step, examples=examples)
                 sums[name] = sums.get(name, 0.0) + value * len(part)
+            if self.recipe.clip_each:
+                self._clip(self.scaler.get_scale())
         return sums
+
+    def _clip(self, scale: float = 1.0) -> None:
+        """Gradients that are `scale` times their size, to the recipe's largest norm."""
+        if self.recipe.clip_norm is not None:
+            parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip_norm * scale)
 
     def _judge(self, name: str, epoch: int | None) -> None:
         """Evaluate, record, keep what some selection rule would report, and save."""

@@ -24,7 +24,12 @@ def squared_distance(model: nn.Module, origin: dict[str, torch.Tensor]) -> torch
 
 def similarities(backbone: Backbone, images: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     """s·cos (B, C) of images (B, 3, S, S) and captions (C, L), s = exp(logit_scale). Equal captions are encoded once."""
-    image = F.normalize(backbone.visual(images), dim=-1)
+    return similarities_of(backbone, backbone.visual(images), tokens)
+
+
+def similarities_of(backbone: Backbone, features: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+    """As `similarities`, of image features (B, dim)."""
+    image = F.normalize(features, dim=-1)
     distinct, where = torch.unique(tokens, dim=0, return_inverse=True)
     text = F.normalize(backbone.text(distinct), dim=-1)[where]
     return backbone.logit_scale.exp() * image @ text.T
@@ -36,6 +41,10 @@ def contrastive(backbone: Backbone, images: torch.Tensor, tokens: torch.Tensor) 
     ½[CE(s·I·Tᵀ, arange) + CE(s·T·Iᵀ, arange)] with unit rows and s = exp(logit_scale); pairs with equal captions count as negatives,
     as in open_clip.loss.ClipLoss.
     """
-    logits = similarities(backbone, images, tokens)
-    target = torch.arange(len(images), device=images.device)
+    return symmetric(similarities(backbone, images, tokens))
+
+
+def symmetric(logits: torch.Tensor) -> torch.Tensor:
+    """½[CE(logits, arange) + CE(logitsᵀ, arange)] of similarities (B, B)."""
+    target = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2

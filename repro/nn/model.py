@@ -33,6 +33,12 @@ class Classifier(nn.Module):
             self.head.weight.copy_(weight)
             self.head.bias.copy_(bias)
 
+    def image_classifier(self) -> Classifier:
+        """The same classifier, its very weights, without the text tower that may be beside it."""
+        alone = Classifier(self.backbone.image_tower(), self.head.out_features, self.normalize)
+        alone.head = self.head
+        return alone
+
     def freeze_backbone(self) -> Classifier:
         self.backbone.requires_grad_(False)
         return self
@@ -65,9 +71,9 @@ def zero_shot_head(backbone: Backbone, prompts: torch.Tensor) -> torch.Tensor:
     return torch.stack(rows) * backbone.logit_scale.exp()
 
 
-def zero_shot_classifier(backbone: Backbone, prompts: torch.Tensor) -> Classifier:
-    """The backbone's own image tower, its features scaled to length 1, with `zero_shot_head` and bias 0."""
+def zero_shot_classifier(backbone: Backbone, prompts: torch.Tensor, towers: bool = False) -> Classifier:
+    """The backbone's own image tower, with `towers` both, its features scaled to length 1, with `zero_shot_head` and bias 0."""
     weight = zero_shot_head(backbone, prompts)
-    model = Classifier(backbone.image_tower(), len(weight), normalize=True).to(weight.device)
+    model = Classifier(backbone if towers else backbone.image_tower(), len(weight), normalize=True).to(weight.device)
     model.set_head(weight, torch.zeros(len(weight), device=weight.device))
     return model

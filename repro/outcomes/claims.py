@@ -15,13 +15,16 @@ import json
 import os
 import secrets
 import socket
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 STALE_SECONDS = 120.0  # without a heartbeat, watched from here: the owner on another machine is gone
+BEAT_SECONDS = 20.0
+FIRST_SECONDS = 2.0  # until the first beat, which leaves the first word of how far a run is
 TORN_SECONDS = 5.0  # the same for a claim that cannot be read: its writer was killed, or is about to fill it
 NAME = "claim.json"
 
@@ -201,6 +204,26 @@ class Claims:
         with contextlib.suppress(OSError):  # a disk that is away for a moment; the next beat will tell
             os.utime(folder / NAME)
         return True
+
+    @contextlib.contextmanager
+    def beating(self, folder: Path, look: Callable[[bool], None] = lambda held: None) -> Iterator[None]:
+        """While the block lasts the claim's heart beats. After each beat `look` hears whether it is still held."""
+        ended = threading.Event()
+
+        def beat() -> None:
+            pause = FIRST_SECONDS
+            while not ended.wait(pause):
+                with contextlib.suppress(OSError):  # a disk that is away or full for a moment; the next beat will tell
+                    look(self.beat(folder))
+                pause = BEAT_SECONDS
+
+        thread = threading.Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def release(self, folder: Path) -> None:
         """Give the run back, unless it has been taken over."""

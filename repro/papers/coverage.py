@@ -11,6 +11,7 @@ from repro.papers import reported, rows
 from repro.papers.arrangement import lacking
 from repro.papers.reported import Reported
 from repro.paths import Places
+from repro.settings import Recipe
 from repro.types import Benchmark
 
 RUNNABLE = "runnable"
@@ -81,7 +82,20 @@ def state_of(paper: str, entry: Reported, benchmark: Benchmark | None, gaps: tup
         missing = [gap for gap in gaps if gap.covers(entry.benchmark, method)]
         stated = "; ".join(f"{', '.join(gap.fields)} unknown ({gap.why})" for gap in missing)
         return "no recipe", f"{method} on {entry.benchmark}: {stated or 'not written yet'}"
+    if why := _unsearchable(paper, entry, benchmark):
+        return "no split", why
     return RUNNABLE, ""
+
+
+def _unsearchable(paper: str, entry: Reported, benchmark: Benchmark) -> str | None:
+    """The split that the paper's recipe searches on and a benchmark does not have."""
+    methods = (entry.method, entry.settings.get("base"))
+    for row in rows.table_of(benchmark.name).row:
+        if row.paper == paper and row.method in methods and "search_on" in plugins.declared(row.method).fields:
+            wanted = row.recipe.get("search_on", Recipe().search_on)
+            if not any(wanted in (split.name, split.role) for split in benchmark.splits):
+                return f"{benchmark.name} has no {wanted}, which {row.method} searches on"
+    return None
 
 
 def _unmeasured(entry: Reported, benchmark: Benchmark) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +14,6 @@ from repro.outcomes.store import Store, now
 from repro.preflight import environment
 from repro.types import Failure, Result, Run
 
-BEAT_SECONDS = 20.0
-FIRST_SECONDS = 2.0  # until the first beat, which leaves the first word of how far a run is
 MOST_DEATHS = 3  # of processes of one launch on the same state of a run; then it counts as failed
 
 OnStep = Callable[[int, int, str], None]  # done, total, what
@@ -110,22 +107,15 @@ def _record(
 @contextlib.contextmanager
 def heartbeat(store: Store, folder: Path) -> Iterator[Heart]:
     """While the block lasts the claim's heart beats and leaves word of how far the run is; then the run is given back."""
-    ended, heart = threading.Event(), Heart()
+    heart = Heart()
 
-    def beat() -> None:
-        pause = FIRST_SECONDS
-        while not ended.wait(pause):
-            with contextlib.suppress(OSError):  # a disk that is away or full for a moment; the next beat will tell
-                heart.lost = heart.lost or not store.beat(folder)
-                if heart.at and not heart.lost:
-                    store.proceed(folder, *heart.at)
-            pause = BEAT_SECONDS
+    def look(held: bool) -> None:
+        heart.lost = heart.lost or not held
+        if heart.at and not heart.lost:
+            store.proceed(folder, *heart.at)
 
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
     try:
-        yield heart
+        with store.claims.beating(folder, look):
+            yield heart
     finally:
-        ended.set()
-        thread.join()
         store.release(folder)

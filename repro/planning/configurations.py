@@ -91,7 +91,8 @@ class Reader:
         differs += [f"{prefix}runs={len(parts)}"] if parts else []
         differs += [f"{parts[0].run.method}.{field}={short(values)}" for field, values in swept.items()]
         told = {_bare(part) for part in differs}
-        for parent in (*parts, *others):
+        like_this = {parent.method for parent in method.parents.values() if parent.settings}
+        for parent in (*parts, *(other for other in others if other.run.method not in like_this)):
             for part in self.variant(parent, f"{parent.run.method}."):
                 if _bare(part) not in told and _bare(part).partition("=")[0] not in swept:
                     differs.append(part)
@@ -126,8 +127,11 @@ class Reader:
         return len({run.backbone.weights for run in self.runs if _reads_file(run)}) > 1
 
     def fitted_on(self, result: Result) -> frozenset[str]:
-        """The splits that a probe's C was chosen by, the run's own or that of a run that it starts from."""
-        own = result.run.benchmark.with_role("id_val") if "lp_c_count" in plugins.declared(result.run.method).fields else ()
+        """The splits that a probe's C or a search's trials were chosen by, the run's own or that of a run that it starts from."""
+        fields, benchmark = plugins.declared(result.run.method).fields, result.run.benchmark
+        own = benchmark.with_role("id_val") if "lp_c_count" in fields else ()
+        if "search_on" in fields and result.run.recipe.searched:
+            own = [split for split in benchmark.splits if result.run.recipe.search_on in (split.name, split.role)]
         parents = [self.by_key[key] for key in result.run.parents.values() if key in self.by_key and not gone(self.by_key[key])]
         return frozenset(split.name for split in own).union(*map(self.fitted_on, parents))
 

@@ -36,9 +36,9 @@ def forecast(plan: Plan, store: Store) -> Forecast:
 
 
 def predict(run: Run, history: list[Result]) -> float | None:
-    """Median seconds of finished runs of the same method, benchmark data and backbone, scaled by epochs."""
+    """Median seconds of finished runs of the same method, benchmark data and backbone, scaled by epochs or by the steps of trials."""
     like = [
-        result.seconds["total"] * max(run.recipe.epochs, 1) / max(result.run.recipe.epochs, 1)
+        result.seconds["total"] * _length(run) / _length(result.run)
         for result in history
         if (result.run.method, result.run.benchmark.identity(), result.run.backbone.name)
         == (run.method, run.benchmark.identity(), run.backbone.name)
@@ -47,12 +47,25 @@ def predict(run: Run, history: list[Result]) -> float | None:
     return statistics.median(like) if like else None
 
 
+def _length(run: Run) -> int:
+    """What the time of a run goes with."""
+    return run.recipe.trials * run.recipe.inner_steps if _searches(run) else max(run.recipe.epochs, 1)
+
+
+def _searches(run: Run) -> bool:
+    fields = plugins.declared(run.method).fields
+    return "trials" in fields and "epochs" not in fields
+
+
 def passes(run: Run) -> int | None:
     """Images through the image tower, a backward pass counted as two; None where a split does not say how many it has.
 
     Training, judging, and the features of a probe; what a greedy soup judges on its way is left out.
     """
     method, recipe = plugins.declared(run.method), run.recipe
+    if _searches(run):
+        each = recipe.inner_steps * recipe.batch_size * (1 + BACKWARD)
+        return recipe.trials * (each + recipe.search_examples) if recipe.search_examples else None
     counts = {split.name: split.count for split in run.benchmark.splits}
     trained = [split.name for split in method.trained_on(run.benchmark, recipe)]
     judged = method.judged_on(run.benchmark)

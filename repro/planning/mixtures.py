@@ -5,7 +5,7 @@ from __future__ import annotations
 from repro import plugins
 from repro.errors import UserError, unknown
 from repro.settings import IMAGES, Recipe
-from repro.types import Method, Parent, Run
+from repro.types import Benchmark, Method, Parent, Run
 
 
 class Unfit(UserError):
@@ -56,6 +56,19 @@ def require_fit(method: Method, parents: dict[str, Run]) -> None:
                 "images could be prepared for the mixture in one way only",
                 f"one value of {field}, or leave {method.name} out",
             )
+
+
+def require_splits(method: Method, benchmark: Benchmark, recipe: Recipe) -> None:
+    """The split that a recipe searches on must be there; else `Unfit`."""
+    if "search_on" not in method.fields or not recipe.searched:
+        return
+    if not any(recipe.search_on in (split.name, split.role) for split in benchmark.splits):
+        name = method.name.removesuffix("-search")
+        raise Unfit(
+            f"{name} searches on {recipe.search_on}, and {benchmark.name} has no such split",
+            f"its splits are {', '.join(split.name for split in benchmark.splits)}",
+            f"--set {name}.search_on=id_val, which is another search",
+        )
 
 
 def impossible_parent(method: Method, parent: Parent, why: str) -> Unfit:

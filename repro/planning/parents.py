@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from repro import backbones, plugins
+from repro.errors import UserError
 from repro.papers import rows
 from repro.planning import initial, mixtures, targeting
 from repro.planning.recipe import Choice, Setting, resolve
@@ -25,18 +26,33 @@ class Builder:
         self.rows = rows.rows_of(request.benchmark.name, request.paper)
         self.runs: dict[str, Run] = {}
 
-    def runs_of(self, method: Method, seed: int, asked: bool, child: Recipe | None = None) -> list[Run]:
-        """Every run of a method for one seed: the sweep's recipes × the parents' own variants. `child` is to start from them."""
-        return [run for choice in self._choices(method, asked, child) for run in self._made(method, choice, seed)]
+    def runs_of(self, method: Method, seed: int, asked: bool, child: Choice | None = None, same: bool = False) -> list[Run]:
+        """Every run of a method for one seed: the sweep's recipes × the parents' own variants.
 
-    def _choices(self, method: Method, asked: bool, child: Recipe | None) -> list[Choice]:
+        `child` is to start from them; with `same` their settings are the child's.
+        """
+        choices = self._of_child(method, child) if same else self._choices(method, asked, child)
+        return [run for choice in choices for run in self._made(method, choice, seed)]
+
+    def _choices(self, method: Method, asked: bool, child: Choice | None) -> list[Choice]:
         """The recipes of a method in this plan."""
         request, benchmark = self.request, self.request.benchmark
         layer = rows.layer(benchmark.name, self.rows.get(method.name), request.quick, request.released)
-        settings = [*self.settings, *(initial.inherited(child, method) if child else [])]
-        found = resolve(method, layer, settings, asked, tiny=benchmark.tiny)
+        settings = [*self.settings, *(initial.inherited(child.recipe, method) if child else [])]
+        return self._allowed(method, resolve(method, layer, settings, asked, tiny=benchmark.tiny))
+
+    def _of_child(self, method: Method, child: Choice) -> list[Choice]:
+        """The one recipe of a run that has its child's settings."""
+        _refuse_own(method, self.settings)
+        layer = {field: (getattr(child.recipe, field), origin) for field, origin in child.provenance.items() if field in method.fields}
+        return self._allowed(method, resolve(method, layer, self.settings, False, tiny=False))
+
+    def _allowed(self, method: Method, found: list[Choice]) -> list[Choice]:
+        """Recipes for which the benchmark has what they want; a `UserError` for the first that has not."""
+        benchmark = self.request.benchmark
         for choice in found:
             initial.require_splits(method, choice.recipe, benchmark)
+            mixtures.require_splits(method, benchmark, choice.recipe)
             targeting.require(method, choice.recipe, benchmark)
         return found
 
@@ -61,14 +77,15 @@ class Builder:
     def _parents(self, method: Method, choice: Choice, seed: int) -> list[dict[str, Run]]:
         """Every combination of runs that can play the roles which a method needs; all of one pretraining."""
         benchmark, own_weights, recipe = self.request.benchmark, self.request.weights is not None, choice.recipe
-        declared = {role: mixtures.named(method, parent, recipe) for role, parent in method.parents.items()}
+        wanted = {role: parent for role, parent in method.parents.items() if _holds(parent, recipe)}
+        declared = {role: mixtures.named(method, parent, recipe) for role, parent in wanted.items()}
         if stage := initial.pretraining(method, recipe, benchmark, self.entry.name, own_weights):
             declared["backbone"] = stage
             if recipe.init == stage.method and (why := impossible(plugins.declared(stage.method), self.entry, benchmark)):
                 raise initial.impossible_stage(method, stage.method, why)
         single = {role: parent for role, parent in declared.items() if not parent.many and not parent.start_of}
         playing = [
-            self._made(*_stage(method, parent, choice), seed) if parent.takes else self._playing(method, parent, seed, recipe)
+            self._made(*_stage(method, parent, choice), seed) if parent.takes else self._playing(method, parent, seed, choice)
             for parent in single.values()
         ]
         combinations = [dict(zip(single, runs, strict=True)) for runs in itertools.product(*playing)]
@@ -81,31 +98,32 @@ class Builder:
         for parents in together:
             for role, parent in declared.items():
                 if parent.start_of:
-                    parents[role] = self._start_of(method, parent, parents[parent.start_of], recipe)
+                    parents[role] = self._start_of(method, parent, parents[parent.start_of], choice)
                 if parent.many:
-                    every = {run.key: run for each in self.request.seeds for run in self._playing(method, parent, each, recipe)}
+                    every = {run.key: run for each in self.request.seeds for run in self._playing(method, parent, each, choice)}
                     parts = sorted(every.values(), key=lambda run: (run.seed, run.key))  # whatever the order in which they were asked for
                     alike = (run for run in parts if _from(run, parents.get("backbone")))
                     parents |= {f"{role}-{number:03}": run for number, run in enumerate(alike)}
             mixtures.require_fit(method, parents)
         return together
 
-    def _start_of(self, method: Method, parent: Parent, run: Run, recipe: Recipe) -> Run:
+    def _start_of(self, method: Method, parent: Parent, run: Run, child: Choice) -> Run:
         """What a run started from: that of its head where another run made it, else the parent's own method's, with images as the run's."""
         if "head" in run.parents:
             return self.runs[run.parents["head"]]
         starts = [
-            start for start in self._playing(method, parent, run.seed, recipe) if _from(start, self.runs.get(run.parents.get("backbone")))
+            start for start in self._playing(method, parent, run.seed, child) if _from(start, self.runs.get(run.parents.get("backbone")))
         ]
         return next(
             (start for start in starts if all(getattr(start.recipe, name) == getattr(run.recipe, name) for name in IMAGES)), starts[0]
         )
 
-    def _playing(self, method: Method, parent: Parent, seed: int, child: Recipe) -> list[Run]:
+    def _playing(self, method: Method, parent: Parent, seed: int, child: Choice) -> list[Run]:
         other = plugins.declared(parent.method)
         if (parent.field or parent.start_of) and (why := impossible(other, self.entry, self.request.benchmark)):
             raise mixtures.impossible_parent(method, parent, why)
-        return self.runs_of(other, 0 if parent.shared or not other.seeded else seed, parent.method in self.request.methods, child)
+        own = 0 if parent.shared or not other.seeded else seed
+        return self.runs_of(other, own, parent.method in self.request.methods, child, same=parent.settings)
 
 
 def _stage(method: Method, parent: Parent, child: Choice) -> tuple[Method, Choice]:
@@ -115,6 +133,22 @@ def _stage(method: Method, parent: Parent, child: Choice) -> tuple[Method, Choic
     recipe = Recipe.model_validate(stage.defaults | {field: getattr(child.recipe, source) for field, source in shared.items()})
     told = {field: child.provenance[source] for field, source in shared.items() if source in child.provenance}
     return stage, Choice(recipe, {field: told.get(field, f"method {stage.name}") for field in recipe.changed()})
+
+
+def _refuse_own(method: Method, settings: list[Setting]) -> None:
+    """A run that has its child's settings takes none of its own."""
+    if own := next((setting for setting in settings if setting.method == method.name), None):
+        child = method.name.removesuffix("-search")
+        raise UserError(
+            f"--set {own.text}: {method.name} has the settings of the run that starts from it",
+            "set by themselves they would belong to no run",
+            f"--set {child}.{own.text.partition('.')[2]}",
+        )
+
+
+def _holds(parent: Parent, recipe: Recipe) -> bool:
+    """Whether the settings are those with which a method has that parent."""
+    return all(getattr(recipe, field) == value for field, value in parent.when.items())
 
 
 def _from(run: Run, pretrained: Run | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from operator import gt
 from typing import Any, NamedTuple, get_args
 
@@ -126,6 +127,10 @@ def _layer(method: Method, layers: dict[str, list[tuple[Any, ...] | str]], field
 
 def _agree(method: Method, recipe: Recipe) -> None:
     """Fields that are right each by itself and wrong together."""
+    if recipe.head == "probe" and "head" not in method.parents:
+        raise UserError(
+            f"{method.name}: head=probe, and it starts from no linear probe", "lp-ft is fine-tuning from the probe's head", "--method lp-ft"
+        )
     if recipe.lp_c_min > recipe.lp_c_max:
         raise UserError(
             f"{method.name}: lp_c_min {recipe.lp_c_min:g} is above lp_c_max {recipe.lp_c_max:g}",
@@ -192,6 +197,23 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
         unscoped = setting.method is None and setting.field in method.fields and (asked or setting.field in IMAGES)
         if setting.method == method.name or unscoped:
             _layer(method, layers, setting.field, setting.values, f"--set {setting.text}")
+    explicit = {setting.field for setting in settings if setting.method == method.name or (setting.method is None and asked)}
+    choices = []
+    for whole in _of_variants(method, layers, explicit):
+        choices += _choices(method, whole)
+    return choices
+
+
+def _of_variants(method: Method, layers: dict[str, list], explicit: set[str]) -> Iterator[dict[str, list]]:
+    """The layers once for each value of `variant`, with the settings that it stands for, but for those that were set by themselves."""
+    for variant in layers.get("variant", [(None,), ""])[0]:
+        stands_for = method.variants.get(variant, {}).items()
+        chosen = {"variant": [(variant,), layers["variant"][1]]} if variant else {}
+        yield layers | chosen | {field: [(value,), f"variant {variant}"] for field, value in stands_for if field not in explicit}
+
+
+def _choices(method: Method, layers: dict[str, list]) -> list[Choice]:
+    """Every combination of the layers' values."""
     choices = []
     for fields in _combinations({field: values for field, (values, _) in layers.items()}):
         recipe = Recipe.model_validate(fields)

@@ -11,7 +11,7 @@ from typing import Any
 
 from repro import __version__
 
-PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "scikit-learn", "pillow", "safetensors")
+PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "scikit-learn", "pillow", "safetensors", "optuna")
 
 
 @cache

@@ -12,6 +12,7 @@ from repro.nn import mixing, pseudo_labels
 from repro.nn.job import Job, ParentRun
 from repro.paths import Places
 from repro.planning.plan import Plan
+from repro.settings import LOSSES
 from repro.types import Checkpoint
 
 
@@ -38,11 +39,13 @@ STAGES = {"connect-later-lp": ("connect-later", {"lr": "probe_lr", "epochs": "pr
 
 # The first five losses, from a tower whose weights follow from the seed, at a learning rate that does not amplify rounding.
 GOLDEN_SETTINGS = ("batch_size=20", "epochs=1", "lr=1e-4", "optimizer=sgd", "augment=shift", "warmup_steps=2")
+WEIGHTS = tuple(f"weight_{name}=0.5" for name in LOSSES)
 OWN_SETTINGS = {  # such that five steps from the start show the penalty
     "l2-sp": ("l2sp_weight=1e3",),
     "coral": ("penalty_weight=10",),
     "irm": ("penalty_weight=3", "anneal_steps=2"),
     "swav-pretrain": ("augment=rrc_flip", "lr=0.3", "optimizer=larc"),
+    "autoft": ("searched=false", *WEIGHTS),
 }
 GOLDEN = {
     "clip-pretrain": [3.6087222, 3.6321177, 3.7583556, 3.4064891, 3.4530201],
@@ -60,6 +63,7 @@ GOLDEN = {
     "self-training": [2.3962207, 2.3402686, 2.2115932, 2.486032, 2.4433217, 2.2967165, 2.4880724, 2.5276563, 2.3416419, 2.400682],
     "swav-pretrain": [4.1048145, 4.4366431, 4.1673346, 3.8657389, 3.9159281, 3.7334151, 3.7337365, 3.9209702, 3.5356274, 3.5144222],
     "flyp": [3.2636395, 3.9112754, 3.6171598, 3.992826, 3.3244705],
+    "autoft": [9.6719074, 9.5802336, 9.7488956, 9.5872211, 9.956336],
     "flyp-ce": [2.8707223, 2.6482716, 2.7743778, 2.1242023, 2.624438],
     "erm": [2.4029536, 2.4277341, 2.4111133, 2.3446274, 2.5162973],  # scratch's
     "erm-targeted": [2.4288437, 2.3655729, 2.282686, 2.379967, 2.3818619],
@@ -102,6 +106,7 @@ FALLING = {
     "self-training": ("batch_size=50", "epochs=4", "lr=1e-3"),
     "swav-pretrain": ("batch_size=50", "epochs=4", "lr=0.3"),
     "flyp": ("batch_size=25", "epochs=4", "lr=3e-4"),
+    "autoft": ("batch_size=25", "epochs=4", "lr=3e-4", "searched=false", *WEIGHTS),
     "flyp-ce": ("batch_size=25", "epochs=4", "lr=3e-4"),
     "erm": ("batch_size=25", "epochs=4", "lr=3e-3"),
     "erm-targeted": ("batch_size=25", "epochs=4", "lr=3e-3"),
@@ -122,4 +127,4 @@ def test_the_loss_falls(home: Places, tmp_path: Path, method: str) -> None:
 
 def test_every_training_method_has_golden_losses() -> None:
     training = {name for name in plugins.names("methods") if hasattr(plugins.method(name), "loss")}
-    assert training == set(FALLING) == set(GOLDEN) and len(training) == 20
+    assert training == set(FALLING) == set(GOLDEN) and len(training) == 21

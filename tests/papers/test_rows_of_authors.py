@@ -57,6 +57,13 @@ HERE = {
     ("FLYP", "any", "LP (lbfgs)"): "iwildcam/flyp/lp fmow/flyp/lp imagenet/flyp/lp",
     ("FLYP", "iWildCam/FMoW/ImageNet", "FT, LP-FT, L2-SP, WiSE-FT"): "iwildcam/flyp/ft iwildcam/flyp/lp-ft iwildcam/flyp/l2-sp "
     "fmow/flyp/ft fmow/flyp/lp-ft fmow/flyp/l2-sp imagenet/flyp/ft imagenet/flyp/lp-ft imagenet/flyp/l2-sp",
+    ("AutoFT", "iWildCam", "AutoFT"): "iwildcam/autoft/autoft",
+    ("AutoFT", "FMoW", "AutoFT"): "fmow/autoft/autoft",
+    ("AutoFT", "CIFAR-10 -> 10.1 v6 / 10.2", "AutoFT"): "cifar10.1/autoft/autoft",
+    ("AutoFT", "ImageNet", "AutoFT"): "imagenet/autoft/autoft",
+    ("AutoFT", "SST2 few-shot k=4/16/32", "AutoFT"): "rendered-sst2/autoft/autoft",
+    ("AutoFT", "PatchCamelyon few-shot k=4/16/32", "AutoFT"): "patchcamelyon/autoft/autoft",
+    ("AutoFT", "iWildCam", "WiSE-FT on AutoFT"): "iwildcam/autoft/wise-ft",
     ("AutoFT", "iWildCam / FMoW", "baseline FT"): "iwildcam/autoft/ft fmow/autoft/ft",
     ("AutoFT", "iWildCam", "baseline FLYP"): "iwildcam/autoft/flyp",
     ("AutoFT", "CIFAR-10", "baseline FT"): "cifar10.1/autoft/ft",
@@ -85,9 +92,11 @@ HERE = {
     },
 }
 # Methods that this program has not, by the beginning of a line's method; every other line that is not above is of another benchmark.
-NO_METHOD = ("AutoFT", "side-tuning", "stage 1", "WiSE-FT on AutoFT")
+NO_METHOD = ("side-tuning", "stage 1")
 NO_BENCHMARK = (
     "ImageNet few-shot",
+    "ImageNet 4-shot",
+    "ImageNet 16/32-shot",
     "Caltech101",
     "Stanford Cars",
     "SST2",
@@ -112,6 +121,9 @@ def about(line: dict[str, str]) -> list[str]:
     return HERE[max(found, key=lambda key: len(key[2]))].split() if found else []
 
 
+RELEASED_HYPERPARAMETERS = {f"{name}/autoft-hparams/autoft" for name in ("iwildcam", "fmow", "imagenet")}  # test_released_objectives.py
+
+
 def waits_for(line: dict[str, str]) -> str:
     if line["benchmark"].startswith(NO_BENCHMARK):
         return "benchmark"
@@ -131,6 +143,10 @@ def numbers(text: str) -> list[float]:
 def sides(line: dict[str, str], row: rows.Row) -> list[tuple[str, object, object]]:
     """Field by field what the row has and what the line says."""
     recipe = {field: getattr(Recipe(), field) for field in Recipe.model_fields} | row.recipe
+    if row.method == "autoft":
+        return searched(line, recipe, recipe | row.released)
+    if (row.paper, row.method) == ("autoft", "wise-ft"):
+        return [("alphas", sorted(recipe["alphas"]), sorted([n / 10 for n in range(1, 11)] + [0.85, 0.95]))]
     grid = line["lr_grid"]
     if method_grid := re.match(r"C: (\d+) values logspace\((\S+)\.\.(\S+)\)", grid):
         return [
@@ -168,8 +184,25 @@ def sides(line: dict[str, str], row: rows.Row) -> list[tuple[str, object, object
     return found
 
 
+def searched(line: dict[str, str], recipe: dict, released: dict) -> list[tuple[str, object, object]]:
+    """The budget of a search, which a line tells for the text or for the release's script."""
+    ours = released if "script" in line["method"] else recipe
+    budget = [("trials", r"(\d+) trials"), ("inner_steps", r"inner (\d+)")]
+    if "few-shot" not in line["benchmark"]:
+        budget.append(("search_examples", r"(?:OOD-val|sev5|ImageNet-C) (\d+)"))
+        batch, _, parts = line["batch_size"].partition("x")
+        found = [("batch_size", ours["batch_size"], int(batch) * int(parts or 1)), ("accumulate", ours["accumulate"], int(parts or 1))]
+    else:
+        found = [("batch_size", line["batch_size"], "2k")]
+    found += [(name, ours[name], int(told[1])) for name, pattern in budget if (told := re.search(pattern, line["method"]))]
+    found.append(("lr", ours["lr"], float(re.match(r"lr0 ([\de-]+)", line["lr_grid"])[1])))
+    found.append(("epochs", recipe["epochs"], int(re.match(r"\d+", line["epochs"])[0])))
+    return [*found, ("warm-up", ours["warmup_steps"], int(line["warmup"]))]
+
+
 def rule(text: str) -> str | None:
-    """The selection rule that a line tells; None where it is of another kind or unknown."""
+    """The selection rule that a line tells, of a search that of the epoch; None where it is of another kind or unknown."""
+    text = text.rpartition("epoch: ")[2]
     if re.search(r"ood.val", text, re.I):
         return "ood_val"
     if text == "none" or text.startswith("none (last"):
@@ -182,7 +215,7 @@ def test_every_line_is_here_or_waits_for_what_is_not():
     here = [line for line in every if about(line)]
     waiting = [waits_for(line) for line in every if not about(line)]
     counts = {reason: waiting.count(reason) for reason in ("benchmark", "method", "setting", "nothing")}
-    assert (len(every), len(here), counts) == (92, 65, {"benchmark": 16, "method": 10, "setting": 1, "nothing": 0})
+    assert (len(every), len(here), counts) == (92, 70, {"benchmark": 16, "method": 5, "setting": 1, "nothing": 0})
     assert len({tuple(about(line)) for line in here} - {()}) >= 36
 
 
@@ -211,11 +244,15 @@ def test_each_paper_selects_as_the_line_says():
 def test_every_row_of_these_papers_that_trains_is_told_by_a_line_or_named_ours():
     """Rows beyond the lines: zero-shot, mixtures, and the freeze-embed era, of which the notes have one benchmark."""
     told = {name for line in lines() for name in about(line)}
-    beyond = {
-        f"{table}/{row.paper}/{row.method}"
-        for table in ("domainnet", "imagenet", "living17", "entity30", "cifar10.1", "fmow-geo", "iwildcam", "fmow", "camelyon17")
-        for row in rows.table_of(table).row
-    } - told
+    beyond = (
+        {
+            f"{table}/{row.paper}/{row.method}"
+            for table in ("domainnet", "imagenet", "living17", "entity30", "cifar10.1", "fmow-geo", "iwildcam", "fmow", "camelyon17")
+            for row in rows.table_of(table).row
+        }
+        - told
+        - RELEASED_HYPERPARAMETERS
+    )
     left = {name for name in beyond if not name.endswith(("/zero-shot", "/wise-ft")) and "/freeze-embed" not in name}
     assert left == {
         "fmow/lp-ft/lp-ft",

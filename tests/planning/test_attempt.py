@@ -9,6 +9,7 @@ import fabricated
 import pytest
 
 from repro.errors import UserError
+from repro.outcomes import claims
 from repro.outcomes.store import Store
 from repro.planning import attempt as attempting
 from repro.planning.attempt import Work, attempt
@@ -74,7 +75,7 @@ def test_who_lost_the_run_stores_nothing(store):
 
 
 def test_who_lost_the_run_stops_at_its_next_step(store, monkeypatch):
-    monkeypatch.setattr(attempting, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(claims, "FIRST_SECONDS", 0.01)
     steps = []
 
     def do(run, folder, on_step):
@@ -89,7 +90,7 @@ def test_who_lost_the_run_stops_at_its_next_step(store, monkeypatch):
 
 
 def test_word_of_how_far_it_is(store, monkeypatch):
-    monkeypatch.setattr(attempting, "FIRST_SECONDS", 0.01)
+    monkeypatch.setattr(claims, "FIRST_SECONDS", 0.01)
     seen = []
 
     def do(run, folder, on_step):

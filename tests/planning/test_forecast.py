@@ -70,6 +70,17 @@ def test_images_that_pass_through_the_network():
     assert of("uniform-soup", "base=lp-ft") == 200
 
 
+def test_a_search_costs_its_trials(tmp_path):
+    def search(*sets):
+        sets = ("search_on=id_val", "trials=20", "inner_steps=5", "batch_size=8", *sets)
+        return one(planned("autoft", of=COUNTED, backbone="clip-rn50", weights="random", sets=sets), "autoft-search")
+
+    assert passes(search("search_examples=60")) == 20 * (5 * 8 * 3 + 60)
+    assert passes(search("search_examples=none")) is None
+    history = [fabricated.result(search(), seconds={"total": 10.0})]
+    assert predict(search("trials=30", "inner_steps=10"), history) == 10.0 * 3
+
+
 def test_the_arithmetic_of_a_run_by_hand():
     """ResNet-50 at 224 pixels: 8.17 GFLOP an image."""
     assert flop(one(planned("lp", **MOCO), "lp")) == pytest.approx(1300 * 8.17e9)
