@@ -92,9 +92,9 @@ def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
     declared = method.METHOD
     train_split = job.split_with_role(declared.trains_on)
     judged = [split.name for split in run.benchmark.splits if split.role not in ("train", "pretrain")] if declared.reported else []
-    job.uses = [*([(train_split, True)] if run.recipe.epochs else []), *((name, False) for name in judged)]
+    job.uses = [*([(train_split, True)] if run.recipe.trains else []), *((name, False) for name in judged)]
     model = method.start(job)
-    train = job.images(train_split, augmented=True) if run.recipe.epochs else None
+    train = job.images(train_split, augmented=True) if run.recipe.trains else None
     splits = {name: job.images(name) for name in judged}
     hooks = [getattr(method, name, None) for name in ("judged", "states")]
     trainer = Trainer(job, model, getattr(method, "loss", None), train, splits, folder, *hooks)

@@ -43,13 +43,14 @@ class Recipe(Record):
     eps: float = Field(1e-8, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     epochs: int = Field(0, ge=0)
+    steps: int | None = Field(None, ge=1, description="optimiser steps in all, in place of epochs, the last pass cut short; None: epochs")
     batch_size: int = Field(64, ge=1, description="examples per optimiser step")
     accumulate: int = Field(
         1, ge=1, description="micro-batches per optimiser step; the mathematics stays that of batch_size, but for BatchNorm's statistics"
     )
     drop_last: bool = False
-    schedule: Literal["constant", "cosine_epoch", "cosine_step"] = Field(
-        "cosine_epoch", description="cosine from lr to 0, changed once per epoch or per step"
+    schedule: Literal["constant", "cosine_epoch", "cosine_step", "linear"] = Field(
+        "cosine_epoch", description="cosine from lr to 0, changed once per epoch or per step; linear: straight to 0, per step"
     )
     warmup_steps: int = Field(0, ge=0, description="linear from lr/warmup_steps to lr, step s using (s+1)/warmup_steps")
     clip_norm: float | None = Field(None, gt=0, description="largest gradient norm")
@@ -57,14 +58,26 @@ class Recipe(Record):
     head_lr_factor: float = Field(1.0, gt=0, description="learning rate of the head over that of the backbone")
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     batchnorm: Literal["train", "eval"] = Field("train", description="eval: running statistics are frozen, affine weights still train")
+    class_weights: Literal["none", "frequency"] = Field(
+        "none", description="of the cross-entropy; frequency: each class's share of the training examples"
+    )
+    head_dropout: float = Field(0.0, ge=0, lt=1, description="of the features before the head")
     freeze: Literal["none", "backbone", "embed", "all_but_batchnorm"] = Field(
         "none", description="parts that get no gradient; embed: the first layers, as repro/nn/freezing.py lists them"
     )
+    frozen_mode: Literal["eval", "train"] = Field("eval", description="of a frozen backbone; train: its dropout stays active")
     head: Literal["random", "zero_shot"] = Field(
         "random", description="where the head starts; zero_shot: at the prompts', on unit features"
     )
     l2sp_weight: float = Field(0.0, ge=0, description="of the squared distance to where training started")
     l2sp_head: bool = Field(False, description="whether that distance includes the head's")
+    targeted: Literal["none", "redshift"] = Field(
+        "none", description="targeted augmentation of the training split; redshift: light curves moved to other redshifts"
+    )
+    # light curves
+    mask_share: float = Field(
+        0.6, gt=0, lt=1, description="observations that a masked autoencoder must restore: of ten, eight zeroed, one noise, one as it is"
+    )
     # images
     augment: Literal["none", "flip", "shift", "shift_flip", "crop", "crop_flip", "rrc", "rrc_flip"] = Field(
         "none", description="of training images; crop: one of image_size, anywhere in the frame resized to image_size/crop_ratio"
@@ -119,20 +132,27 @@ class Recipe(Record):
     )
     keep_weights: Literal["selected", "last", "none"] = Field("selected", description="checkpoints whose weights stay on disk")
 
+    @property
+    def trains(self) -> bool:
+        """Whether there is a step to take."""
+        return bool(self.steps or self.epochs)
+
     def changed(self) -> dict[str, Any]:
         """The fields that differ from their neutral value, JSON-ready."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
 TRAINING = frozenset(
-    "optimizer lr momentum nesterov betas eps weight_decay epochs batch_size accumulate drop_last schedule warmup_steps clip_norm "
-    "label_smoothing head_lr_factor precision batchnorm freeze augment rrc_scale shift judge_every keep_weights".split()
+    "optimizer lr momentum nesterov betas eps weight_decay epochs steps batch_size accumulate drop_last schedule warmup_steps clip_norm "
+    "label_smoothing class_weights head_dropout head_lr_factor precision batchnorm freeze frozen_mode targeted augment rrc_scale shift "
+    "judge_every keep_weights".split()
 )
+HEAD_ONLY = frozenset(["label_smoothing", "class_weights", "head_dropout", "head_lr_factor", "freeze", "frozen_mode"])
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "std"])
 AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
 MIXTURE = frozenset(["base", "mix_at", "alphas"])
 HEAD = frozenset(["head"])
 L2SP = frozenset(["l2sp_weight", "l2sp_head"])
 FEW_SHOT = frozenset(["shots", "fixed_crops", "judge_start", "judge", "select_by"])
-TOWERS = TRAINING - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"}  # both towers together; contrastive batches do not split
+TOWERS = TRAINING - HEAD_ONLY - {"accumulate", "targeted"}  # both towers together; contrastive batches do not split
 PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter", "lp_absent_bias"])

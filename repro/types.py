@@ -26,6 +26,7 @@ class Split(Record):
     headline: bool = Field(default=True, description="False: shown beside the headline columns, never averaged or selected with them")
     metric: str | None = Field(default=None, description="headline metric of this split where it is not the benchmark's")
     count: int | None = Field(default=None, description="examples that must be found; None: whatever is there")
+    targeted: str = Field(default="none", description="the targeted augmentation that this training split holds, copies beside originals")
     classes: tuple[int, ...] | None = Field(default=None, description="the classes that a prediction is chosen from; None: all")
     per_class: int | None = Field(default=None, description="examples that each class which has any must have; None: as it comes")
 
@@ -55,6 +56,10 @@ class Benchmark(Record):
     splits: tuple[Split, ...]
     classes: tuple[str, ...]
     templates: tuple[str, ...] = Field(default=(), description="prompts as repro/reading/prompts.py fills them")
+    kind: Literal["images", "light-curves"] = Field(default="images", description="what an example is")
+    task: Literal["classification", "regression"] = Field(
+        default="classification", description="regression: one number per example, of which the only class is the name"
+    )
     metric: str = "accuracy"
     metrics: tuple[str, ...] = Field(default=(), description="computed beside the headline metric")
     groupings: tuple[Grouping, ...] = ()
@@ -88,6 +93,10 @@ class Benchmark(Record):
     def split(self, name: str) -> Split:
         return next(split for split in self.splits if split.name == name)
 
+    def trained_on(self, role: Role, targeted: str) -> Split | None:
+        """The split of that role that holds the targeted augmentation of a recipe, "none" being one; None: there is none."""
+        return next((split for split in self.with_role(role) if role != "train" or split.targeted == targeted), None)
+
     def with_role(self, *roles: Role) -> tuple[Split, ...]:
         return tuple(split for split in self.splits if split.role in roles)
 
@@ -118,6 +127,8 @@ class Method(Record):
     pretrained: bool = Field(True, description="starts from the backbone's pretrained weights")
     seeded: bool = Field(True, description="False: nothing in it is random, one run is all there is")
     needs_text: bool = Field(False, description="needs a backbone with a text tower and a benchmark with prompts")
+    kinds: tuple[str, ...] = Field(default=("images",), description="of examples that it can be trained on")
+    tasks: tuple[str, ...] = ("classification",)
     trains_on: Role = "train"
     tiny: dict[str, Any] = Field(
         default={"epochs": 2, "batch_size": 16, "lr": 3e-3}, description="settings on a tiny subset, where its fields have them"
@@ -171,7 +182,7 @@ class Run(Record):
 
 
 class Checkpoint(Record):
-    """One state of a run that was evaluated. `metrics[split][metric]` are fractions in [0, 1], cross-entropies in nats."""
+    """One state of a run that was evaluated. `metrics[split][metric]` are fractions in [0, 1], cross-entropies in nats, RMSEs in the label's unit."""
 
     name: str
     epoch: int | None = None

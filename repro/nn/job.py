@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import torch
 
 from repro.errors import UserError
-from repro.nn import backbones, few_shot, packs
+from repro.nn import backbones, curves, few_shot, packs
 from repro.nn.backbones import Backbone
+from repro.nn.curves import Curves, Scaling
 from repro.nn.images import Images, Preprocess
 from repro.nn.model import Classifier, tokenise, zero_shot_classifier
 from repro.nn.seeding import seed_torch
@@ -24,7 +25,7 @@ from repro.types import Benchmark, Result, Run, Split
 
 
 class Batch(NamedTuple):
-    """One micro-batch: images (B, 3, S, S) float, labels (B,) int64, index (B,) into the training split, on the job's device but for index."""
+    """One micro-batch: images (B, 3, S, S) or light curves (B, L, CHANNELS) float, labels (B,) int64, of a regression float64, index (B,) into the training split, on the job's device but for index."""
 
     images: torch.Tensor
     labels: torch.Tensor
@@ -65,9 +66,10 @@ class Job:
     uses: Sequence[tuple[str, bool]] = ()
     on_step: Callable[[int, int, str], None] = lambda done, total, what: None
     extras: dict[str, Any] = field(default_factory=dict)
-    preprocess: Preprocess | None = None
+    preprocess: Preprocess | Scaling | None = None
     tokens: torch.Tensor | None = None  # (captions, L), or of prompts (K, T, L), where a method trains on texts
     caption_of: torch.Tensor | None = None  # (N, alternatives), into tokens
+    class_weights: torch.Tensor | None = None  # (K,), of the cross-entropy
     origin: dict[str, torch.Tensor] | None = None  # parameters by name as training found them, where a method stays near them
 
     @property
@@ -96,7 +98,7 @@ class Job:
         if self.recipe.head == "zero_shot":
             return zero_shot_classifier(net, self.prompts(net))
         seed_torch("head", self.run.seed)
-        return Classifier(net.image_tower(), len(self.benchmark.classes)).to(self.device)
+        return Classifier(net.image_tower(), len(self.benchmark.classes), dropout=self.recipe.head_dropout).to(self.device)
 
     def prompts(self, net: Backbone) -> torch.Tensor:
         """Tokens (K, T, L) of the benchmark's prompts; a `UserError` where there is no text tower or no prompt."""
@@ -105,8 +107,10 @@ class Job:
             raise UserError(f"{self.run.method}: no zero-shot head can be made", lacking, f"--set {self.run.method}.head=random")
         return tokenise(net, self.benchmark.classes, self.benchmark.templates)
 
-    def images(self, split: str, augmented: bool = False) -> Images:
-        """A split as batches, packed first where it is not yet; the backbone must have been built, since it says how images are prepared."""
+    def images(self, split: str, augmented: bool = False) -> Images | Curves:
+        """A split as batches, packed first where it is not yet; the backbone must have been built, since it says how examples are prepared."""
+        if self.benchmark.kind == "light-curves":
+            return self._curves(split)
         folder, resize = self._pack(split, augmented)
         if not packs.exists(folder):
             self.pack_all([(split, augmented), *self.uses])
@@ -116,6 +120,15 @@ class Job:
         if self.recipe.shots is not None and self.benchmark.split(split).role in few_shot.ROLES:
             pack = pack.only(few_shot.draw(pack.labels, self.recipe.shots, self.benchmark, split, self.run.seed))
         return Images(pack, self.preprocess, self.device, self.recipe, augmented)
+
+    def _curves(self, split: str) -> Curves:
+        folder = curves.folder_of(self.packs, self.benchmark, self.benchmark.split(split))
+        if not curves.exists(folder):
+            examples = self.examples(self.benchmark, self.benchmark.split(split))
+            curves.build(folder, examples, lambda done: self.on_step(done, len(examples.sources), f"packing {split}"), split)
+        pack = curves.open_pack(folder)
+        self.extras.setdefault("packs", {})[split] = pack.content[:16]
+        return Curves(pack, self.preprocess, self.device)
 
     def pack_all(self, uses: Iterable[tuple[str, bool]]) -> None:
         """Pack those of `uses` (split, whether augmented) that are not packed yet; their broken images are all reported at once."""
@@ -142,4 +155,5 @@ class Job:
         return packs.folder_of(self.packs, self.benchmark, self.benchmark.split(split), resize), resize
 
     def split_with_role(self, role: str) -> str:
-        return self.benchmark.with_role(role)[0].name
+        """The first split of that role; of those to train on, the one with the recipe's targeted augmentation."""
+        return self.benchmark.trained_on(role, self.recipe.targeted).name

@@ -107,6 +107,10 @@ def comes_pretrained(benchmark: Benchmark, backbone: str) -> bool:
 
 def impossible(method: Method, entry: backbones.Entry, benchmark: Benchmark) -> str | None:
     """Why a method cannot run on that benchmark with that backbone; None: it can, as far as itself is concerned."""
+    if benchmark.kind not in method.kinds:
+        return f"{method.name} is made for {' and '.join(method.kinds)}, and {benchmark.name} has {benchmark.kind}"
+    if benchmark.task not in method.tasks:
+        return f"{method.name} is made for {' and '.join(method.tasks)}, and {benchmark.name} is {benchmark.task}"
     if method.needs_text and not entry.text:
         return f"{method.name} needs a text tower, and {entry.name} has none"
     if method.needs_text and not benchmark.templates:

@@ -156,7 +156,7 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
         swept = isinstance(value, list) and not _takes_commas(field)
         _layer(method, layers, field, tuple(check(field, item, origin) for item in (value if swept else [value])), origin)
     if tiny:
-        for field in ("image_size", "warmup_steps", "accumulate"):  # of the real images, of thousands of steps, of large batches
+        for field in ("image_size", "warmup_steps", "accumulate", "steps"):  # of the real images, of thousands of steps, of large batches
             layers.pop(field, None)
         layers |= {field: [(value,), "--tiny"] for field, value in method.tiny.items() if field in method.fields}
     for setting in settings:
@@ -169,6 +169,8 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
         _agree(method, recipe)
         if "lp_features" in method.fields and recipe.lp_features == "eval":  # then nothing is augmented, and the key must not say so
             recipe = recipe.model_copy(update={field: Recipe.model_fields[field].default for field in AUGMENTATION})
+        if recipe.steps is not None:  # then there is no number of epochs, and the key must not say so
+            recipe = recipe.model_copy(update={"epochs": 0})
         if not recipe.augment.startswith("rrc"):  # then packs are those of the evaluation, and the key must not say otherwise
             recipe = recipe.model_copy(update={"pack_side": None})
         choices.append(Choice(recipe, {field: layers[field][1] for field in recipe.changed() if field in layers}))
