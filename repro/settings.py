@@ -57,7 +57,9 @@ class Recipe(Record):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     head_lr_factor: float = Field(1.0, gt=0, description="learning rate of the head over that of the backbone")
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    batchnorm: Literal["train", "eval"] = Field("train", description="eval: running statistics are frozen, affine weights still train")
+    batchnorm: Literal["train", "eval", "adapt"] = Field(
+        "train", description="eval: running statistics are frozen, affine weights still train; adapt: as train, even in a frozen backbone"
+    )
     class_weights: Literal["none", "frequency"] = Field(
         "none", description="of the cross-entropy; frequency: each class's share of the training examples"
     )
@@ -65,7 +67,6 @@ class Recipe(Record):
     freeze: Literal["none", "backbone", "embed", "all_but_batchnorm"] = Field(
         "none", description="parts that get no gradient; embed: the first layers, as repro/nn/freezing.py lists them"
     )
-    frozen_mode: Literal["eval", "train"] = Field("eval", description="of a frozen backbone; train: its dropout stays active")
     head: Literal["random", "zero_shot"] = Field(
         "random", description="where the head starts; zero_shot: at the prompts', on unit features"
     )
@@ -144,15 +145,16 @@ class Recipe(Record):
 
 TRAINING = frozenset(
     "optimizer lr momentum nesterov betas eps weight_decay epochs steps batch_size accumulate drop_last schedule warmup_steps clip_norm "
-    "label_smoothing class_weights head_dropout head_lr_factor precision batchnorm freeze frozen_mode targeted augment rrc_scale shift "
+    "label_smoothing class_weights head_dropout head_lr_factor precision batchnorm freeze augment rrc_scale shift "
     "judge_every keep_weights".split()
 )
-HEAD_ONLY = frozenset(["label_smoothing", "class_weights", "head_dropout", "head_lr_factor", "freeze", "frozen_mode"])
+HEAD_ONLY = frozenset(["label_smoothing", "class_weights", "head_dropout", "head_lr_factor", "freeze"])
+TARGETED = frozenset(["targeted"])
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "std"])
 AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
 MIXTURE = frozenset(["base", "mix_at", "alphas"])
 HEAD = frozenset(["head"])
 L2SP = frozenset(["l2sp_weight", "l2sp_head"])
 FEW_SHOT = frozenset(["shots", "fixed_crops", "judge_start", "judge", "select_by"])
-TOWERS = TRAINING - HEAD_ONLY - {"accumulate", "targeted"}  # both towers together; contrastive batches do not split
+TOWERS = TRAINING - HEAD_ONLY - {"accumulate"}  # both towers together; contrastive batches do not split
 PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter", "lp_absent_bias"])

@@ -93,7 +93,9 @@ def _classes(path: Path, tiny: bool) -> tuple[str, ...]:
     if few or len(classes) < 2:
         why = f"{few[0]!r} has {labels.count(few[0])}" if few else f"{path} has {len(classes)}"
         raise UserError(
-            f"{path} cannot be split", f"at least two classes of {FEWEST} objects are wanted, {why}", "give its objects labels, or leave them out"
+            f"{path} cannot be split",
+            f"at least two classes of {FEWEST} objects are wanted, {why}",
+            "give its objects labels, or leave them out",
         )
     return classes
 
@@ -147,5 +149,7 @@ def _with_copies(curves: list[LightCurve], target: list[LightCurve]) -> list[Lig
         rng = np.random.default_rng(int(digest(["redshift", VERSION, curve.name])[:16], 16))
         made += [curve, *redshifting.copies(curve, COPIES, survey, rng)]
     if len(made) == len(curves):
-        raise UserError("no training object could be redshifted", "none has a redshift above 0", "write `redshift` into the ID domain's file")
+        raise UserError(
+            "no training object could be redshifted", "none has a redshift above 0", "write `redshift` into the ID domain's file"
+        )
     return made

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import FEW_SHOT, HEAD, IMAGES, TRAINING
+from repro.settings import FEW_SHOT, HEAD, IMAGES, TARGETED, TRAINING
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from repro.nn.job import Batch, Job
     from repro.nn.model import Classifier
 
-METHOD = Method(name="ft", version=1, fields=TRAINING | IMAGES | HEAD | FEW_SHOT, defaults={"epochs": 20})
+METHOD = Method(
+    name="ft",
+    version=1,
+    fields=TRAINING | IMAGES | TARGETED | HEAD | FEW_SHOT,
+    defaults={"epochs": 20},
+    kinds=("images", "light-curves"),
+    tasks=("classification", "regression"),
+)
 
 
 def start(job: Job) -> Classifier:

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import IMAGES, PROBE
+from repro.settings import IMAGES, PROBE, TARGETED
 from repro.types import Method
 
 if TYPE_CHECKING:
     from repro.nn.job import Job
     from repro.nn.model import Classifier
 
-METHOD = Method(name="lp", version=1, fields=PROBE | IMAGES | {"augment", "rrc_scale", "shift", "shots"})
+METHOD = Method(
+    name="lp", version=1, fields=PROBE | IMAGES | TARGETED | {"augment", "rrc_scale", "shift", "shots"}, kinds=("images", "light-curves")
+)
 
 
 def start(job: Job) -> Classifier:

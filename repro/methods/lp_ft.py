@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import IMAGES, TRAINING
+from repro.settings import IMAGES, TARGETED, TRAINING
 from repro.types import Method, Parent
 
 if TYPE_CHECKING:
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="lp-ft",
     version=1,
-    fields=TRAINING | IMAGES,
+    fields=TRAINING | IMAGES | TARGETED,
     defaults={"epochs": 20, "lr": 1e-4, "batchnorm": "eval"},
     tiny={"epochs": 2, "batch_size": 16, "lr": 1e-6},
     parents={"head": Parent(method="lp")},
+    kinds=("images", "light-curves"),
 )
 
 

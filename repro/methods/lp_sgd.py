@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import HEAD, IMAGES, TRAINING
+from repro.settings import HEAD, IMAGES, TARGETED, TRAINING
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="lp-sgd",
     version=1,
-    fields=TRAINING | IMAGES | HEAD,
+    fields=TRAINING | IMAGES | TARGETED | HEAD,
     defaults={"epochs": 20, "lr": 3e-2, "freeze": "backbone"},
     tiny={"epochs": 2, "batch_size": 16, "lr": 3e-4},
+    kinds=("images", "light-curves"),
+    tasks=("classification", "regression"),
 )
 
 

@@ -21,7 +21,16 @@ from repro.types import BackboneRef
 
 INFORMERS: dict[str, dict[str, Any]] = {  # as configs/config.yml and pretrain.py:94-113 of helenqu/connect-later@6a12eab; for a CPU
     "base": {"padding": "attended"},
-    "small": {"layers": 3, "heads": 4, "width": 64, "feedforward": 128, "dropout": 0.1, "layer_dropout": 0.0, "fourier": 64},
+    "small": {
+        "layers": 2,
+        "heads": 2,
+        "width": 64,
+        "feedforward": 128,
+        "dropout": 0.1,
+        "inner_dropout": 0.0,  # drawing one number per pair of observations would take longer than the rest
+        "layer_dropout": 0.0,
+        "fourier": 64,
+    },
 }
 
 

@@ -179,7 +179,9 @@ def open_pack(folder: Path) -> CurvePack:
         actual = (folder / "curves.bin").stat().st_size
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"the pack {folder} is damaged", str(error), f"rm -r {folder}, then run the same command again") from None
-    if not (len(labels) == len(lengths) == marker["examples"] and actual == marker["observations"] * FIELDS * 8 == lengths.sum() * FIELDS * 8):
+    if not (
+        len(labels) == len(lengths) == marker["examples"] and actual == marker["observations"] * FIELDS * 8 == lengths.sum() * FIELDS * 8
+    ):
         why = f"{actual} bytes, {marker['observations'] * FIELDS * 8} expected"
         raise UserError(f"the pack {folder} is damaged", why, f"rm -r {folder}, then run the same command again")
     flat = torch.from_numpy(np.memmap(folder / "curves.bin", np.float64, mode="c"))

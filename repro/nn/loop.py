@@ -66,8 +66,8 @@ def _steps_per_epoch(job: Job, examples: int) -> int:
 
 def set_mode(model: nn.Module, job: Job) -> None:
     """Training mode, but for BatchNorm (and dropout with it) where the recipe says eval, as LP-FT's `use_net_val_mode` does."""
-    model.train(job.recipe.batchnorm == "train")
-    if job.recipe.freeze == "backbone" and job.recipe.frozen_mode == "eval":
+    model.train(job.recipe.batchnorm != "eval")
+    if job.recipe.freeze == "backbone" and job.recipe.batchnorm != "adapt":
         model.backbone.eval()
 
 

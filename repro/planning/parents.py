@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING
 
 from repro import backbones, plugins
+from repro.errors import UserError
 from repro.papers import rows
 from repro.planning import mixtures
 from repro.planning.recipe import Choice, Setting, resolve
@@ -31,6 +32,7 @@ class Builder:
         layer = rows.layer(benchmark.name, self.rows.get(method.name), request.quick, request.released)
         made = []
         for choice in resolve(method, layer, self.settings, asked, tiny=benchmark.tiny):
+            _require_targeted(method, choice.recipe, benchmark)
             for parents in self._parents(method, choice.recipe, seed):
                 recipe, provenance = _images_of_parent(method, choice, parents)
                 run = Run(
@@ -82,6 +84,15 @@ class Builder:
         if (parent.field or parent.start_of) and (why := impossible(other, self.entry, self.request.benchmark)):
             raise mixtures.impossible_parent(method, parent, why)
         return self.runs_of(other, 0 if parent.shared or not other.seeded else seed, parent.method in self.request.methods)
+
+
+def _require_targeted(method: Method, recipe: Recipe, benchmark: Benchmark) -> None:
+    if benchmark.trained_on(method.trains_on, recipe.targeted) is None:
+        raise UserError(
+            f"{method.name}: targeted={recipe.targeted} is no augmentation of {benchmark.name}",
+            "no training split of it holds that",
+            f"--set {method.name}.targeted=none",
+        )
 
 
 def _from(run: Run, pretrained: Run | None) -> bool:

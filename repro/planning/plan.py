@@ -143,6 +143,12 @@ def _backbone(request: Request, methods: list[Method]) -> tuple[backbones.Entry,
             "name one: --backbone timm:resnet50 --weights FILE",
         )
     entry = backbones.find(name)
+    if entry.kind != request.benchmark.kind:
+        raise UserError(
+            f"--backbone {name} takes {entry.kind}, and {request.benchmark.name} has {request.benchmark.kind}",
+            "a network is made for one kind of example",
+            "repro list backbones",
+        )
     starts = next((method.name for method in methods if method.pretrained), None)
     if starts and not request.weights and not comes_pretrained(request.benchmark, entry.name):
         raise UserError(

@@ -64,7 +64,10 @@ def fit(observations: np.ndarray) -> tuple[GaussianProcessRegressor, float]:
     ratio = np.abs(flux) / np.sqrt(error**2 + (1e-2 * flux.max()) ** 2 + 1e-12)
     scale = float(np.abs(flux[ratio.argmax()])) or 1.0
     variance = ConstantKernel(0.25, (0.25 * np.exp(-10), 0.25 * np.exp(10)))
-    fixed = (WAVELENGTH_SCALE * (1 - 1e-6), WAVELENGTH_SCALE * (1 + 1e-6))  # scikit-learn fixes all of an anisotropic kernel's scales or none
+    fixed = (
+        WAVELENGTH_SCALE * (1 - 1e-6),
+        WAVELENGTH_SCALE * (1 + 1e-6),
+    )  # scikit-learn fixes all of an anisotropic kernel's scales or none
     kernel = variance * Matern([TIME_SCALE, WAVELENGTH_SCALE], [(1.0, 1000.0), fixed], nu=1.5)
     process = GaussianProcessRegressor(kernel, alpha=np.maximum((error / scale) ** 2, 1e-10))
     with warnings.catch_warnings():
