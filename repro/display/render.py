@@ -11,18 +11,21 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from repro.display.captions import MARK
-from repro.display.tables import Column, Footnote, Table
+from repro.display.tables import Column, Footnote, Row, Table
+from repro.outcomes.metrics import shown
 from repro.outcomes.stats import Estimate
 
 
-def percent(cell: Estimate) -> str:
-    """`97.3 ± 0.4`, in percent with one decimal."""
-    half = "" if cell.half is None else f" ± {100 * cell.half:.1f}"
-    return f"{100 * cell.mean:.1f}{half}"
+def percent(cell: Estimate, metric: str = "accuracy") -> str:
+    """`97.3 ± 0.4`, in percent with one decimal; of a metric that is no share as it is, with four."""
+    half = "" if cell.half is None else f" ± {shown(metric, cell.half)}"
+    return f"{shown(metric, cell.mean)}{half}"
 
 
-def is_best(cell: Estimate, best: float) -> bool:
-    return f"{100 * cell.mean:.1f}" == f"{100 * best:.1f}"
+def cells_of(table: Table, row: Row) -> list[tuple[str, bool]]:
+    """Each cell's text, and whether no row of its column is better, as printed."""
+    triples = zip(row.cells, table.best, table.columns, strict=True)
+    return [(percent(cell, column.metric), shown(column.metric, cell.mean) == shown(column.metric, best)) for cell, best, column in triples]
 
 
 def _escaped(name: str) -> str:
@@ -78,9 +81,7 @@ class _Grid:
             grid.add_column(Text.assemble((column.group, "bold"), f"\n{head(column)}"), justify="right", overflow="fold")
         grid.add_column("\nseeds", justify="right", overflow="fold")
         for name, row in zip(names, table.rows, strict=True):
-            cells = [
-                Text(percent(cell), style="bold" if is_best(cell, best) else "") for cell, best in zip(row.cells, table.best, strict=True)
-            ]
+            cells = [Text(text, style="bold" if best else "") for text, best in cells_of(table, row)]
             grid.add_row(Text(name), *cells, str(len(row.seeds)) if row.seeded else "–")
         return grid
 
@@ -90,7 +91,7 @@ def markdown(table: Table) -> str:
     header = ["method", *(f"{column.group}: {_escaped(head(column))}" for column in table.columns), "seeds"]
     lines = [f"**{table.title}**", "", f"| {' | '.join(header)} |", f"|---|{'---:|' * (len(header) - 1)}"]
     for row in table.rows:
-        cells = [f"**{percent(cell)}**" if is_best(cell, best) else percent(cell) for cell, best in zip(row.cells, table.best, strict=True)]
+        cells = [f"**{text}**" if best else text for text, best in cells_of(table, row)]
         lines.append(f"| {' | '.join([_escaped(row.name), *cells, str(len(row.seeds)) if row.seeded else '–'])} |")
     notes = [f"- {footnote(note)} [{note.quirk.source}]" for note in table.footnotes]
     return "\n".join([*lines, "", " ".join(table.caption), "", *([*notes, ""] if notes else [])])
