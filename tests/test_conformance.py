@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_curves
 import tiny_digits
 import torch
 from PIL import Image
@@ -19,7 +20,6 @@ from repro.outcomes.metrics import evaluate, is_share
 from repro.outcomes.store import Store
 from repro.planning import plan as planning
 from repro.planning.plan import Plan, Request
-from repro.reading import flares, light_curves
 from repro.reading.loading import load
 from repro.types import BackboneRef, Benchmark, Result
 
@@ -39,18 +39,9 @@ def write_folder(root: Path) -> dict[str, str]:
     return {"root": str(root), "id": "photo", "ood": "sketch"}
 
 
-def write_curves(root: Path) -> dict[str, str]:
-    """Two domains of flares of three classes, near and far."""
-    root.mkdir(parents=True)
-    for domain, redshift in (("near", 0.1), ("far", 0.4)):
-        made = [flares.make(f"{domain}_{number}", number % 3, redshift, number) for number in range(36)]
-        light_curves.write(root / f"{domain}.jsonl", made)
-    return {"root": str(root), "id": "near", "ood": "far"}
-
-
 OPTIONS: dict[str, Callable[[Path], dict[str, str]]] = {  # what must be told
     "folder": lambda folder: write_folder(folder / "images"),
-    "light-curves": lambda folder: write_curves(folder / "curves"),
+    "light-curves": lambda folder: small_curves.write_domains(folder / "curves"),
 }
 
 WITHOUT_OOD = {"patchcamelyon", "rendered-sst2"}  # few-shot sets, which their papers test on no other domain

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import light_curves
 import pytest
+import small_curves
 import torch
 
 from repro import backbones
@@ -39,15 +39,15 @@ def test_sizes_are_keyword_arguments() -> None:
 
 
 def test_hidden_padding_changes_nothing(tmp_path: Path) -> None:
-    model, loaded = small().backbone.visual.eval(), light_curves.batches(tmp_path)
-    whole = model(loaded.batch(light_curves.index(24)))
+    model, loaded = small().backbone.visual.eval(), small_curves.batches(tmp_path)
+    whole = model(loaded.batch(small_curves.index(24)))
     alone = torch.cat([model(loaded.batch(torch.tensor([row]))) for row in range(24)])
     assert torch.allclose(whole, alone, atol=1e-5)
 
 
 def test_the_features_are_the_mean_over_what_is_seen(tmp_path: Path) -> None:
-    model, loaded = small().backbone.visual.eval(), light_curves.batches(tmp_path)
-    batch = loaded.batch(light_curves.index(24))
+    model, loaded = small().backbone.visual.eval(), small_curves.batches(tmp_path)
+    batch = loaded.batch(small_curves.index(24))
     states, features = model.states(batch), model(batch)
     for row, length in enumerate(loaded.pack.lengths.tolist()):
         assert torch.allclose(features[row], states[row, :length].mean(dim=0), atol=1e-5)
@@ -80,7 +80,7 @@ def test_masking_has_the_shares_of_the_definition() -> None:
 
 
 def test_the_loss_is_the_mean_squared_error_of_what_was_hidden(tmp_path: Path) -> None:
-    model, batch = small().eval(), light_curves.batches(tmp_path).batch(light_curves.index(24))
+    model, batch = small().eval(), small_curves.batches(tmp_path).batch(small_curves.index(24))
     torch.manual_seed(3)
     found = restoration(model, batch, 0.6)
     torch.manual_seed(3)

@@ -10,7 +10,7 @@ from tiny_digits import CPU
 
 from repro.nn import curves
 from repro.nn.curves import Curves, Scaling
-from repro.reading import flares
+from repro.reading import flares, light_curves
 from repro.reading.examples import Examples
 
 
@@ -27,3 +27,12 @@ def batches(folder: Path, scaling: Scaling = Scaling(), count: int = 24) -> Curv
 
 def index(count: int) -> torch.Tensor:
     return torch.arange(count)
+
+
+def write_domains(root: Path, count: int = 36) -> dict[str, str]:
+    """<root>/{near,far}.jsonl, `count` flares each; the options that name them."""
+    root.mkdir(parents=True)
+    for domain, redshift in (("near", 0.1), ("far", 0.4)):
+        made = [flares.make(f"{domain}_{number}", number % 3, redshift, number) for number in range(count)]
+        light_curves.write(root / f"{domain}.jsonl", made)
+    return {"root": str(root), "id": "near", "ood": "far"}
