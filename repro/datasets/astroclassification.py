@@ -60,7 +60,7 @@ def read_train(root: Path) -> list[LightCurve]:
 
 
 def read_test(root: Path) -> list[LightCurve]:
-    """The test set without the kinds that training has not (finetune_classification.py:356). `UserError`: it has not been brought."""
+    """The test set without the kinds that training has not (finetune_classification.py:357). `UserError`: it has not been brought."""
     if not (root / TEST).is_file():
         raise UserError(
             f"there is no {TEST} in {root}",

@@ -37,7 +37,7 @@ class Scaling(NamedTuple):
     `padding` "masked": of a batch as long as its longest curve, observations are scaled among themselves and the rest is hidden.
     "attended", as Connect Later's release has it: every curve is padded with zeros to `size`, the zeros count in the scaling of the
     flux, their times and wavelengths are scaled with the observations' (far below 0), and nothing is hidden
-    (helenqu/connect-later@6a12eab connect_later/dataset_preprocess_raw.py:40-61, 118-129; informer_models.py:406-412, 498-516).
+    (helenqu/connect-later@6a12eab connect_later/dataset_preprocess_raw.py:47-65, 117-125; informer_models.py:468-474, 573-582).
     """
 
     size: int = 300
@@ -105,7 +105,7 @@ class Curves:
     def batch(self, index: torch.Tensor, uniforms: None = None) -> torch.Tensor:
         """float32 (B, L, CHANNELS): flux and its error scaled together to [0, 1] per example, time and wavelength each.
 
-        connect_later/dataset_preprocess_raw.py:40-55, as `Scaling` says of the padding. A curve in one band has wavelength 0, for which
+        connect_later/dataset_preprocess_raw.py:47-59, as `Scaling` says of the padding. A curve in one band has wavelength 0, for which
         the release drops it.
         """
         values, there = self.pack.gather(index, self.preprocess.size)

@@ -2,9 +2,9 @@
 
 Each observation is a token: its four numbers are mapped to the width without bias, and a Fourier encoding of time and wavelength is added.
 The released masked model has no convolutions between layers (distil is off) and no transformer decoder: what config.yml calls eight
-decoder layers is one linear layer (helenqu/connect-later@6a12eab connect_later/informer_models.py:327-338, 424-437). Two things are as the paper's text
+decoder layers is one linear layer (helenqu/connect-later@6a12eab connect_later/informer_models.py:425-434, 498-508). Two things are as the paper's text
 has them, not as the release computes them: the Fourier coefficients are learned (there they are drawn anew in every forward pass, in
-evaluation too: informer_models.py:45-48), and attention is full (there ProbSparse, transformers' default, whose random sample of keys
+evaluation too: informer_models.py:45-49), and attention is full (there ProbSparse, transformers' default, whose random sample of keys
 lets about 30 of 300 queries attend and gives the rest the mean).
 """
 
@@ -21,7 +21,7 @@ INIT_STD = 0.02  # transformers' InformerConfig.init_std
 class FourierPositions(nn.Module):
     """Learnable Fourier features of (time, wavelength): positions (B, L, 2) → (B, L, width). Li et al. 2021.
 
-    sin and cos of one linear map of the position, divided by √fourier, then linear, GELU, linear: informer_models.py:20-59.
+    sin and cos of one linear map of the position, divided by √fourier, then linear, GELU, linear: informer_models.py:20-56.
     """
 
     def __init__(self, width: int, fourier: int, hidden: int):
@@ -114,7 +114,7 @@ def mask(curves: torch.Tensor, share: float) -> tuple[torch.Tensor, torch.Tensor
 def restoration(model: MaskedAutoencoder, curves: torch.Tensor, share: float) -> torch.Tensor:
     """Mean squared error of the flux of the chosen observations; those whose scaled flux is exactly 0 do not count, as in the release.
 
-    informer_models.py:392-401, where 0 marks what is not to be restored, so that each curve's faintest observation is left out.
+    informer_models.py:478-485, where 0 marks what is not to be restored, so that each curve's faintest observation is left out.
     """
     masked, chosen = mask(curves, share)
     counted = chosen & (curves[..., 0] != 0)

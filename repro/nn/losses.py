@@ -31,7 +31,7 @@ def frequencies(labels: torch.Tensor, classes: int) -> torch.Tensor:
     """Each class's share of the labels (N,): float32 (K,).
 
     Connect Later's class weights, under which a rare class counts less, not more: helenqu/connect-later@6a12eab
-    finetune_classification.py:335-339.
+    finetune_classification.py:335-337.
     """
     return torch.bincount(labels, minlength=classes).float() / len(labels)
 

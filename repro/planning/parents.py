@@ -87,7 +87,7 @@ class Builder:
 
 
 def _require_targeted(method: Method, recipe: Recipe, benchmark: Benchmark) -> None:
-    if benchmark.trained_on(method.trains_on, recipe.targeted) is None:
+    if recipe.targeted != "none" and benchmark.trained_on(method.trains_on, recipe.targeted) is None:
         raise UserError(
             f"{method.name}: targeted={recipe.targeted} is no augmentation of {benchmark.name}",
             "no training split of it holds that",

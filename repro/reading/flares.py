@@ -6,7 +6,7 @@ import numpy as np
 
 from repro.reading.light_curves import COPY, LightCurve
 
-BANDS = (3670.69, 4826.85, 6223.24, 7545.98, 8590.9, 9710.28)  # ugrizy of LSST: helenqu/connect-later@6a12eab raw_data_to_examples.py:14
+BANDS = (3670.69, 4826.85, 6223.24, 7545.98, 8590.9, 9710.28)  # ugrizy of LSST: helenqu/connect-later@6a12eab raw_data_to_examples.py:15
 FIRST_DAY = 59_580.0
 
 

@@ -3,7 +3,7 @@
 {"object_id": "plasticc_000253796", "times_wv": [[time, wavelength], …], "lightcurve": [[flux, error], …], "label": 3, "redshift": 0.41}
 
 Times are in days, wavelengths in ångström. Rows after the last observation may be zeros, up to 300 of them in all
-(helenqu/connect-later@6a12eab connect_later/raw_data_to_examples.py:50-82); time 0 marks them (dataset_preprocess_raw.py:57-61). An augmented
+(helenqu/connect-later@6a12eab connect_later/raw_data_to_examples.py:43-75); time 0 marks them (dataset_preprocess_raw.py:61-65). An augmented
 copy is called after its original, `<object_id>_aug_<letters>` (kboone/avocado@cd7809d avocado/augment.py:436-440). `target` may stand for
 `lightcurve`; `label` is a number or a name, and it and `redshift` may be missing.
 """
