@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
 from repro.errors import UserError
 from repro.nn import backbones, curves, few_shot, packs
 from repro.nn.backbones import Backbone
-from repro.nn.curves import Curves, Scaling
+from repro.nn.curves import CurvePack, Curves, Scaling
 from repro.nn.images import Images, Preprocess
 from repro.nn.model import Classifier, tokenise, zero_shot_classifier
 from repro.nn.seeding import seed_torch
@@ -22,6 +22,8 @@ from repro.reading.examples import Examples
 from repro.reading.loading import cure
 from repro.settings import Recipe
 from repro.types import Benchmark, Result, Run, Split
+
+Pack = TypeVar("Pack", packs.Pack, CurvePack)
 
 
 class Batch(NamedTuple):
@@ -117,9 +119,7 @@ class Job:
         pack = packs.open_pack(folder)
         name = f"{split}, pack_side {resize.side}" if resize.mode == "limit" else split
         self.extras.setdefault("packs", {})[name] = pack.content[:16]
-        if self.recipe.shots is not None and self.benchmark.split(split).role in few_shot.ROLES:
-            pack = pack.only(few_shot.draw(pack.labels, self.recipe.shots, self.benchmark, split, self.run.seed))
-        return Images(pack, self.preprocess, self.device, self.recipe, augmented)
+        return Images(self._drawn(pack, split), self.preprocess, self.device, self.recipe, augmented)
 
     def _curves(self, split: str) -> Curves:
         folder = curves.folder_of(self.packs, self.benchmark, self.benchmark.split(split))
@@ -128,7 +128,13 @@ class Job:
             curves.build(folder, examples, lambda done: self.on_step(done, len(examples.sources), f"packing {split}"), split)
         pack = curves.open_pack(folder)
         self.extras.setdefault("packs", {})[split] = pack.content[:16]
-        return Curves(pack, self.preprocess, self.device)
+        return Curves(self._drawn(pack, split), self.preprocess, self.device)
+
+    def _drawn(self, pack: Pack, split: str) -> Pack:
+        """The few examples of each class that the recipe wants, where it wants few."""
+        if self.recipe.shots is None or self.benchmark.split(split).role not in few_shot.ROLES:
+            return pack
+        return pack.only(few_shot.draw(pack.labels, self.recipe.shots, self.benchmark, split, self.run.seed))
 
     def pack_all(self, uses: Iterable[tuple[str, bool]]) -> None:
         """Pack those of `uses` (split, whether augmented) that are not packed yet; their broken images are all reported at once."""

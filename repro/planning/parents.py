@@ -32,7 +32,7 @@ class Builder:
         layer = rows.layer(benchmark.name, self.rows.get(method.name), request.quick, request.released)
         made = []
         for choice in resolve(method, layer, self.settings, asked, tiny=benchmark.tiny):
-            _require_targeted(method, choice.recipe, benchmark)
+            _require_meaning(method, choice.recipe, benchmark)
             for parents in self._parents(method, choice.recipe, seed):
                 recipe, provenance = _images_of_parent(method, choice, parents)
                 run = Run(
@@ -86,7 +86,15 @@ class Builder:
         return self.runs_of(other, 0 if parent.shared or not other.seeded else seed, parent.method in self.request.methods)
 
 
-def _require_targeted(method: Method, recipe: Recipe, benchmark: Benchmark) -> None:
+def _require_meaning(method: Method, recipe: Recipe, benchmark: Benchmark) -> None:
+    """Refuse the settings that mean nothing on a benchmark: an augmentation that it has not, of light curves what prepares images."""
+    idle = sorted((IMAGES | AUGMENTATION) & recipe.changed().keys())
+    if benchmark.kind != "images" and idle:
+        raise UserError(
+            f"{method.name}: {idle[0]} means nothing on {benchmark.name}",
+            f"it prepares images, and there are {benchmark.kind}",
+            "leave it out",
+        )
     if recipe.targeted != "none" and benchmark.trained_on(method.trains_on, recipe.targeted) is None:
         raise UserError(
             f"{method.name}: targeted={recipe.targeted} is no augmentation of {benchmark.name}",

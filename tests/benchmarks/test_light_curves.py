@@ -8,8 +8,12 @@ import small_curves
 
 from repro.benchmarks import light_curves as benchmarks
 from repro.errors import UserError
+from repro.nn.job import Job
 from repro.paths import Places
+from repro.planning import plan as planning
+from repro.planning.plan import Request
 from repro.reading import flares, light_curves
+from repro.reading.loading import load
 from repro.types import Benchmark
 
 
@@ -52,6 +56,24 @@ def test_redshifted_holds_train_and_copies_of_it_alone(root: Path) -> None:
         current = label if source.tobytes() in originals else current
         assert label == current
     assert names(benchmark, "redshifted") == [source.tobytes() for source in redshifted.sources]
+
+
+@pytest.mark.parametrize(("targeted", "split"), [("none", "train"), ("redshift", "redshifted")])
+def test_a_run_trains_on_the_split_of_its_augmentation(root: Path, targeted: str, split: str) -> None:
+    places = Places.find()
+    made = planning.make(Request(describe(root), ("scratch",), (0,), sets=(f"targeted={targeted}", "epochs=1")))
+    job = Job(made.runs[0], small_curves.CPU, places.packs, load)
+    job.backbone()
+    assert job.split_with_role("train") == split and job.split_with_role("id_val") == "id_val"
+    assert len(job.images(split)) == len(names(describe(root), split)) and list(job.extras["packs"]) == [split]
+
+
+def test_few_shots_are_drawn_of_light_curves_too(root: Path) -> None:
+    sets = ("ft.shots=3", "ft.epochs=1", "mae-pretrain.epochs=1")
+    made = planning.make(Request(describe(root), ("ft",), (0,), sets=sets))
+    job = Job(made.runs[-1], small_curves.CPU, Places.find().packs, load)
+    job.backbone(pretrained=False)
+    assert np.bincount(job.images("train").labels.numpy()).tolist() == [3, 3, 3] and len(job.images("id_test")) == 9
 
 
 def test_objects_without_label_are_pretrained_on_alone(root: Path) -> None:
