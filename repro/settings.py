@@ -150,6 +150,7 @@ TRAINING = frozenset(
 )
 HEAD_ONLY = frozenset(["label_smoothing", "class_weights", "head_dropout", "head_lr_factor", "freeze"])
 TARGETED = frozenset(["targeted"])
+MASKED = frozenset(["mask_share"])
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "std"])
 AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
 MIXTURE = frozenset(["base", "mix_at", "alphas"])

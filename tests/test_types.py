@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from repro.record import canonical_json, digest
-from repro.settings import FEW_SHOT, HEAD, IMAGES, L2SP, MIXTURE, PROBE, TOWERS, TRAINING, Recipe
+from repro.settings import FEW_SHOT, HEAD, IMAGES, L2SP, MASKED, MIXTURE, PROBE, TARGETED, TOWERS, TRAINING, Recipe
 from repro.types import BackboneRef, Benchmark, Parent, Run, Split
 
 # A field at the value written here is left out of keys: changing a value would silently give old results a new meaning. A new field
@@ -65,6 +65,11 @@ NEUTRAL = {
     "judge_start": False,
     "judge": "all",
     "select_by": None,
+    "steps": None,
+    "class_weights": "none",
+    "head_dropout": 0.0,
+    "targeted": "none",
+    "mask_share": 0.6,
 }
 
 BENCHMARK = Benchmark(
@@ -147,7 +152,7 @@ def test_a_value_that_is_not_neutral_enters_the_key():
 
 
 def test_every_field_means_something_to_some_kind_of_method():
-    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE, FEW_SHOT)
+    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE, FEW_SHOT, TARGETED, MASKED)
     assert set(NEUTRAL) == frozenset().union(*kinds) and sum(map(len, kinds)) == len(NEUTRAL)
     assert TOWERS < TRAINING
 
