@@ -15,6 +15,7 @@ FAMILIES = {
     "timm": "any image model of timm, with its keyword arguments: timm:mobilenetv2_100,pad_type=same",
     "torchvision": "any classification model of torchvision: torchvision:resnet50",
     "open_clip": "any image–text model of open_clip: open_clip:ViT-B-16-quickgelu",
+    "informer": "a transformer of light curves, base or small, with its sizes: informer:small,layers=4,width=96",
 }
 
 
@@ -39,6 +40,11 @@ class Entry(NamedTuple):
     side: int | None = None
     gflops: float | None = None
     preprocess: dict[str, Any] = {}
+
+    @property
+    def kind(self) -> str:
+        """What it takes: `images` or `light-curves`, as benchmarks say it."""
+        return "light-curves" if self.library == "informer" else "images"
 
 
 class Layout(NamedTuple):

@@ -91,11 +91,11 @@ def _train(method: ModuleType, job: Job, folder: Path) -> tuple[Progress, list[P
     """A method's training and judging from start to end; the files that it leaves, and what is kept in them."""
     run, declared = job.run, method.METHOD
     judged = declared.judged_on(run.benchmark)
-    trained = [split.name for split in declared.trained_on(run.benchmark, run.recipe)] if run.recipe.epochs else []
+    trained = [split.name for split in declared.trained_on(run.benchmark, run.recipe)] if run.recipe.trains else []
     job.uses = [*((name, True) for name in trained), *((name, False) for name in judged)]
     model = method.start(job)
     training = getattr(method, "training", lambda job: job.images(trained[0], augmented=True))
-    train = training(job) if run.recipe.epochs else None
+    train = training(job) if run.recipe.trains else None
     splits = {name: job.images(name) for name in judged}
     hooks = [getattr(method, name, None) for name in ("judged", "states")]
     trainer = Trainer(job, model, getattr(method, "loss", None), train, splits, folder, *hooks)

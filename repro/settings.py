@@ -59,14 +59,16 @@ class Recipe(Record):
     eps: float = Field(1e-8, gt=0)
     weight_decay: float = Field(0.0, ge=0)
     epochs: int = Field(0, ge=0)
+    steps: int | None = Field(None, ge=1, description="optimiser steps in all, in place of epochs, the last pass cut short; None: epochs")
     batch_size: int = Field(64, ge=1, description="examples per optimiser step")
     accumulate: int = Field(
         1, ge=1, description="micro-batches per optimiser step; the mathematics stays that of batch_size, but for BatchNorm's statistics"
     )
     drop_last: bool = False
-    schedule: Literal["constant", "cosine_epoch", "cosine_step", "exponential_epoch"] = Field(
+    schedule: Literal["constant", "cosine_epoch", "cosine_step", "exponential_epoch", "linear"] = Field(
         "cosine_epoch",
-        description="cosine from lr to lr·lr_end, changed once per epoch or per step; exponential_epoch: lr·lr_gammaᵉ in epoch e",
+        description="cosine from lr to lr·lr_end, changed once per epoch or per step; exponential_epoch: lr·lr_gammaᵉ in epoch e; "
+        "linear: straight to 0, per step",
     )
     lr_end: float = Field(0.0, ge=0, le=1, description="share of lr at which a cosine ends")
     lr_gamma: float = Field(1.0, gt=0, le=1, description="factor on the learning rate after each epoch of exponential_epoch")
@@ -78,6 +80,10 @@ class Recipe(Record):
     batchnorm: Literal["train", "eval", "adapt"] = Field(
         "train", description="eval: running statistics are frozen, affine weights still train; adapt: as train, even in a frozen backbone"
     )
+    class_weights: Literal["none", "frequency"] = Field(
+        "none", description="of the cross-entropy; frequency: each class's share of the training examples"
+    )
+    head_dropout: float = Field(0.0, ge=0, lt=1, description="of the features before the head")
     freeze: Literal["none", "backbone", "embed", "all_but_batchnorm"] = Field(
         "none", description="parts that get no gradient; embed: the first layers, as repro/nn/freezing.py lists them"
     )
@@ -86,6 +92,9 @@ class Recipe(Record):
     )
     l2sp_weight: float = Field(0.0, ge=0, description="of the squared distance to where training started")
     l2sp_head: bool = Field(False, description="whether that distance includes the head's")
+    mask_share: float = Field(
+        0.6, gt=0, lt=1, description="observations that a masked autoencoder must restore: of ten, eight zeroed, one noise, one as it is"
+    )
     # images
     augment: Literal["none", "flip", "shift", "shift_flip", "crop", "crop_flip", "rrc", "rrc_flip"] = Field(
         "none", description="of training images; crop: one of image_size, anywhere in the frame resized to image_size/crop_ratio"
@@ -108,8 +117,8 @@ class Recipe(Record):
     mean: tuple[float, float, float] | None = Field(None, description="None: the backbone's own")
     std: Annotated[tuple[float, float, float] | None, AfterValidator(_each_positive)] = Field(None, description="None: the backbone's own")
     # targeted augmentation
-    targeted: Literal["none", "copy-paste", "stain", "paste-digits"] = Field(
-        "none", description="of training images: what the benchmark has for its own shift (repro/nn/targeted.py)"
+    targeted: Literal["none", "copy-paste", "stain", "paste-digits", "redshift"] = Field(
+        "none", description="of training examples: what the benchmark has for its own shift (repro/nn/targeted.py; redshift: in its files)"
     )
     targeted_p: float = Field(
         1.0, ge=0, le=1, description="share of images that the targeted augmentation reaches, drawn anew in every epoch"
@@ -243,14 +252,19 @@ class Recipe(Record):
     )
     keep_weights: Literal["selected", "last", "none"] = Field("selected", description="checkpoints whose weights stay on disk")
 
+    @property
+    def trains(self) -> bool:
+        """Whether there is a step to take."""
+        return bool(self.steps or self.epochs)
+
     def changed(self) -> dict[str, Any]:
         """The fields that differ from their neutral value, JSON-ready."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
 TRAINING = frozenset(
-    "optimizer lr momentum nesterov betas eps weight_decay epochs batch_size accumulate drop_last schedule lr_end lr_gamma warmup_steps "
-    "clip_norm label_smoothing head_lr_factor precision batchnorm freeze augment rrc_scale shift judge_every keep_weights".split()
+    "optimizer lr momentum nesterov betas eps weight_decay epochs steps batch_size accumulate drop_last schedule lr_end lr_gamma warmup_steps "
+    "clip_norm label_smoothing class_weights head_dropout head_lr_factor precision batchnorm freeze augment rrc_scale shift judge_every keep_weights".split()
 )
 INIT = frozenset(["init"])
 UNLABELLED = frozenset(["unlabelled"])
@@ -259,6 +273,8 @@ BY_DOMAIN = (TRAINING - {"accumulate", "drop_last"}) | (DOMAINS - {"anneal_steps
 SWAV = frozenset(
     "crops crop_sides crop_min crop_max prototypes projection sinkhorn_epsilon sinkhorn_iterations temperature frozen_prototype_steps".split()
 )
+HEAD_ONLY = frozenset(["label_smoothing", "class_weights", "head_dropout", "head_lr_factor", "freeze"])
+MASKED = frozenset(["mask_share"])
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "std"])
 AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
 MIXTURE = frozenset(["base", "mix_at", "alphas"])
@@ -285,5 +301,5 @@ SEARCH = frozenset(
 )
 L2SP = frozenset(["l2sp_weight", "l2sp_head"])
 FEW_SHOT = frozenset(["shots", "fixed_crops", "judge_start", "judge", "select_by"])
-TOWERS = TRAINING - {"accumulate", "label_smoothing", "freeze", "head_lr_factor"}  # both towers together; contrastive batches do not split
+TOWERS = TRAINING - HEAD_ONLY - {"accumulate"}  # both towers together; contrastive batches do not split
 PROBE = frozenset(["lp_c_min", "lp_c_max", "lp_c_count", "lp_features", "lp_standardise", "lp_solver", "lp_max_iter", "lp_absent_bias"])

@@ -26,6 +26,7 @@ class Split(Record):
     headline: bool = Field(default=True, description="False: shown beside the headline columns, never averaged or selected with them")
     metric: str | None = Field(default=None, description="headline metric of this split where it is not the benchmark's")
     count: int | None = Field(default=None, description="examples that must be found; None: whatever is there")
+    targeted: str = Field(default="none", description="the targeted augmentation that this training split holds, copies beside originals")
     classes: tuple[int, ...] | None = Field(default=None, description="the classes that a prediction is chosen from; None: all")
     per_class: int | None = Field(default=None, description="examples that each class which has any must have; None: as it comes")
     labelled: bool = Field(default=True, description="False: its images have no labels, or none that training may see")
@@ -56,6 +57,10 @@ class Benchmark(Record):
     splits: tuple[Split, ...]
     classes: tuple[str, ...]
     templates: tuple[str, ...] = Field(default=(), description="prompts as repro/reading/prompts.py fills them")
+    kind: Literal["images", "light-curves"] = Field(default="images", description="what an example is")
+    task: Literal["classification", "regression"] = Field(
+        default="classification", description="regression: one number per example, of which the only class is the name"
+    )
     metric: str = "accuracy"
     metrics: tuple[str, ...] = Field(default=(), description="computed beside the headline metric")
     groupings: tuple[Grouping, ...] = ()
@@ -97,6 +102,11 @@ class Benchmark(Record):
 
     def split(self, name: str) -> Split:
         return next(split for split in self.splits if split.name == name)
+
+    def trained_on(self, role: Role, targeted: str) -> tuple[Split, ...]:
+        """The split of that role, at most one: that which holds a targeted augmentation, else the first."""
+        splits = self.with_role(role)
+        return tuple(split for split in splits if split.targeted == targeted)[:1] or splits[:1]
 
     def with_role(self, *roles: Role) -> tuple[Split, ...]:
         return tuple(split for split in self.splits if split.role in roles)
@@ -140,6 +150,8 @@ class Method(Record):
     needs_text: bool = Field(False, description="needs a backbone with a text tower and a benchmark with prompts")
     needs_domains: bool = Field(False, description="needs a benchmark that trains on several domains")
     needs_unlabelled: bool = Field(False, description="needs a benchmark with images without labels")
+    kinds: tuple[str, ...] = Field(default=("images",), description="of examples that it can be trained on")
+    tasks: tuple[str, ...] = ("classification",)
     trains_on: Role = "train"
     variants: dict[str, dict[str, Any]] = Field(default={}, description="value of the field `variant` → the settings that it stands for")
     tiny: dict[str, Any] = Field(
@@ -157,13 +169,13 @@ class Method(Record):
 
         Of those that a recipe may name (`unlabelled`), only the named ones.
         """
-        own = benchmark.with_role(self.trains_on)
+        own = benchmark.trained_on(self.trains_on, recipe.targeted)
         if "unlabelled" not in self.fields:
-            return own[:1]
+            return own
         pretrains = self.trains_on == "pretrain"
-        chosen = own if pretrains else benchmark.unlabelled
+        chosen = benchmark.with_role("pretrain") if pretrains else benchmark.unlabelled
         chosen = tuple(split for split in chosen if recipe.unlabelled is None or split.name in recipe.unlabelled)
-        return chosen if pretrains else (*own[:1], *chosen)
+        return chosen if pretrains else (*own, *chosen)
 
 
 class BackboneRef(Record):
@@ -212,7 +224,7 @@ class Run(Record):
 
 
 class Checkpoint(Record):
-    """One state of a run that was evaluated. `metrics[split][metric]` are fractions in [0, 1], cross-entropies in nats."""
+    """One state of a run that was evaluated. `metrics[split][metric]` are fractions in [0, 1], cross-entropies in nats, RMSEs in the label's unit."""
 
     name: str
     epoch: int | None = None

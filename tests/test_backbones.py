@@ -15,7 +15,7 @@ PAPERS = [
 
 
 def test_the_papers_backbones_are_there_with_weights_layout_and_dimension() -> None:
-    assert list(named()) == ["digits-clip", *PAPERS]
+    assert list(named()) == ["digits-clip", *PAPERS, "informer", "informer-small"]
     for name in PAPERS:
         entry = find(name)
         family, _, file = entry.weights.partition(":")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_curves
 import tiny_digits
 import torch
 from PIL import Image
@@ -12,9 +13,10 @@ from safetensors.numpy import load_file
 from tiny_digits import CPU, Log, execute, places_at
 
 from repro import plugins
+from repro.errors import UserError
 from repro.nn import backbones
 from repro.nn.weights import save_weights
-from repro.outcomes.metrics import evaluate
+from repro.outcomes.metrics import evaluate, is_share
 from repro.outcomes.store import Store
 from repro.planning import plan as planning
 from repro.planning.plan import Plan, Request
@@ -37,7 +39,10 @@ def write_folder(root: Path) -> dict[str, str]:
     return {"root": str(root), "id": "photo", "ood": "sketch"}
 
 
-OPTIONS: dict[str, Callable[[Path], dict[str, str]]] = {"folder": lambda folder: write_folder(folder / "images")}  # what must be told
+OPTIONS: dict[str, Callable[[Path], dict[str, str]]] = {  # what must be told
+    "folder": lambda folder: write_folder(folder / "images"),
+    "light-curves": lambda folder: small_curves.write_domains(folder / "curves"),
+}
 
 WITHOUT_OOD = {"patchcamelyon", "rendered-sst2"}  # few-shot sets, which their papers test on no other domain
 
@@ -56,6 +61,12 @@ def random_weights(folder: Path) -> str:
     return str(folder / "clip.safetensors")
 
 
+def serves(method: str, benchmark: Benchmark) -> bool:
+    """Whether a method is made for such examples and such a task."""
+    declared = plugins.declared(method)
+    return benchmark.kind in declared.kinds and benchmark.task in declared.tasks
+
+
 class Worked:
     """One benchmark with every method worked off on it."""
 
@@ -63,7 +74,7 @@ class Worked:
         self.module, self.places, self.log = plugins.benchmark(name), places_at(home), Log()
         self.benchmark: Benchmark = self.module.describe(OPTIONS[name](home) if name in OPTIONS else {}, self.places, True)
         own = {} if self.benchmark.pretrained_by else {"backbone": "digits-clip", "weights": random_weights(home)}
-        methods = planning.parse_methods(["all"], self.benchmark)
+        methods = tuple(method for method in planning.parse_methods(["all"], self.benchmark) if serves(method, self.benchmark))
         # A fitted head's loss differs more between random crops than three epochs change it.
         rates = [f"lp-ft.lr={RATES.get(name, 1e-6)}", "lp-ft.augment=none", "bn-only.lr=3e-3", "base=lp-ft", "erm-targeted.targeted_p=0.1"]
         rates += ["autoft.search_lr_factor=2", "autoft.trials=3"]
@@ -72,6 +83,12 @@ class Worked:
         if name in WITHOUT_OOD:  # one batch of two captions, whose contrastive loss starts near its floor, the log of half the batch
             rates.append("flyp.lr=1e-5")
         sets = ("epochs=3", "lr=3e-4", "batch_size=16", "lp_c_count=8", *rates, *tiny_digits.PRETRAINING)
+        if self.benchmark.kind != "images":
+            training = ("epochs=3", "lr=1e-3", "batch_size=16")
+            sets = tuple(f"{method}.{text}" for method in methods if method != "lp" for text in training)
+            sets += (
+                ("lp.lp_c_min=1", "lp-ft.batch_size=128") if "lp" in methods else ()
+            )  # a weaker head says nothing, and fine-tuning would not move
         self.plan: Plan = planning.make(Request(self.benchmark, methods, (0,), sets=sets, **own))
         assert [failure.error for failure in execute(self.plan, self.places, CPU, self.log)] == []
         self.store = Store(self.places.runs)
@@ -86,9 +103,9 @@ def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 def test_the_scan_finds_what_is_there() -> None:
-    assert len(plugins.names("benchmarks")) == 13
-    assert len(plugins.names("datasets")) == 15
-    assert len(plugins.names("methods")) == 27
+    assert len(plugins.names("benchmarks")) == 16
+    assert len(plugins.names("datasets")) == 16
+    assert len(plugins.names("methods")) == 28
     assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 23
 
 
@@ -104,14 +121,28 @@ def test_every_method_runs(worked: Worked) -> None:
     absent = without_what_it_needs(worked.benchmark)
     assert set(worked.plan.skipped) == absent and all(worked.benchmark.name in why for why in worked.plan.skipped.values())
     run = {result.run.method for result in worked.results()}
-    stages = {worked.benchmark.pretrained_by, "autoft-search"} - {None}
+    stages = {worked.benchmark.pretrained_by} - {None}
+    stages |= {"autoft-search"} & {method for name in run for method in ("autoft-search",) if name == "autoft"}
     stages |= {parent.method for name in run for parent in plugins.declared(name).parents.values() if parent.takes}
-    assert run == ({name for name in plugins.names("methods") if plugins.declared(name).reported} | stages) - absent
+    served = {name for name in plugins.names("methods") if plugins.declared(name).reported and serves(name, worked.benchmark)}
+    assert run == (served | stages) - absent and len(served) >= 3
+
+
+def test_what_a_method_is_not_made_for_is_refused(worked: Worked) -> None:
+    others = [name for name in plugins.names("methods") if not serves(name, worked.benchmark)]
+    assert len(others) >= 1
+    for name in others:
+        with pytest.raises(UserError) as refused:
+            planning.make(
+                Request(worked.benchmark, (name,), (0,), weights="random", backbone=worked.plan.runs[0].backbone.name, strict=True)
+            )
+        assert f"{name} is made for " in refused.value.why
 
 
 def test_splits_have_the_roles_that_selection_needs(worked: Worked) -> None:
     roles = [split.role for split in worked.benchmark.splits]
-    assert roles.count("train") == 1 and roles.count("id_val") == 1
+    plain = [split for split in worked.benchmark.splits if split.role == "train" and split.targeted == "none"]
+    assert len(plain) == 1 and roles.count("id_val") == 1
     has_ood = worked.benchmark.name not in WITHOUT_OOD
     assert ("ood_test" in roles) == has_ood and ("id_test" in roles or has_ood)
     names = [split.name for split in worked.benchmark.splits]
@@ -126,7 +157,8 @@ def contents(source: Path | np.ndarray) -> bytes:
 
 def test_no_image_is_in_two_roles(worked: Worked) -> None:
     seen: dict[bytes, str] = {}
-    for split in worked.benchmark.splits:
+    curves = worked.benchmark.kind == "light-curves"  # which are pretrained on without labels, as the papers have it
+    for split in worked.benchmark.splits[1 if curves else 0 :]:
         for source in load(worked.benchmark, split).sources:
             assert seen.setdefault(contents(source), split.role) == split.role, (split.name, source)
     assert len(seen) > 30
@@ -136,16 +168,16 @@ def test_examples_are_whole_and_stay_the_same(worked: Worked) -> None:
     for split in worked.benchmark.splits:
         made, again = (load(worked.benchmark, split) for _ in range(2))
         assert 0 < len(made.sources) == len(made.labels) <= 500
-        assert (
-            made.labels.dtype == np.int64
-            and made.labels.min() >= (0 if split.labelled else -1)
-            and made.labels.max() < len(worked.benchmark.classes)
-        )
+        if worked.benchmark.task == "regression":
+            assert made.labels.dtype == np.float64 and np.isfinite(made.labels).all()
+        else:
+            assert made.labels.dtype == np.int64 and made.labels.max() < len(worked.benchmark.classes)
+            assert made.labels.min() >= (0 if split.labelled else -1)
         assert [contents(a) for a in made.sources] == [contents(b) for b in again.sources] and np.array_equal(made.labels, again.labels)
         assert all(len(values) == len(made.labels) for values in made.groups.values())
         if made.caption_of is not None:
             assert made.caption_of.min() >= 0 and made.caption_of.max() < len(made.captions)
-        if split.role == "id_val":
+        if split.role == "id_val" and worked.benchmark.task == "classification":
             assert len(np.unique(made.labels)) >= min(len(worked.benchmark.classes), 10)
 
 
@@ -184,7 +216,7 @@ def test_metrics_follow_from_the_stored_logits(worked: Worked) -> None:
             continue
         by, once = result.run.recipe.select_by, result.run.recipe.judge == "selected"
         measured = [(name, value) for point in result.checkpoints for metrics in point.metrics.values() for name, value in metrics.items()]
-        assert measured and all(value >= 0 and (value <= 1 or name == "cross_entropy") for name, value in measured)
+        assert measured and all(value >= 0 and (value <= 1 or not is_share(name)) for name, value in measured)
         whole = [point.name for point in result.checkpoints if list(point.metrics) == judged]
         assert whole == (list(result.kept["predictions"]) if once else [point.name for point in result.checkpoints])
         with np.load(worked.store.folder(result.run) / "predictions.npz") as arrays:

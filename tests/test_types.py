@@ -18,6 +18,7 @@ from repro.settings import (
     INIT,
     L2SP,
     LOSSES,
+    MASKED,
     MIXTURE,
     OBJECTIVE,
     PROBE,
@@ -136,6 +137,10 @@ NEUTRAL = {
     "order": "epochs",
     "clip_each": False,
     "loss_divisor": 1.0,
+    "steps": None,
+    "class_weights": "none",
+    "head_dropout": 0.0,
+    "mask_share": 0.6,
 }
 
 BENCHMARK = Benchmark(
@@ -218,7 +223,24 @@ def test_a_value_that_is_not_neutral_enters_the_key():
 
 
 def test_every_field_means_something_to_some_kind_of_method():
-    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE, FEW_SHOT, TARGETED, STAGED, INIT, UNLABELLED, DOMAINS, SWAV, OBJECTIVE, SEARCH)
+    kinds = (
+        TRAINING,
+        IMAGES,
+        PROBE,
+        HEAD,
+        L2SP,
+        MIXTURE,
+        FEW_SHOT,
+        TARGETED,
+        STAGED,
+        INIT,
+        UNLABELLED,
+        DOMAINS,
+        SWAV,
+        OBJECTIVE,
+        SEARCH,
+        MASKED,
+    )
     assert set(NEUTRAL) == frozenset().union(*kinds) and sum(map(len, kinds)) == len(NEUTRAL)
     assert TOWERS < TRAINING
 

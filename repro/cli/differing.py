@@ -57,9 +57,11 @@ def show_numbers(found: Difference) -> None:
     """The headline metrics side by side, and how far logits and predictions are apart."""
     if found.exact or not found.shifts:
         return
-    print(f"numbers ({metrics.spell((shift.split, shift.metric) for shift in found.shifts)}, in %)")
+    print(f"numbers ({metrics.spell_units((shift.split, shift.metric) for shift in found.shifts)})")
     outputs = {split.split: split for split in found.outputs.splits} if found.outputs else {}
     for shift in found.shifts:
         own = outputs.get(shift.split)
         beside = f"   |Δ logit| ≤ {own.largest:.2g}, {own.changed} of {own.examples} predictions changed" if own else ""
-        print(f"  {shift.split:<12} {100 * shift.first:6.2f} {100 * shift.second:6.2f} {shift.points:+6.2f}{beside}")
+        scale, digits = (100, 2) if metrics.is_share(shift.metric) else (1, 4)
+        values = f"{scale * shift.first:6.{digits}f} {scale * shift.second:6.{digits}f} {scale * (shift.second - shift.first):+6.{digits}f}"
+        print(f"  {shift.split:<12} {values}{beside}")

@@ -62,8 +62,8 @@ def _overview(options: GlobalOptions) -> None:
         console.print("nothing has been run yet\nnext: [bold]repro run digits[/]")
         return
     pending = next((benchmark for benchmark, counts in states.items() if counts["failed"] or counts["unfinished"]), None)
-    missing = next((name for name in ("folder", *plugins.names("benchmarks")) if name not in states), None)
-    if pending == "folder":
+    missing = next((name for name in ("folder", *plugins.names("benchmarks")) if name not in states and name != "light-curves"), None)
+    if pending in ("folder", "light-curves"):  # whose data only the user can name again
         console.print("next: [bold]repro show[/] lists the runs that did not finish")
     elif pending:
         words = f"{pending.removesuffix('-tiny')} --tiny" if pending.endswith("-tiny") else pending

@@ -86,10 +86,16 @@ def run(
     ] = None,
     array_limit: Annotated[int | None, typer.Option("--array-limit", help="Slurm: tasks that may run at the same time.")] = None,
     set_slurm: Annotated[list[str] | None, typer.Option("--set-slurm", help="Slurm: KEY=VALUE, as sbatch --KEY=VALUE.")] = None,
-    root: Annotated[str | None, typer.Option("--root", help="folder: where <domain>/<class>/<image> lie.")] = None,
-    id_domain: Annotated[str | None, typer.Option("--id", help="folder: the domain to train on.")] = None,
-    ood_domains: Annotated[str | None, typer.Option("--ood", help="The OOD splits wanted, by commas (folder: domains; cifar10.1).")] = None,
-    ood_validation: Annotated[str | None, typer.Option("--ood-val", help="folder: the domain to validate on out of distribution.")] = None,
+    root: Annotated[
+        str | None, typer.Option("--root", help="folder: where <domain>/<class>/<image> lie; light-curves: <domain>.jsonl.")
+    ] = None,
+    id_domain: Annotated[str | None, typer.Option("--id", help="folder, light-curves: the domain to train on.")] = None,
+    ood_domains: Annotated[
+        str | None, typer.Option("--ood", help="The OOD splits wanted, by commas (folder, light-curves: domains; cifar10.1).")
+    ] = None,
+    ood_validation: Annotated[
+        str | None, typer.Option("--ood-val", help="folder, light-curves: the domain to validate on out of distribution.")
+    ] = None,
     tiny: Annotated[bool, typer.Option("--tiny", help="A tiny subset, to check that everything works.")] = False,
     fetch: Annotated[bool, typer.Option("--fetch", help="Fetch the datasets and weights that are missing (repro data list).")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,

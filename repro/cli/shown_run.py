@@ -111,7 +111,7 @@ def _checkpoints(run: Finished) -> None:
     points, benchmark = run.result.checkpoints, run.result.run.benchmark
     headlines = {split.name: benchmark.metric_of(split) for split in benchmark.splits}
     judged = [split for split in headlines if any(split in point.metrics for point in points)]
-    print(f"checkpoints ({metrics.spell((split, headlines[split]) for split in judged)}, in %)" if judged else "checkpoints")
+    print(f"checkpoints ({metrics.spell_units((split, headlines[split]) for split in judged)})" if judged else "checkpoints")
     losses = list(dict.fromkeys(name for point in points for name in point.train))
     columns = {split: [point.metrics.get(split, {}).get(headlines[split]) for point in points] for split in judged}
     columns |= {name: [point.train.get(name) for point in points] for name in losses}

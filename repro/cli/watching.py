@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from repro.outcomes.costs import duration
+from repro.outcomes.metrics import shown
 from repro.outcomes.selection import headline
 from repro.types import Failure, Result, Run
 
@@ -87,11 +88,11 @@ class Watcher:
 def _headline(result: Result) -> str:
     """The last checkpoint's reported metrics; which checkpoint a table shows is decided later."""
     benchmark = result.run.benchmark
-    shown = [
-        f"{split.name} {100 * headline(result.checkpoints[-1], split, benchmark):.1f}"
+    told = [
+        f"{split.name} {shown(benchmark.metric_of(split), headline(result.checkpoints[-1], split, benchmark))}"
         for split in benchmark.splits
         if split.column and split.name in result.checkpoints[-1].metrics
     ]
     if "best" in result.extras:
         return f"trial {result.extras['best']['trial']} of {len(result.extras['trials'])}"
-    return "  ".join(shown) or f"loss {result.checkpoints[-1].train.get('loss', float('nan')):.3f}"
+    return "  ".join(told) or f"loss {result.checkpoints[-1].train.get('loss', float('nan')):.3f}"

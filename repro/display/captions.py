@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.outcomes.metrics import spell
+from repro.outcomes.metrics import is_share, spell
 from repro.outcomes.selection import RULES, splits_of
 from repro.outcomes.stats import INTERVAL
 from repro.types import Benchmark, Result
@@ -50,6 +50,8 @@ def _metrics(columns: tuple[Column, ...]) -> str:
     if len(measured) > len({group for group, _ in measured}):
         measured = {(f"{column.group} avg" if len(column.splits) > 1 else column.name, column.metric): None for column in columns}
     text = spell(measured)
+    if not any(is_share(metric) for _, metric in measured):
+        return text
     return f"{text}, in %" if ": " in text else f"{text[0].upper()}{text[1:]} in %"
 
 

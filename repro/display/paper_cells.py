@@ -24,7 +24,7 @@ from repro.papers.verdicts import FAILED, NOT_COMPARABLE, NOT_RUN, Outcome, comp
 from repro.types import Benchmark, Failure, Result
 
 AVERAGE = "average"  # beside the verdicts: a mean of columns, which is not judged
-OURS = frozenset(["digits", "folder"])  # benchmarks of no paper: nothing is compared with them
+OURS = frozenset(["digits", "folder", "light-curves"])  # benchmarks of no paper: nothing is compared with them
 
 
 class Cell(NamedTuple):

@@ -124,7 +124,7 @@ def _keys(keys: Sequence[str]) -> str:
 
 
 def _means(table: Table, row: Row) -> list[str]:
-    return [f"{column.name} {percent(cell)}" for column, cell in zip(table.columns, row.cells, strict=True)]
+    return [f"{column.name} {percent(cell, column.metric)}" for column, cell in zip(table.columns, row.cells, strict=True)]
 
 
 def section(title: str, parts: Iterable[str]) -> str:

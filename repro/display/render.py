@@ -15,19 +15,22 @@ from rich.text import Text
 
 from repro.display.captions import MARK
 from repro.display.tables import Column, Footnote, Row, Table
+from repro.outcomes.metrics import shown
 from repro.outcomes.stats import Estimate
 
 BETWEEN = "   "  # two columns
 
 
-def percent(cell: Estimate) -> str:
-    """`97.3 ± 0.4`, in percent with one decimal."""
-    half = "" if cell.half is None else f" ± {100 * cell.half:.1f}"
-    return f"{100 * cell.mean:.1f}{half}"
+def percent(cell: Estimate, metric: str = "accuracy") -> str:
+    """`97.3 ± 0.4`, in percent with one decimal; of a metric that is no share as it is, with four."""
+    half = "" if cell.half is None else f" ± {shown(metric, cell.half)}"
+    return f"{shown(metric, cell.mean)}{half}"
 
 
-def is_best(cell: Estimate, best: float) -> bool:
-    return f"{100 * cell.mean:.1f}" == f"{100 * best:.1f}"
+def cells_of(table: Table, row: Row) -> list[tuple[str, bool]]:
+    """Each cell's text, and whether no row of its column is better, as printed."""
+    triples = zip(row.cells, table.best, table.columns, strict=True)
+    return [(percent(cell, column.metric), shown(column.metric, cell.mean) == shown(column.metric, best)) for cell, best, column in triples]
 
 
 def _escaped(name: str) -> str:
@@ -83,9 +86,7 @@ class _Grid:
             grid.add_column(Text.assemble((column.group, "bold"), f"\n{head(column)}"), justify="right", overflow="fold")
         grid.add_column("\nseeds", justify="right", overflow="fold")
         for name, row in zip(names, table.rows, strict=True):
-            cells = [
-                Text(percent(cell), style="bold" if is_best(cell, best) else "") for cell, best in zip(row.cells, table.best, strict=True)
-            ]
+            cells = [Text(text, style="bold" if best else "") for text, best in cells_of(table, row)]
             grid.add_row(Text(name), *cells, str(len(row.seeds)) if row.seeded else "–")
         return grid
 
@@ -101,13 +102,13 @@ class _Lines:
         return [*((column.group, head(column)) for column in table.columns), ("", "seeds")]
 
     @staticmethod
-    def cells(row: Row) -> list[str]:
-        return [*map(percent, row.cells), str(len(row.seeds)) if row.seeded else "–"]
+    def cells(table: Table, row: Row) -> list[tuple[str, bool]]:
+        return [*cells_of(table, row), (str(len(row.seeds)) if row.seeded else "–", False)]
 
     @staticmethod
     def widths(table: Table) -> list[int]:
         """Of each column but the first, in characters."""
-        columns = zip(*(_Lines.cells(row) for row in table.rows), strict=True)
+        columns = zip(*([text for text, _ in _Lines.cells(table, row)] for row in table.rows), strict=True)
         return [max(map(len, (*title, *cells))) for title, cells in zip(_Lines.heads(table), columns, strict=True)]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
@@ -124,10 +125,9 @@ class _Lines:
         )
         yield Segment(f" {'─' * (len(blank) - 3)} \n")
         for name, row in zip(self.names, table.rows, strict=True):
-            best = [*(is_best(cell, best) for cell, best in zip(row.cells, table.best, strict=True)), False]
             cells = [
-                [Segment(text.rjust(width), bold if first else None)]
-                for text, width, first in zip(self.cells(row), widths, best, strict=True)
+                [Segment(text.rjust(width), bold if best else None)]
+                for (text, best), width in zip(self.cells(table, row), widths, strict=True)
             ]
             first, *others = Text(name).wrap(console, self.width, overflow="fold") if cell_len(name) > self.width else [name]
             yield from self._line(_padded(str(first), self.width), cells)
@@ -152,7 +152,7 @@ def markdown(table: Table) -> str:
     header = ["method", *(f"{column.group}: {_escaped(head(column))}" for column in table.columns), "seeds"]
     lines = [f"**{table.title}**", "", f"| {' | '.join(header)} |", f"|---|{'---:|' * (len(header) - 1)}"]
     for row in table.rows:
-        cells = [f"**{percent(cell)}**" if is_best(cell, best) else percent(cell) for cell, best in zip(row.cells, table.best, strict=True)]
+        cells = [f"**{text}**" if best else text for text, best in cells_of(table, row)]
         lines.append(f"| {' | '.join([_escaped(row.name), *cells, str(len(row.seeds)) if row.seeded else '–'])} |")
     notes = [f"- {footnote(note)} [{note.quirk.source}]" for note in table.footnotes]
     return "\n".join([*lines, "", " ".join(table.caption), "", *([*notes, ""] if notes else [])])

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from repro import plugins
 from repro.display.captions import caption
+from repro.outcomes import metrics
 from repro.outcomes.selection import PAPER, headline, reported, score, splits_of
 from repro.outcomes.stats import Estimate, t_interval
 from repro.papers import quirks
@@ -63,7 +64,7 @@ class Footnote(NamedTuple):
 
 
 class Table(NamedTuple):
-    """`best[i]` is the highest mean of column i; `caption` is a list of sentences; `footnotes` are the rows' quirks."""
+    """`best[i]` is the best mean of column i; `caption` is a list of sentences; `footnotes` are the rows' quirks."""
 
     title: str
     benchmark: Benchmark
@@ -139,7 +140,10 @@ def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
     rows, shared = _shared_variant(_told_rules(rows))
     order = {name: position for position, name in enumerate(dict.fromkeys([*benchmark.methods, *plugins.names("methods")]))}
     rows.sort(key=lambda row: (order.get(row.method, len(order)), row.variant))
-    best = tuple(max(row.cells[index].mean for row in rows) for index in range(len(columns)))
+    best = tuple(
+        max((row.cells[index].mean for row in rows), key=lambda mean, metric=column.metric: metrics.rank(metric, mean))
+        for index, column in enumerate(columns)
+    )
     columns = tuple(
         column._replace(selected_on=tuple(row.name for row in rows if not row.chosen_by.isdisjoint(column.splits))) for column in columns
     )

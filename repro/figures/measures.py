@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from repro.display.tables import Row, Table
-from repro.figures.robustness import Nothing, said, tiny_option
+from repro.figures.robustness import Nothing, require_shares, said, tiny_option
 from repro.outcomes.metrics import title
 from repro.outcomes.selection import RULES, headline, reported
 from repro.outcomes.stats import INTERVAL, Estimate, t_interval
@@ -91,6 +91,7 @@ def training(result: Result, rule: str) -> Training:
     losses = tuple(Series(name, epochs, tuple(point.train[name] for point in points)) for name in names)
     splits = [split for split in run.benchmark.splits if all(split.name in point.metrics for point in points)]
     measured = {split.name: run.benchmark.metric_of(split) for split in splits}
+    require_shares(run.benchmark, measured.values())
     several = len(set(measured.values())) > 1
     metrics = tuple(
         Series(

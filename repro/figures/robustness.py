@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from repro.display.tables import Column, Row, Table
 from repro.errors import UserError
-from repro.outcomes.metrics import title
+from repro.outcomes.metrics import is_share, title
 from repro.outcomes.selection import headline, reported
 from repro.outcomes.stats import INTERVAL, Estimate, t_interval
 from repro.types import Benchmark, Checkpoint, Result
@@ -96,7 +96,16 @@ def axis(table: Table, group: str) -> Column:
     columns = [column for column in table.columns if column.group == group and column.headline]
     if not columns:
         raise Nothing(f"{table.benchmark.name} reports nothing {group}", "the figure has ID against OOD", "repro list benchmarks")
+    require_shares(table.benchmark, (column.metric for column in columns))
     return next((column for column in columns if column.name == "avg"), columns[0])
+
+
+def require_shares(benchmark: Benchmark, metrics: Iterable[str]) -> None:
+    """`Nothing` where a metric is not a share: the figures' axes are in percent."""
+    if other := next((metric for metric in metrics if not is_share(metric)), None):
+        raise Nothing(
+            f"{benchmark.name} is measured by {title(other)}", "the figure's axes are in percent", f"repro table {benchmark.name}"
+        )
 
 
 def named(column: Column) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import FEW_SHOT, HEAD, IMAGES, INIT, TRAINING
+from repro.settings import FEW_SHOT, HEAD, IMAGES, INIT, TARGETED, TRAINING
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
     from repro.nn.job import Batch, Job
     from repro.nn.model import Classifier
 
-METHOD = Method(name="ft", version=1, fields=TRAINING | INIT | IMAGES | HEAD | FEW_SHOT, defaults={"epochs": 20})
+METHOD = Method(
+    name="ft",
+    version=1,
+    fields=TRAINING | INIT | IMAGES | TARGETED | HEAD | FEW_SHOT,
+    defaults={"epochs": 20},
+    kinds=("images", "light-curves"),
+    tasks=("classification", "regression"),
+)
 
 
 def start(job: Job) -> Classifier:
@@ -28,7 +35,7 @@ def start(job: Job) -> Classifier:
 
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
-    """Mean cross-entropy."""
-    from repro.nn.losses import cross_entropy
+    """Mean cross-entropy; of a regression, the squared error."""
+    from repro.nn.losses import supervised
 
-    return cross_entropy(model, batch, job)
+    return supervised(model, batch, job)

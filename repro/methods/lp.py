@@ -9,14 +9,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import IMAGES, INIT, PROBE
+from repro.settings import IMAGES, INIT, PROBE, TARGETED
 from repro.types import Method
 
 if TYPE_CHECKING:
     from repro.nn.job import Job
     from repro.nn.model import Classifier
 
-METHOD = Method(name="lp", version=2, fields=PROBE | INIT | IMAGES | {"augment", "rrc_scale", "shift", "shots"})
+METHOD = Method(
+    name="lp",
+    version=2,
+    fields=PROBE | INIT | IMAGES | TARGETED | {"augment", "rrc_scale", "shift", "shots"},
+    kinds=("images", "light-curves"),
+)
 
 
 def start(job: Job) -> Classifier:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import IMAGES, INIT, TRAINING
+from repro.settings import IMAGES, INIT, TARGETED, TRAINING
 from repro.types import Method, Parent
 
 if TYPE_CHECKING:
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="lp-ft",
     version=1,
-    fields=TRAINING | INIT | IMAGES,
+    fields=TRAINING | INIT | IMAGES | TARGETED,
     defaults={"epochs": 20, "lr": 1e-4, "batchnorm": "eval"},
     tiny={"epochs": 2, "batch_size": 16, "lr": 1e-6},
     parents={"head": Parent(method="lp")},
+    kinds=("images", "light-curves"),
 )
 
 
@@ -34,7 +35,7 @@ def start(job: Job) -> Classifier:
 
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
-    """Mean cross-entropy."""
-    from repro.nn.losses import cross_entropy
+    """Mean cross-entropy; of a regression, the squared error."""
+    from repro.nn.losses import supervised
 
-    return cross_entropy(model, batch, job)
+    return supervised(model, batch, job)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import HEAD, IMAGES, INIT, TRAINING
+from repro.settings import HEAD, IMAGES, INIT, TARGETED, TRAINING
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="lp-sgd",
     version=1,
-    fields=TRAINING | INIT | IMAGES | HEAD,
+    fields=TRAINING | INIT | IMAGES | TARGETED | HEAD,
     defaults={"epochs": 20, "lr": 3e-2, "freeze": "backbone"},
     tiny={"epochs": 2, "batch_size": 16, "lr": 3e-4},
+    kinds=("images", "light-curves"),
+    tasks=("classification", "regression"),
 )
 
 
@@ -34,7 +36,7 @@ def start(job: Job) -> Classifier:
 
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
-    """Mean cross-entropy."""
-    from repro.nn.losses import cross_entropy
+    """Mean cross-entropy; of a regression, the squared error."""
+    from repro.nn.losses import supervised
 
-    return cross_entropy(model, batch, job)
+    return supervised(model, batch, job)

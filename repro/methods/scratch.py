@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import IMAGES, TRAINING
+from repro.settings import IMAGES, TARGETED, TRAINING
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from repro.nn.job import Batch, Job
     from repro.nn.model import Classifier
 
-METHOD = Method(name="scratch", version=1, fields=TRAINING | IMAGES, defaults={"epochs": 20}, pretrained=False)
+METHOD = Method(
+    name="scratch",
+    version=1,
+    fields=TRAINING | IMAGES | TARGETED,
+    defaults={"epochs": 20},
+    pretrained=False,
+    kinds=("images", "light-curves"),
+    tasks=("classification", "regression"),
+)
 
 
 def start(job: Job) -> Classifier:
@@ -25,7 +33,7 @@ def start(job: Job) -> Classifier:
 
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
-    """Mean cross-entropy."""
-    from repro.nn.losses import cross_entropy
+    """Mean cross-entropy; of a regression, the squared error."""
+    from repro.nn.losses import supervised
 
-    return cross_entropy(model, batch, job)
+    return supervised(model, batch, job)

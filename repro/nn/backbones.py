@@ -1,4 +1,4 @@
-"""Networks by name: an image tower with its preprocessing, and where there is one, the text tower that it was trained with."""
+"""Networks by name: a tower with its preprocessing, and where there is one, the text tower that it was trained with."""
 
 from __future__ import annotations
 
@@ -14,13 +14,28 @@ from torch import nn
 from repro import backbones
 from repro.errors import UserError, nearest
 from repro.nn import layouts, openai, torchscript
+from repro.nn.curves import Scaling
 from repro.nn.images import Preprocess
 from repro.nn.weights import load_weights, match
 from repro.types import BackboneRef
 
+INFORMERS: dict[str, dict[str, Any]] = {  # as configs/config.yml and pretrain.py:94-113 of helenqu/connect-later@6a12eab; for a CPU
+    "base": {"padding": "attended"},
+    "small": {
+        "layers": 2,
+        "heads": 2,
+        "width": 64,
+        "feedforward": 128,
+        "dropout": 0.1,
+        "inner_dropout": 0.0,  # drawing one number per pair of observations would take longer than the rest
+        "layer_dropout": 0.0,
+        "fourier": 64,
+    },
+}
+
 
 class Backbone(nn.Module):
-    """`visual` maps images (B, 3, S, S) to features (B, dim); `text` maps tokens (B, T) to the same space, or is None.
+    """`visual` maps images (B, 3, S, S), or light curves (B, L, CHANNELS), to features (B, dim); `text` maps tokens (B, T) to the same space, or is None.
 
     `logit_scale` is the logarithm of the temperature's inverse, as CLIP stores it.
     """
@@ -29,7 +44,7 @@ class Backbone(nn.Module):
         self,
         visual: nn.Module,
         dim: int,
-        preprocess: Preprocess,
+        preprocess: Preprocess | Scaling,
         text: nn.Module | None = None,
         tokenize: Callable[[list[str]], torch.Tensor] | None = None,
     ):
@@ -55,7 +70,7 @@ def entry_of(reference: BackboneRef) -> backbones.Entry:
 def build(reference: BackboneRef) -> tuple[Backbone, tuple[str, ...]]:
     """The network with random weights, and the prefixes of keys (its classifier) that a weights file may hold besides."""
     entry = entry_of(reference)
-    makers = {"timm": _timm, "torchvision": _torchvision, "open_clip": _open_clip}
+    makers = {"timm": _timm, "torchvision": _torchvision, "open_clip": _open_clip, "informer": _informer}
     try:
         net, droppable = makers[entry.library](entry.arch, entry.kwargs)
     except TypeError as error:
@@ -155,3 +170,14 @@ def _open_clip(arch: str, kwargs: dict[str, Any]) -> tuple[Backbone, tuple[str, 
     preprocess = Preprocess(side, tuple(image["mean"]), tuple(image["std"]), image.get("interpolation") or "bicubic", 1.0)
     dim = open_clip.get_model_config(arch)["embed_dim"]
     return Backbone(net.visual, dim, preprocess, net.text, open_clip.get_tokenizer(arch)), ()
+
+
+def _informer(arch: str, kwargs: dict[str, Any]) -> tuple[Backbone, tuple[str, ...]]:
+    from repro.nn.informer import Informer
+
+    if arch not in INFORMERS:
+        raise _no_such("informer", arch, list(INFORMERS))
+    settings = INFORMERS[arch] | kwargs
+    scaling = Scaling(**{name: settings.pop(name) for name in Scaling._fields if name in settings})
+    net = Informer(**settings)
+    return Backbone(net, net.embed.out_features, scaling), ()

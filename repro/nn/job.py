@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 
 from repro import plugins
 from repro.errors import UserError
-from repro.nn import backbones, few_shot, packs, targeted
+from repro.nn import backbones, curves, few_shot, packs, targeted
 from repro.nn.backbones import Backbone
+from repro.nn.curves import CurvePack, Curves, Scaling
 from repro.nn.images import Images, Preprocess
 from repro.nn.model import Classifier, tokenise, zero_shot_classifier
 from repro.nn.seeding import seed_torch
@@ -23,11 +24,15 @@ from repro.reading.loading import cure
 from repro.settings import Recipe
 from repro.types import Benchmark, Result, Run, Split
 
+Pack = TypeVar("Pack", packs.Pack, CurvePack)
+
 
 class Batch(NamedTuple):
-    """One micro-batch: images (B, 3, S, S) float, labels (B,) int64, index (B,) into the training split, on the job's device but for index.
+    """One micro-batch: images (B, 3, S, S) or light curves (B, L, CHANNELS) float, labels (B,) int64, of a regression float64, index (B,) into the
+    training split, on the job's device but for index.
 
-    A method whose images come in several views has a list of such tensors. `domains` (B,): the number of each example's domain, as `repro.nn.domains` counts them; None where nothing tells it.
+    A method whose images come in several views has a list of such tensors. `domains` (B,): the number of each example's domain, as
+    `repro.nn.domains` counts them; None where nothing tells.
     """
 
     images: torch.Tensor
@@ -70,9 +75,10 @@ class Job:
     uses: Sequence[tuple[str, bool]] = ()
     on_step: Callable[[int, int, str], None] = lambda done, total, what: None
     extras: dict[str, Any] = field(default_factory=dict)
-    preprocess: Preprocess | None = None
+    preprocess: Preprocess | Scaling | None = None
     tokens: torch.Tensor | None = None  # (captions, L), or of prompts (K, T, L), where a method trains on texts
     caption_of: torch.Tensor | None = None  # (N, alternatives), into tokens
+    class_weights: torch.Tensor | None = None  # (K,), of the cross-entropy
     origin: dict[str, torch.Tensor] | None = None  # parameters by name as training found them, where a method stays near them
     pseudo_labels: torch.Tensor | None = None  # (M,) of images without labels, where a method trains on those of another run
     step: int = 0  # optimiser steps taken, of `total_steps`; the loop keeps both
@@ -125,7 +131,8 @@ class Job:
         if self.recipe.head == "zero_shot":
             return zero_shot_classifier(net, self.prompts(net), towers)
         seed_torch("head", self.run.seed)
-        model = Classifier(net if towers else net.image_tower(), len(self.benchmark.classes)).to(self.device)
+        tower = net if towers else net.image_tower()
+        model = Classifier(tower, len(self.benchmark.classes), dropout=self.recipe.head_dropout).to(self.device)
         return self.with_probe(model) if self.recipe.head == "probe" else model
 
     def with_probe(self, model: Classifier) -> Classifier:
@@ -142,19 +149,34 @@ class Job:
             raise UserError(f"{self.run.method}: no zero-shot head can be made", lacking, f"--set {self.run.method}.head=random")
         return tokenise(net, names or self.benchmark.classes, self.benchmark.templates)
 
-    def images(self, split: str, augmented: bool = False) -> Images:
-        """A split as batches, packed first where it is not yet; the backbone must have been built, since it says how images are prepared."""
+    def images(self, split: str, augmented: bool = False) -> Images | Curves:
+        """A split as batches, packed first where it is not yet; the backbone must have been built, since it says how examples are prepared."""
+        if self.benchmark.kind == "light-curves":
+            return self._curves(split)
         folder, resize = self._pack(split, augmented)
         if not packs.exists(folder):
             self.pack_all([(split, augmented), *self.uses])
         pack = packs.open_pack(folder)
         name = f"{split}, pack_side {resize.side}" if resize.mode == "limit" else split
         self.extras.setdefault("packs", {})[name] = pack.content[:16]
-        if self.recipe.shots is not None and self.benchmark.split(split).role in few_shot.ROLES:
-            pack = pack.only(few_shot.draw(pack.labels, self.recipe.shots, self.benchmark, split, self.run.seed))
-        return Images(
-            pack, self.preprocess, self.device, self.recipe, augmented, targeted.make(self, split, pack, folder) if augmented else None
-        )
+        pack = self._drawn(pack, split)
+        target = targeted.make(self, split, pack, folder) if augmented else None
+        return Images(pack, self.preprocess, self.device, self.recipe, augmented, target)
+
+    def _curves(self, split: str) -> Curves:
+        folder = curves.folder_of(self.packs, self.benchmark, self.benchmark.split(split))
+        if not curves.exists(folder):
+            examples = self.examples(self.benchmark, self.benchmark.split(split))
+            curves.build(folder, examples, lambda done: self.on_step(done, len(examples.sources), f"packing {split}"), split)
+        pack = curves.open_pack(folder)
+        self.extras.setdefault("packs", {})[split] = pack.content[:16]
+        return Curves(self._drawn(pack, split), self.preprocess, self.device)
+
+    def _drawn(self, pack: Pack, split: str) -> Pack:
+        """The few examples of each class that the recipe wants, where it wants few."""
+        if self.recipe.shots is None or self.benchmark.split(split).role not in few_shot.ROLES:
+            return pack
+        return pack.only(few_shot.draw(pack.labels, self.recipe.shots, self.benchmark, split, self.run.seed))
 
     def pack_all(self, uses: Iterable[tuple[str, bool]]) -> None:
         """Pack those of `uses` (split, whether augmented) that are not packed yet; their broken images are all reported at once."""
@@ -185,4 +207,5 @@ class Job:
         return [split.name for split in plugins.declared(self.run.method).trained_on(self.benchmark, self.recipe)]
 
     def split_with_role(self, role: str) -> str:
-        return self.benchmark.with_role(role)[0].name
+        """The first split of that role; of those to train on, the one with the recipe's targeted augmentation."""
+        return self.benchmark.trained_on(role, self.recipe.targeted)[0].name

@@ -25,8 +25,9 @@ from repro.nn.images import Images
 from repro.nn.interrupt import deferred
 from repro.nn.job import Batch, Job
 from repro.nn.joined import Joined
+from repro.nn.losses import frequencies
 from repro.nn.model import kept_state
-from repro.nn.optim import learning_rate, make_optimizer, set_learning_rate
+from repro.nn.optim import learning_rate, make_optimizer, set_learning_rate, total_steps
 from repro.nn.seeding import generator, seed_torch
 from repro.outcomes import selection
 from repro.types import Checkpoint
@@ -112,7 +113,10 @@ class Trainer:
         self.progress = Progress()
         self.domains = domains_of(job.benchmark, train.groups) if train else None
         self.steps_per_epoch = _steps_per_epoch(job, len(train)) if train else 0
-        self.total_steps = job.total_steps = self.recipe.epochs * self.steps_per_epoch
+        self.total_steps = job.total_steps = total_steps(self.recipe, self.steps_per_epoch) if train else 0
+        self.epochs = -(-self.total_steps // self.steps_per_epoch) if train else 0
+        if train and self.recipe.class_weights == "frequency":
+            job.class_weights = frequencies(train.labels, len(job.benchmark.classes))
         freeze(model, self.recipe)
         trainable = any(parameter.requires_grad for parameter in model.parameters())
         self.optimizer = make_optimizer(model, self.recipe) if self.total_steps and trainable else None
@@ -166,17 +170,18 @@ class Trainer:
 
     def _epoch(self, epoch: int, stop) -> None:
         batches, uniforms = self.order(epoch), self.uniforms(epoch)
-        for index in batches[self.progress.step - epoch * self.steps_per_epoch :]:
+        end = min((epoch + 1) * self.steps_per_epoch, self.total_steps)
+        for index in batches[self.progress.step - epoch * self.steps_per_epoch : end - epoch * self.steps_per_epoch]:
             began = time.monotonic()
             self._step(index, uniforms)
             self.progress.fit_seconds += time.monotonic() - began
-            self.job.on_step(self.progress.step, self.total_steps, f"epoch {epoch + 1}/{self.recipe.epochs}")
-            last = self.progress.step == (epoch + 1) * self.steps_per_epoch
+            self.job.on_step(self.progress.step, self.total_steps, f"epoch {epoch + 1}/{self.epochs}")
+            last = self.progress.step == end
             if not last and (stop.asked or time.monotonic() - self._saved_at > SAVE_SECONDS):
                 self._save()
             if stop.asked and not last:
                 raise KeyboardInterrupt
-        if (epoch + 1) % self.recipe.judge_every == 0 or epoch + 1 == self.recipe.epochs:
+        if (epoch + 1) % self.recipe.judge_every == 0 or epoch + 1 == self.epochs:
             self._judge(f"epoch-{epoch + 1}", epoch + 1)
         else:
             self._save()

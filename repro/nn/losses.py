@@ -12,8 +12,28 @@ from repro.nn.model import Classifier
 
 
 def cross_entropy(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
-    """Mean cross-entropy of the logits (B, K) against labels (B,), smoothed as the recipe says."""
-    return {"loss": F.cross_entropy(model(batch.images), batch.labels, label_smoothing=job.recipe.label_smoothing)}
+    """Mean cross-entropy of the logits (B, K) against labels (B,), smoothed and weighted by class as the recipe says.
+
+    Weighted, it is Σ w_y·CE / Σ w_y over the batch, as torch has it.
+    """
+    return {"loss": F.cross_entropy(model(batch.images), batch.labels, job.class_weights, label_smoothing=job.recipe.label_smoothing)}
+
+
+def supervised(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+    """What the benchmark's task asks for: cross-entropy, or of a regression the mean squared error of the one output."""
+    if job.benchmark.task == "classification":
+        return cross_entropy(model, batch, job)
+    outputs = model(batch.images)[:, 0]
+    return {"loss": F.mse_loss(outputs, batch.labels.to(outputs.dtype))}
+
+
+def frequencies(labels: torch.Tensor, classes: int) -> torch.Tensor:
+    """Each class's share of the labels (N,): float32 (K,).
+
+    Connect Later's class weights, under which a rare class counts less, not more: helenqu/connect-later@6a12eab
+    finetune_classification.py:335-337.
+    """
+    return torch.bincount(labels, minlength=classes).float() / len(labels)
 
 
 def squared_distance(model: nn.Module, origin: dict[str, torch.Tensor]) -> torch.Tensor:

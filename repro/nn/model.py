@@ -11,13 +11,16 @@ from repro.reading.prompts import fill
 
 
 class Classifier(nn.Module):
-    """Images (B, 3, S, S) → logits (B, K). `normalize`: features are scaled to length 1 before the head, as CLIP's classifiers do."""
+    """Images (B, 3, S, S) → logits (B, K). `normalize`: features are scaled to length 1 before the head, as CLIP's classifiers do.
 
-    def __init__(self, backbone: Backbone, classes: int, normalize: bool = False):
+    `dropout` is the share of features that the head does not see in training.
+    """
+
+    def __init__(self, backbone: Backbone, classes: int, normalize: bool = False, dropout: float = 0.0):
         super().__init__()
         self.backbone = backbone
         self.head = nn.Linear(backbone.dim, classes)
-        self.normalize = normalize
+        self.normalize, self.dropout = normalize, dropout
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """What the head sees: (B, dim)."""
@@ -25,7 +28,7 @@ class Classifier(nn.Module):
         return F.normalize(features, dim=-1) if self.normalize else features
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.head(self.features(images))
+        return self.head(F.dropout(self.features(images), self.dropout, self.training))
 
     def set_head(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
         """Install a head: weight (K, dim), bias (K,)."""

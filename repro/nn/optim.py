@@ -60,6 +60,11 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     return torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay)
 
 
+def total_steps(recipe: Recipe, steps_per_epoch: int) -> int:
+    """Optimiser steps of a run: `steps`, else those of its epochs."""
+    return recipe.steps or recipe.epochs * steps_per_epoch
+
+
 def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     """The backbone's learning rate of optimiser step `step` (from 0).
 
@@ -67,16 +72,20 @@ def learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
     cosine_epoch: end + (lr−end)·(1+cos(πe/E))/2 in epoch e of E (LP-FT: CosineAnnealingLR stepped after each epoch, so the last epoch's is above 0).
     cosine_step: after the warm-up, end + (lr−end)·(1+cos(π(s−w)/(S−w)))/2 (wise-ft@58b7a4b src/models/utils.py).
     exponential_epoch: lr·lr_gammaᵉ in epoch e (StepLR with a step of one epoch, as p-lambda/wilds runs FMoW).
+    linear: after the warm-up, lr·(S−s)/(S−w) (transformers' get_scheduler("linear"), helenqu/connect-later@6a12eab
+    finetune_classification.py:200-207).
     """
+    total = total_steps(recipe, steps_per_epoch)
     if step < recipe.warmup_steps:
         return recipe.lr * (step + 1) / recipe.warmup_steps
     if recipe.schedule == "cosine_epoch":
-        return _cosine(recipe, (step // steps_per_epoch) / recipe.epochs)
+        return _cosine(recipe, (step // steps_per_epoch) / -(-total // steps_per_epoch))
     if recipe.schedule == "cosine_step":
-        total = recipe.epochs * steps_per_epoch
         return _cosine(recipe, (step - recipe.warmup_steps) / max(total - recipe.warmup_steps, 1))
     if recipe.schedule == "exponential_epoch":
         return recipe.lr * recipe.lr_gamma ** (step // steps_per_epoch)
+    if recipe.schedule == "linear":
+        return recipe.lr * (total - step) / max(total - recipe.warmup_steps, 1)
     return recipe.lr
 
 

@@ -14,7 +14,7 @@ from repro.data.receipt import hash_file
 from repro.display.tables import rule_of
 from repro.errors import UserError, unknown
 from repro.outcomes.bootstrap import Difference, paired_bootstrap_runs
-from repro.outcomes.metrics import WORST, restrict
+from repro.outcomes.metrics import WORST, is_share, restrict, title
 from repro.outcomes.pairing import Pairs
 from repro.outcomes.selection import PAPER, headline, select
 from repro.outcomes.stats import Estimate, t_interval
@@ -65,6 +65,12 @@ def _splits(pairs: Pairs, asked: str | None) -> list[Split]:
 def _split(store: Store, pairs: Pairs, rule: str, split: Split, draws: int) -> Compared:
     benchmark = pairs.benchmark
     metric = benchmark.metric_of(split)
+    if not is_share(metric):
+        raise UserError(
+            f"{benchmark.name} is measured by {title(metric)}",
+            "only shares of right predictions are compared",
+            f"repro table {benchmark.name}",
+        )
     points = {run.key: select(run.checkpoints, rule_of(run.run, rule), benchmark) for run in pairs.runs}
     values = {run.key: headline(points[run.key], split, benchmark) for run in pairs.runs}
     kept = {run.key: _Kept(store, run, points[run.key], split.name) for run in pairs.runs}

@@ -23,10 +23,15 @@ def title(metric: str) -> str:
 
 
 def shown(metric: str, value: float | None) -> str:
-    """A value as text: fractions in percent, a cross-entropy as it is, – for none."""
+    """A value as text: fractions in percent, a cross-entropy or an RMSE as it is, – for none."""
     if value is None:
         return "–"
-    return f"{value:.4f}" if metric in BY_NAME and BY_NAME[metric].of_logits else f"{100 * value:.1f}"
+    return f"{100 * value:.1f}" if is_share(metric) else f"{value:.4f}"
+
+
+def is_share(metric: str) -> bool:
+    """Whether its values are fractions, which are shown in percent."""
+    return metric not in BY_NAME or not BY_NAME[metric].of_logits
 
 
 def rank(metric: str, value: float) -> float:
@@ -69,6 +74,13 @@ def cross_entropy(labels: np.ndarray, logits: np.ndarray) -> float:
     return float((np.log(np.exp(exact).sum(axis=1)) - exact[np.arange(len(labels)), labels]).mean())
 
 
+def rmse(labels: np.ndarray, outputs: np.ndarray) -> float:
+    """√ mean (output − label)², in double precision. `labels` (N,), `outputs` (N, 1): a regression's one output."""
+    import numpy as np
+
+    return float(np.sqrt(((outputs[:, 0].astype(np.float64) - labels) ** 2).mean()))
+
+
 class Metric(NamedTuple):
     """`of(labels, predicted)`, or `of(labels, logits)`; how selection ranks by it.
 
@@ -87,6 +99,7 @@ BY_NAME: dict[str, Metric] = {
     "accuracy": Metric("accuracy", accuracy),
     "macro_f1": Metric("macro F1", macro_f1),
     "macro_recall": Metric("macro recall", macro_recall),
+    "rmse": Metric("RMSE", rmse, of_logits=True, lower_is_better=True),
     "cross_entropy": Metric("cross-entropy", cross_entropy, of_logits=True, lower_is_better=True, later_of_equals=True),
 }
 
@@ -144,7 +157,7 @@ def evaluate(
     `logits` (N, K), `labels` int64 (N,), `groups`: grouping → int64 (N,), `also`: another metric that is wanted, `classes`: those that a
     prediction is chosen from (`Split.classes`), None: all. The class of the largest logit is predicted, the lower of equals. A grouping gives `worst_<name>`, the lowest accuracy over groups that have examples and are not ignored, and `<name>=<value>`
     for each group that has examples. Absent are: everything where there is no example, a grouping that the split's examples do not
-    have, the worst of nothing (wilds calls that 0).
+    have, the worst of nothing (wilds calls that 0). Of a regression, K is 1 and labels are numbers.
     """
     if not len(labels):
         return {}
@@ -200,3 +213,9 @@ def spell(of: Iterable[tuple[str, str]]) -> str:
     for place, metric in of:
         places.setdefault(title(metric), []).append(place)
     return next(iter(places)) if len(places) == 1 else "; ".join(f"{', '.join(names)}: {name}" for name, names in places.items())
+
+
+def spell_units(of: Iterable[tuple[str, str]]) -> str:
+    """`spell`, and that shares are in percent where there are any."""
+    of = list(of)
+    return spell(of) + (", in %" if any(is_share(metric) for _, metric in of) else "")

@@ -25,6 +25,7 @@ class When(Record):
 
     benchmarks: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    backbones: tuple[str, ...] = ()
     recipe: dict[str, Any] = {}
 
 
@@ -55,6 +56,7 @@ def _holds(when: When, run: Run) -> bool:
     return (
         (not when.benchmarks or run.benchmark.name in when.benchmarks)
         and (not when.methods or run.method in when.methods)
+        and (not when.backbones or run.backbone.name in when.backbones)
         and all(_plain(getattr(run.recipe, field)) == value for field, value in when.recipe.items())
     )
 

@@ -36,20 +36,21 @@ def forecast(plan: Plan, store: Store) -> Forecast:
 
 
 def predict(run: Run, history: list[Result]) -> float | None:
-    """Median seconds of finished runs of the same method, benchmark data and backbone, scaled by epochs or by the steps of trials."""
+    """Median seconds of finished runs of the same method, benchmark data and backbone, scaled by epochs, by steps or by the steps of trials."""
     like = [
         result.seconds["total"] * _length(run) / _length(result.run)
         for result in history
         if (result.run.method, result.run.benchmark.identity(), result.run.backbone.name)
         == (run.method, run.benchmark.identity(), run.backbone.name)
         and result.run.recipe.image_size == run.recipe.image_size
+        and (result.run.recipe.steps is None) == (run.recipe.steps is None)
     ]
     return statistics.median(like) if like else None
 
 
 def _length(run: Run) -> int:
-    """What the time of a run goes with."""
-    return run.recipe.trials * run.recipe.inner_steps if _searches(run) else max(run.recipe.epochs, 1)
+    """What the time of a run goes with: steps where the recipe counts them, else epochs."""
+    return run.recipe.trials * run.recipe.inner_steps if _searches(run) else max(run.recipe.steps or run.recipe.epochs, 1)
 
 
 def _searches(run: Run) -> bool:
@@ -76,6 +77,8 @@ def passes(run: Run) -> int | None:
     if "lp_features" in method.fields:
         val = run.benchmark.with_role("id_val")[0].name
         times |= {trained[0]: 1, val: times[val] + 1}
+    if recipe.steps:  # images whatever the split's number of them
+        times[trained[0]], counts[trained[0]] = 1 if recipe.freeze == "backbone" else 1 + BACKWARD, recipe.steps * recipe.batch_size
     known = [counts[name] * number for name, number in times.items() if counts[name] is not None]
     return round(sum(known)) if len(known) == len(times) else None
 

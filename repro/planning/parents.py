@@ -51,6 +51,7 @@ class Builder:
         """Recipes for which the benchmark has what they want; a `UserError` for the first that has not."""
         benchmark = self.request.benchmark
         for choice in found:
+            _require_meaning(method, choice.recipe, benchmark)
             initial.require_splits(method, choice.recipe, benchmark)
             mixtures.require_splits(method, benchmark, choice.recipe)
             targeting.require(method, choice.recipe, benchmark)
@@ -151,6 +152,17 @@ def _holds(parent: Parent, recipe: Recipe) -> bool:
     return all(getattr(recipe, field) == value for field, value in parent.when.items())
 
 
+def _require_meaning(method: Method, recipe: Recipe, benchmark: Benchmark) -> None:
+    """Refuse the settings that mean nothing on a benchmark: of light curves what prepares images."""
+    idle = sorted((IMAGES | AUGMENTATION) & recipe.changed().keys())
+    if benchmark.kind != "images" and idle:
+        raise UserError(
+            f"{method.name}: {idle[0]} means nothing on {benchmark.name}",
+            f"it prepares images, and there are {benchmark.kind}",
+            "leave it out",
+        )
+
+
 def _from(run: Run, pretrained: Run | None) -> bool:
     """Whether a run starts from that pretraining, where it starts from any."""
     return pretrained is None or run.parents.get("backbone", pretrained.key) == pretrained.key
@@ -169,6 +181,10 @@ def _images_of_parent(method: Method, choice: Choice, parents: dict[str, Run]) -
 
 def impossible(method: Method, entry: backbones.Entry, benchmark: Benchmark) -> str | None:
     """Why a method cannot run on that benchmark with that backbone; None: it can, as far as itself is concerned."""
+    if benchmark.kind not in method.kinds:
+        return f"{method.name} is made for {' and '.join(method.kinds)}, and {benchmark.name} has {benchmark.kind}"
+    if benchmark.task not in method.tasks:
+        return f"{method.name} is made for {' and '.join(method.tasks)}, and {benchmark.name} is {benchmark.task}"
     if method.needs_text and not entry.text:
         return f"{method.name} needs a text tower, and {entry.name} has none"
     if method.targeted and not benchmark.targeted:

@@ -166,6 +166,12 @@ def _backbone(request: Request, methods: list[Method], settings: list[Setting]) 
             "name one: --backbone timm:resnet50 --weights FILE",
         )
     entry = backbones.find(name)
+    if entry.kind != request.benchmark.kind:
+        raise UserError(
+            f"--backbone {name} takes {entry.kind}, and {request.benchmark.name} has {request.benchmark.kind}",
+            "a network is made for one kind of example",
+            "repro list backbones",
+        )
     starts = _reads_file(request, methods, settings)
     if starts and not request.weights and not comes_pretrained(request.benchmark, entry.name):
         raise UserError(

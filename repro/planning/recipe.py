@@ -190,6 +190,7 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
             "warmup_steps",
             "accumulate",
             "unlabelled",
+            "steps",
         ):  # of the real images, of thousands of steps, of large batches
             layers.pop(field, None)
         layers |= {field: [(value,), "--tiny"] for field, value in method.tiny.items() if field in method.fields}
@@ -220,6 +221,8 @@ def _choices(method: Method, layers: dict[str, list]) -> list[Choice]:
         _agree(method, recipe)
         if "lp_features" in method.fields and recipe.lp_features == "eval":  # then nothing is augmented, and the key must not say so
             recipe = recipe.model_copy(update={field: Recipe.model_fields[field].default for field in AUGMENTATION})
+        if recipe.steps is not None:  # then there is no number of epochs, and the key must not say so
+            recipe = recipe.model_copy(update={"epochs": 0})
         if not recipe.augment.startswith("rrc"):  # then packs are those of the evaluation, and the key must not say otherwise
             recipe = recipe.model_copy(update={"pack_side": None})
         idle = {field: Recipe.model_fields[field].default for field in _idle(recipe)}
@@ -239,6 +242,7 @@ def _combinations(layers: dict[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
 def _idle(recipe: Recipe) -> set[str]:
     """The fields of targeted augmentations that mean nothing beside the recipe's own, so that the key must not speak of them."""
     means = {"none": set(), "stain": {"targeted_p", "stain_sigma"}, "copy-paste": {"targeted_p", "seen_in"}, "paste-digits": {"targeted_p"}}
+    means["redshift"] = set()  # its copies were made before
     return TARGETED - {"targeted"} - means[recipe.targeted]
 
 

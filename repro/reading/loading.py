@@ -80,7 +80,9 @@ def check(benchmark: Benchmark, split: Split, examples: Examples) -> None:
         raise UserError(f"{where} has {found:,} examples", f"the published split has {split.count:,}", mend)
     if not found:
         raise UserError(f"{where} has no examples", "its files are there, but none belongs to this split", mend)
-    if examples.labels.min() < (0 if split.labelled else -1) or examples.labels.max() >= len(benchmark.classes):
+    if benchmark.task == "regression":
+        _require_finite(examples, where, mend)
+    elif examples.labels.min() < (0 if split.labelled else -1) or examples.labels.max() >= len(benchmark.classes):
         raise UserError(
             f"{where} has labels from {examples.labels.min()} to {examples.labels.max()}",
             f"the benchmark has the {len(benchmark.classes)} classes 0 to {len(benchmark.classes) - 1}",
@@ -98,6 +100,13 @@ def check(benchmark: Benchmark, split: Split, examples: Examples) -> None:
                 f"there are {len(grouping.values)}: {', '.join(grouping.values)}",
                 mend,
             )
+
+
+def _require_finite(examples: Examples, where: str, mend: str) -> None:
+    import numpy as np
+
+    if wrong := int((~np.isfinite(examples.labels)).sum()):
+        raise UserError(f"{where} has {wrong:,} examples whose target is no number", "each is to be predicted", mend)
 
 
 def _uneven(classes: Sequence[str], labels: Sequence[int], expected: int) -> str:

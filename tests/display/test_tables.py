@@ -7,7 +7,7 @@ import pytest
 from made_tables import finished, only, rows
 
 from repro import plugins
-from repro.display import tables
+from repro.display import render, tables
 from repro.display.tables import Column, build, columns_of
 from repro.errors import UserError
 from repro.outcomes.stats import t_interval
@@ -317,3 +317,22 @@ def test_a_run_that_selects_by_cross_entropy_is_shown_at_that_checkpoint():
     assert [cell.mean for cell in made.rows[0].cells] == [0.25, 0.5, 0.75, 0.625]
     with pytest.raises(UserError, match="epoch-3 of a run on made-up was not judged on id_test"):
         tables.build([result], "last")
+
+
+def test_of_an_error_the_lowest_is_best_and_it_is_no_percentage():
+    benchmark = fabricated.benchmark(splits=fabricated.SPLITS[:3], metric="rmse", task="regression", classes=("redshift",))
+    points = {method: Checkpoint(name="epoch-1", epoch=1, metrics={split: {"rmse": error} for split in ("id_val", "id_test")}) for method, error in (("ft", 0.2471), ("lp-ft", 0.3))}  # fmt: skip
+    table = only(build([fabricated.result(fabricated.run(method, of=benchmark), [point]) for method, point in points.items()]))
+    assert table.best == (0.2471,) and table.caption[0].startswith("RMSE, mean ± ")
+    text = render.markdown(table)
+    assert "| ft | **0.2471** | 1 |" in text and "| lp-ft | 0.3000 | 1 |" in text
+
+
+def test_settings_and_checkpoints_of_an_error_are_chosen_by_the_lowest():
+    benchmark = fabricated.benchmark(splits=fabricated.SPLITS[:3], metric="rmse", task="regression", classes=("redshift",))
+    points = [
+        Checkpoint(name=f"epoch-{epoch}", epoch=epoch, metrics={"id_val": {"rmse": error}, "id_test": {"rmse": 10 * error}})
+        for epoch, error in ((1, 0.4), (2, 0.2), (3, 0.3))
+    ]
+    table = only(build([fabricated.result(fabricated.run(of=benchmark), points)]))
+    assert table.rows[0].cells[0].mean == pytest.approx(2.0)

@@ -28,7 +28,7 @@ class Small(nn.Module):
 @pytest.mark.parametrize("penalise_head", [False, True])
 def test_loss_and_gradient_are_the_formulas(penalise_head: bool) -> None:
     recipe = SimpleNamespace(l2sp_weight=WEIGHT, l2sp_head=penalise_head, label_smoothing=0.0)
-    job = SimpleNamespace(recipe=recipe, classifier=Small, origin=None)
+    job = SimpleNamespace(recipe=recipe, classifier=Small, origin=None, class_weights=None)
     model = l2_sp.start(job)
     start = {name: value.clone() for name, value in model.state_dict().items()}
     with torch.no_grad():

@@ -9,7 +9,7 @@ from open_clip.loss import ClipLoss
 from torch import nn
 
 from repro.nn.job import Batch
-from repro.nn.losses import contrastive, cross_entropy, similarities
+from repro.nn.losses import contrastive, cross_entropy, frequencies, similarities, supervised
 
 
 class Towers(nn.Module):
@@ -78,10 +78,41 @@ class Logits(nn.Module):
 def test_cross_entropy_is_the_formula(smoothing: float) -> None:
     """Mean over the batch of −Σ q·log p with q = (1−s)·onehot + s/K, and gradient (p − q)/B."""
     model, labels = Logits(), torch.tensor([0, 3, 3, 1, 2, 0])
-    job = SimpleNamespace(recipe=SimpleNamespace(label_smoothing=smoothing))
+    job = SimpleNamespace(recipe=SimpleNamespace(label_smoothing=smoothing), class_weights=None)
     loss = cross_entropy(model, Batch(torch.empty(6, 3, 1, 1), labels, torch.arange(6)), job)["loss"]
     loss.backward()
     q = (1 - smoothing) * F.one_hot(labels, 4).double() + smoothing / 4
     log_p = model.values - model.values.exp().sum(dim=1, keepdim=True).log()
     assert loss.item() == pytest.approx(-(q * log_p).sum(dim=1).mean().item(), rel=1e-12)
     assert torch.allclose(model.values.grad, (log_p.exp() - q) / 6, atol=1e-14)
+
+
+class Fixed(nn.Module):
+    """Outputs (B, K) whatever the batch."""
+
+    def __init__(self, outputs: torch.Tensor) -> None:
+        super().__init__()
+        self.outputs = outputs
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.outputs
+
+
+def of_task(task: str, weights: torch.Tensor | None = None) -> SimpleNamespace:
+    return SimpleNamespace(recipe=SimpleNamespace(label_smoothing=0.0), benchmark=SimpleNamespace(task=task), class_weights=weights)
+
+
+def test_class_weights_are_the_shares_of_the_labels_and_weigh_as_a_weighted_mean() -> None:
+    labels = torch.tensor([0, 0, 0, 2, 2, 0, 0, 0, 0, 2])
+    weights = frequencies(labels, 4)
+    assert weights.tolist() == pytest.approx([0.7, 0.0, 0.3, 0.0])
+    logits, y = torch.randn(6, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 2, 2, 0, 0, 2])
+    found = supervised(Fixed(logits), Batch(torch.zeros(6), y, torch.arange(6)), of_task("classification", weights))["loss"]
+    each, own = -logits.log_softmax(dim=1)[torch.arange(6), y], weights[y]
+    assert found.item() == pytest.approx(((each * own).sum() / own.sum()).item())
+
+
+def test_of_a_regression_it_is_the_mean_squared_error_of_the_one_output() -> None:
+    outputs, labels = torch.tensor([[0.5], [1.0], [-1.0]]), torch.tensor([0.0, 1.0, 1.0], dtype=torch.float64)
+    found = supervised(Fixed(outputs), Batch(torch.zeros(3), labels, torch.arange(3)), of_task("regression"))["loss"]
+    assert found.item() == pytest.approx((0.25 + 0 + 4) / 3) and found.dtype == torch.float32

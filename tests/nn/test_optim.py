@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from repro.nn.optim import learning_rate, make_optimizer, set_learning_rate
+from repro.nn.optim import learning_rate, make_optimizer, set_learning_rate, total_steps
 from repro.settings import Recipe
 
 
@@ -37,6 +37,28 @@ def test_cosine_per_step_is_the_clip_papers(warmup: int) -> None:
 def test_a_constant_rate_stays_after_its_warm_up() -> None:
     recipe = Recipe(lr=0.5, epochs=2, schedule="constant", warmup_steps=2)
     assert [learning_rate(recipe, step, 3) for step in range(6)] == [0.25, 0.5, 0.5, 0.5, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("warmup", [0, 3])
+def test_linear_is_the_formula_of_transformers(warmup: int) -> None:
+    """get_linear_schedule_with_warmup: max(0, (S − s)/(S − w)), through torch's own LambdaLR."""
+    recipe, total = Recipe(lr=4e-5, steps=17, schedule="linear", warmup_steps=warmup), 17
+    optimizer = torch.optim.AdamW([nn.Parameter(torch.zeros(1))], lr=recipe.lr)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: 1.0 if step < warmup else max(0.0, (total - step) / max(1, total - warmup))
+    )
+    for step in range(total):
+        if step >= warmup:
+            assert learning_rate(recipe, step, 5) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
+        optimizer.step()
+        scheduler.step()
+    assert learning_rate(recipe, 16, 5) == pytest.approx(4e-5 / (17 - warmup)) and learning_rate(recipe, 17, 5) == 0
+
+
+def test_steps_stand_in_the_place_of_epochs() -> None:
+    assert total_steps(Recipe(epochs=3), 7) == 21 and total_steps(Recipe(steps=10), 7) == 10
+    by_epochs, by_steps = Recipe(lr=0.1, epochs=3), Recipe(lr=0.1, steps=20)  # which end within the third pass
+    assert [learning_rate(by_epochs, step, 7) for step in range(20)] == [learning_rate(by_steps, step, 7) for step in range(20)]
 
 
 class Tiny(nn.Module):

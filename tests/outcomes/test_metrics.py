@@ -9,7 +9,7 @@ import torch
 from metric_cases import BENCHMARK, CLASSES, DEGENERATE, Case, case, each_degenerate, few, measured, ordinary
 
 from repro.errors import UserError
-from repro.outcomes.metrics import BY_NAME, evaluate, later_of_equals, rank, require_headlines, restrict, shown, spell, title
+from repro.outcomes.metrics import BY_NAME, evaluate, later_of_equals, rank, require_headlines, restrict, shown, spell, spell_units, title
 
 # scikit-learn
 
@@ -43,6 +43,18 @@ def test_scikit_learn_agrees(of):
 @each_degenerate
 def test_scikit_learn_agrees_where_something_is_missing(of):
     agree_with_scikit_learn(of)
+
+
+def test_rmse_is_scikit_learns_and_lower_is_better():
+    from sklearn.metrics import root_mean_squared_error
+
+    rng = np.random.default_rng(0)
+    labels, outputs = rng.uniform(0, 3, 200), rng.normal(1, 1, (200, 1)).astype(np.float32)
+    found = evaluate(fabricated.benchmark(metric="rmse", classes=("redshift",), task="regression"), outputs, labels, {})
+    assert found == {"rmse": pytest.approx(root_mean_squared_error(labels, outputs[:, 0]), rel=1e-12)}
+    assert rank("rmse", 0.2) > rank("rmse", 0.3) and not later_of_equals("rmse")
+    assert (shown("rmse", 0.2471), shown("accuracy", 0.2471), title("rmse")) == ("0.2471", "24.7", "RMSE")
+    assert spell_units([("ID", "rmse"), ("OOD", "rmse")]) == "RMSE" and spell_units([("ID", "accuracy")]) == "accuracy, in %"
 
 
 # by hand
@@ -143,9 +155,9 @@ def test_cross_entropy_of_large_logits_is_finite_and_only_given_where_it_is_want
     assert evaluate(fabricated.benchmark(), logits, labels, {}, "accuracy") == {"accuracy": 0.5}
 
 
-def test_only_cross_entropy_is_better_lower_and_takes_the_later_of_equals():
+def test_cross_entropy_and_rmse_are_better_lower_and_the_one_takes_the_later_of_equals():
     names = [*BY_NAME, "worst_region", "region=Africa"]
-    assert [rank(name, 0.25) for name in names] == [0.25, 0.25, 0.25, -0.25, 0.25, 0.25]
+    assert [rank(name, 0.25) for name in names] == [0.25, 0.25, 0.25, -0.25, -0.25, 0.25, 0.25]
     assert [name for name in names if later_of_equals(name)] == ["cross_entropy"]
 
 
@@ -159,7 +171,7 @@ def test_fractions_are_shown_in_percent_and_cross_entropy_as_it_is():
 
 
 def test_every_metric_has_a_title():
-    assert [metric.title for metric in BY_NAME.values()] == ["accuracy", "macro F1", "macro recall", "cross-entropy"]
+    assert [metric.title for metric in BY_NAME.values()] == ["accuracy", "macro F1", "macro recall", "RMSE", "cross-entropy"]
     assert title("macro_f1") == "macro F1" and title("worst_region") == "worst-region accuracy"
     assert title("region=Africa") == "accuracy of region Africa"
 

@@ -7,9 +7,10 @@ import re
 import fabricated
 import pytest
 
-from repro import plugins
+from repro import backbones, plugins
 from repro.papers import quirks
 from repro.settings import Recipe
+from repro.types import BackboneRef
 
 NAMES = [
     "std-0.228",
@@ -52,6 +53,12 @@ NAMES = [
     "relative-to-flyp",
     "searched-with-new-heads",
     "searched-on-reported",
+    "weights-by-frequency",
+    "dropout-of-a-frozen-encoder",
+    "informer-in-name",
+    "padding-attended",
+    "own-astro-split",
+    "target-is-pretrained-on",
 ]
 FEW = {"select_by": "cross_entropy", "judge_start": True}
 
@@ -76,7 +83,8 @@ def test_conditions_name_methods_and_fields_that_exist():
     conditions = [quirk.when for quirk in quirks.known()]
     assert {method for when in conditions for method in when.methods} <= plugins.names("methods").keys()
     for when in conditions:
-        assert when.benchmarks or when.recipe
+        assert when.benchmarks or when.recipe or when.methods or when.backbones
+        assert set(when.backbones) <= backbones.named().keys()
         recipe = Recipe.model_validate(when.recipe).model_dump(mode="json")
         assert {field: recipe[field] for field in when.recipe} == when.recipe
 
@@ -141,6 +149,14 @@ def test_conditions_name_methods_and_fields_that_exist():
             {"method": "autoft", "benchmark": "imagenet"},
             "searched-on-reported",
         ),
+        ({"class_weights": "frequency"}, {}, "weights-by-frequency"),
+        (
+            {"method": "lp-sgd", "benchmark": "redshifts", "batchnorm": "adapt"},
+            {"method": "lp-sgd", "benchmark": "redshifts"},
+            "dropout-of-a-frozen-encoder",
+        ),
+        ({"benchmark": "redshifts"}, {}, "own-astro-split"),
+        ({"method": "mae-pretrain"}, {}, "target-is-pretrained-on"),
     ],
 )
 def test_another_setting_makes_a_quirk_vanish(run, without, name):
@@ -167,6 +183,13 @@ def test_what_a_probe_starts_with_is_handed_on_and_its_images_are_not():
     grandchild = fabricated.run("ft", parents={"start": child.key})
     handed = [quirk.name for quirk in quirks.of(grandchild, {**runs, child.key: child}.get)]
     assert handed == ["lp-augmented-features", "absent-bias-1000"]
+
+
+def test_a_networks_quirks_are_those_of_its_runs():
+    run = fabricated.run()
+    known = {"informer-in-name", "padding-attended"}
+    assert known.isdisjoint(quirk.name for quirk in quirks.of(run))
+    assert known <= {quirk.name for quirk in quirks.of(run.model_copy(update={"backbone": BackboneRef(name="informer")}))}
 
 
 def test_no_key_depends_on_quirks(monkeypatch):

@@ -11,6 +11,7 @@ from planned_runs import PRETRAINED, counts, one, planned
 from repro import plugins
 from repro.errors import UserError
 from repro.planning.plan import Request, as_in_paper, parse_methods, parse_seeds
+from repro.types import Split
 
 # what a paper has where nothing is named
 
@@ -172,6 +173,40 @@ def test_methods_that_cannot_run_are_left_out_with_a_reason():
     untrained = PRETRAINED.model_copy(update={"splits": tuple(split for split in PRETRAINED.splits if split.role != "train")})
     assert planned("ft", of=untrained).skipped == {"ft": "ft trains on a split of role 'train', and made-up has none"}
     assert planned("ft", of=untrained).runs == ()
+
+
+CURVES = PRETRAINED.model_copy(
+    update={
+        "kind": "light-curves",
+        "backbone": "informer-small",
+        "pretrained_by": "mae-pretrain",
+        "splits": (
+            Split(name="pretrain", role="pretrain"),
+            *PRETRAINED.splits,
+            Split(name="redshifted", role="train", targeted="redshift"),
+        ),
+    }
+)
+
+
+def test_methods_and_networks_of_images_are_refused_for_light_curves():
+    assert counts(planned("ft", of=CURVES)) == {"mae-pretrain": 1, "ft": 1}
+    skipped = planned("ft", "flyp", "bn-only", of=CURVES).skipped
+    assert skipped == {name: f"{name} is made for images, and made-up has light-curves" for name in ("flyp", "bn-only")}
+    number = CURVES.model_copy(update={"task": "regression"})
+    assert planned("lp", "ft", of=number).skipped == {"lp": "lp is made for classification, and made-up is regression"}
+    with pytest.raises(UserError, match="timm:resnet18 takes images, and made-up has light-curves"):
+        planned("ft", of=CURVES, backbone="timm:resnet18", weights="random")
+    with pytest.raises(UserError, match="informer-small takes light-curves, and made-up has images"):
+        planned("ft", backbone="informer-small", weights="random")
+
+
+def test_settings_that_mean_nothing_on_a_benchmark_are_refused():
+    assert one(planned("scratch", of=CURVES, sets=("targeted=redshift",)), "scratch").recipe.targeted == "redshift"
+    with pytest.raises(UserError, match="targeted=redshift is no augmentation of made-up"):
+        planned("scratch", sets=("targeted=redshift",))
+    with pytest.raises(UserError, match="augment means nothing on made-up"):
+        planned("scratch", of=CURVES, sets=("augment=flip",))
 
 
 def test_a_method_asked_for_by_name_that_cannot_run_is_a_mistake():

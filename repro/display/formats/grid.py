@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from repro.display.footnotes import CANNOT, DIFFER, RECALLED, Note
 from repro.display.paper_cells import AVERAGE, Cell
 from repro.display.paper_tables import View
-from repro.display.render import footnote, head, is_best, percent
+from repro.display.render import cells_of, footnote, head
 from repro.display.tables import Table
 from repro.papers.verdicts import ABOVE, BELOW, FAILED, MATCH, NOT_RUN, WITHIN
 
@@ -48,7 +48,7 @@ def of_benchmark(table: Table) -> Grid:
         Line(
             row.name,
             (
-                *((Piece(percent(cell), "bold" if is_best(cell, best) else ""),) for cell, best in zip(row.cells, table.best, strict=True)),
+                *((Piece(text, "bold" if best else ""),) for text, best in cells_of(table, row)),
                 (Piece(str(len(row.seeds)) if row.seeded else "–"),),
             ),
         )
