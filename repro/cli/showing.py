@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Annotated
 
 import typer
 
+from repro import plugins
 from repro.cli import shown_cell, shown_run
 from repro.cli.context import complete_cell_or_key, places
 from repro.errors import UserError
 from repro.outcomes.costs import duration
 from repro.outcomes.store import Store
+from repro.papers import arrangement
 from repro.types import Failure
 
 
@@ -20,7 +23,7 @@ def show(
     named: Annotated[
         str | None,
         typer.Argument(
-            metavar="[KEY|CELL]",
+            metavar="KEY|CELL",
             help="A run's key or its first digits; or a paper's cell, TABLE:ROW:COLUMN, such as lp-ft/2:lp-ft:STL; all runs where left out.",
             autocompletion=complete_cell_or_key,
         ),
@@ -39,6 +42,14 @@ def show(
 
 
 def _one(store: Store, key: str, as_json: bool) -> None:
+    if key in arrangement.names():
+        title = arrangement.load(key)
+        cell = shlex.quote(f"{key}:{title.row[0].title}:{title.column[0].title}")
+        raise UserError(
+            f"{key} is a table", "a run's key or a cell of a table is shown", f"repro table {key}, or a cell: repro show {cell}"
+        )
+    if key in plugins.names("benchmarks"):
+        raise UserError(f"{key} is a benchmark", "a run's key or a cell of a paper's table is shown", f"repro table {key}")
     folder = store.find(key)
     record = store.read_result(folder) or store.failure(folder)
     if record is None:

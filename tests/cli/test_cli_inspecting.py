@@ -304,6 +304,12 @@ def test_a_misspelled_cell_suggests_the_nearest(mistake, spelled):
     assert lines[0] == what and why in lines[1] and cure in lines[2], lines
 
 
+def test_a_table_or_a_benchmark_is_no_run(mistake):
+    what, why, cure = mistake("show", "lp-ft/2")
+    assert what == "lp-ft/2 is a table" and cure == "repro table lp-ft/2, or a cell: repro show lp-ft/2:FT:STL"
+    assert mistake("show", "digits") == ("digits is a benchmark", "a run's key or a cell of a paper's table is shown", "repro table digits")
+
+
 # completion
 
 
