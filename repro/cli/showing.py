@@ -10,11 +10,12 @@ import typer
 
 from repro import plugins
 from repro.cli import shown_cell, shown_run
-from repro.cli.context import complete_cell_or_key, places
+from repro.cli.context import complete_cell_or_key, next_line, places
 from repro.errors import UserError
 from repro.outcomes.costs import duration
 from repro.outcomes.store import Store
 from repro.papers import arrangement
+from repro.paths import Places
 from repro.types import Failure
 
 
@@ -34,7 +35,7 @@ def show(
     where = places(context)
     store = Store(where.runs)
     if named is None:
-        _all(store, as_json)
+        _all(store, where, as_json)
     elif ":" in named:
         shown_cell.show(named, where, as_json)
     else:
@@ -62,7 +63,7 @@ def _one(store: Store, key: str, as_json: bool) -> None:
         shown_run.show(record, folder, store)
 
 
-def _all(store: Store, as_json: bool) -> None:
+def _all(store: Store, where: Places, as_json: bool) -> None:
     folders = list(store.folders())
     if as_json:
         records = [(folder, store.read_result(folder) or store.failure(folder)) for folder in folders]
@@ -70,7 +71,7 @@ def _all(store: Store, as_json: bool) -> None:
         print(json.dumps([{"folder": str(folder), "state": state} for folder, state in zip(folders, states, strict=True)], indent=1))
         return
     if not folders:
-        print("nothing has been run yet\nnext: repro run digits")
+        print("nothing has been run yet", next_line("repro run digits", where), sep="\n")
     for folder in folders:
         result = store.read_result(folder)
         failure = None if result else store.failure(folder)

@@ -107,6 +107,12 @@ def test_a_table_or_a_benchmark_is_no_run(mistake):
     assert mistake("show", "digits") == ("digits is a benchmark", "a run's key or a cell of a paper's table is shown", "repro table digits")
 
 
+def test_the_next_command_looks_where_this_one_did(call, tmp_path):
+    assert call("--home", tmp_path / "a b", "show")[1] == f"nothing has been run yet\nnext: repro --home '{tmp_path}/a b' run digits\n"
+    out = call("--data", f"{tmp_path}/x:{tmp_path}/y", "show", "lp-ft/2:lp-ft:STL")[1]
+    assert out.splitlines()[-1].startswith(f"next: repro --data {tmp_path}/x:{tmp_path}/y run cifar10.1 --paper lp-ft")
+
+
 # completion
 
 
