@@ -5,6 +5,7 @@ from __future__ import annotations
 import fabricated
 
 from repro.display.tables import build
+from repro.types import BackboneRef
 
 
 def finished(method: str, seed: int = 0, accuracy: float = 0.5, *, id_val: float | None = None, **of):
@@ -38,3 +39,9 @@ def every_kind(of):
         *(one("lp", seed, 0.9, 0.8, 0.6, 0.6) for seed in range(3)),
         one("zero-shot", 0, 0.5, 0.6, 0.5, 0.7),
     ]
+
+
+def with_backbone(result, **fields):
+    """The same with a network that no run of the store has pretrained."""
+    run = result.run.model_copy(update={"backbone": BackboneRef(name="timm:resnet18", **fields), "parents": {}})
+    return result.model_copy(update={"run": run, "key": run.key})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from typing import NamedTuple
 
 import typer
@@ -27,6 +29,13 @@ class GlobalOptions(NamedTuple):
 def places(context: typer.Context) -> Places:
     """Where things live for this call."""
     return (context.find_root().obj or GlobalOptions()).places()
+
+
+def next_line(command: str, where: Places) -> str:
+    """The command worth typing next, with the options by which this call named its places, or it would look elsewhere."""
+    named = {place: str(getattr(where, place)) for place in paths.PLACES} | {"data": os.pathsep.join(map(str, where.data_roots))}
+    options = [f"--{place} {shlex.quote(path)}" for place, path in named.items() if where.sources[place] == f"--{place}"]
+    return f"next: {command.replace('repro ', ' '.join(['repro', *options, '']), 1)}"
 
 
 def complete_benchmark(incomplete: str) -> list[str]:

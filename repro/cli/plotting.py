@@ -102,7 +102,9 @@ def _wanted(store: Store, names: Sequence[str], tiny: bool) -> tuple[list[Result
     named = [_finished(store, name) for name in names if name not in benchmarks]
     if named and len({result.run.benchmark.tiny for result in named}) > 1:
         raise UserError(
-            "some of those runs are of tiny subsets and some are not", "they are comparable with nothing", "repro plot with either"
+            "some of those runs are of tiny subsets and some are not",
+            "they are comparable with nothing",
+            "name runs of one kind; repro show lists them",
         )
     tiny = named[0].run.benchmark.tiny if named else tiny
     stored = [result for result in store.results() if result.run.benchmark.tiny == tiny]

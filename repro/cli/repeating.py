@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.cli.context import complete_key, places
+from repro.cli.context import complete_key, next_line, places
 from repro.cli.differing import show_changes, show_numbers
 from repro.cli.leaving import at_once
 from repro.outcomes import difference, finished, reruns
@@ -43,7 +43,7 @@ def rerun(
     repeated = repetition.of(original, where, weights)
     device = device or original.result.environment.get("device", "auto")
     if not check:
-        _tell(original, repeated, times, device)
+        _tell(original, repeated, times, device, where)
         return
     make_writable(where.packs, "packs")
     made = [_repeat(original, repeated, where, device, quiet=as_json) for _ in range(times)]
@@ -55,14 +55,14 @@ def rerun(
         raise typer.Exit(1)
 
 
-def _tell(original: Finished, repeated: Repetition, times: int, device: str) -> None:
+def _tell(original: Finished, repeated: Repetition, times: int, device: str, where: Places) -> None:
     result = original.result
     took = duration(times * result.seconds["total"])
     print(f"would repeat {result.run.label} of {result.run.benchmark.title} {times} × on {device}: about {took} by its own time")
     for role, parent in repeated.parents.items():
         print(f"starts from {role}: {parent.result.key}, as it did")
     print(f"in a scratch folder beside {original.store.root}, which is removed; the outcome is added to {original.folder / reruns.FILE}")
-    print(f"next: repro rerun {result.key} --check")
+    print(next_line(f"repro rerun {result.key} --check", where))
 
 
 def _repeat(original: Finished, repeated: Repetition, where: Places, device: str, quiet: bool) -> Rerun:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Annotated
 
 import typer
 
+from repro import plugins
 from repro.cli import shown_cell, shown_run
-from repro.cli.context import complete_cell_or_key, places
+from repro.cli.context import complete_cell_or_key, next_line, places
 from repro.errors import UserError
 from repro.outcomes.costs import duration
 from repro.outcomes.store import Store
+from repro.papers import arrangement
+from repro.paths import Places
 from repro.types import Failure
 
 
@@ -20,7 +24,7 @@ def show(
     named: Annotated[
         str | None,
         typer.Argument(
-            metavar="[KEY|CELL]",
+            metavar="KEY|CELL",
             help="A run's key or its first digits; or a paper's cell, TABLE:ROW:COLUMN, such as lp-ft/2:lp-ft:STL; all runs where left out.",
             autocompletion=complete_cell_or_key,
         ),
@@ -31,7 +35,7 @@ def show(
     where = places(context)
     store = Store(where.runs)
     if named is None:
-        _all(store, as_json)
+        _all(store, where, as_json)
     elif ":" in named:
         shown_cell.show(named, where, as_json)
     else:
@@ -39,6 +43,14 @@ def show(
 
 
 def _one(store: Store, key: str, as_json: bool) -> None:
+    if key in arrangement.names():
+        title = arrangement.load(key)
+        cell = shlex.quote(f"{key}:{title.row[0].title}:{title.column[0].title}")
+        raise UserError(
+            f"{key} is a table", "a run's key or a cell of a table is shown", f"repro table {key}, or a cell: repro show {cell}"
+        )
+    if key in plugins.names("benchmarks"):
+        raise UserError(f"{key} is a benchmark", "a run's key or a cell of a paper's table is shown", f"repro table {key}")
     folder = store.find(key)
     record = store.read_result(folder) or store.failure(folder)
     if record is None:
@@ -51,7 +63,7 @@ def _one(store: Store, key: str, as_json: bool) -> None:
         shown_run.show(record, folder, store)
 
 
-def _all(store: Store, as_json: bool) -> None:
+def _all(store: Store, where: Places, as_json: bool) -> None:
     folders = list(store.folders())
     if as_json:
         records = [(folder, store.read_result(folder) or store.failure(folder)) for folder in folders]
@@ -59,7 +71,7 @@ def _all(store: Store, as_json: bool) -> None:
         print(json.dumps([{"folder": str(folder), "state": state} for folder, state in zip(folders, states, strict=True)], indent=1))
         return
     if not folders:
-        print("nothing has been run yet\nnext: repro run digits")
+        print("nothing has been run yet", next_line("repro run digits", where), sep="\n")
     for folder in folders:
         result = store.read_result(folder)
         failure = None if result else store.failure(folder)

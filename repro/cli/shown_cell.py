@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+from repro.cli.context import next_line
 from repro.cli.planned import UNKNOWN
 from repro.cli.running import Planned, look_up
 from repro.display import paper_cells, paper_tables
@@ -13,6 +14,7 @@ from repro.outcomes import index, metrics
 from repro.outcomes.store import Store
 from repro.papers import cell as cells
 from repro.papers.cell import Cell
+from repro.papers.verdicts import ABOVE, BELOW
 from repro.paths import Places
 from repro.types import Run
 
@@ -40,7 +42,7 @@ def show(spelled: str, where: Places, as_json: bool) -> None:
         return
     _reported(standing.cell)
     _recipe(standing)
-    _runs(standing, store)
+    _runs(standing, store, where)
 
 
 def _standing(cell: Cell, where: Places, store: Store) -> Standing:
@@ -136,15 +138,15 @@ def _recipe(standing: Standing) -> None:
             print(f"  {field:<16} {value!s:<24} {'our choice' if field in row.ours else ''}".rstrip())
 
 
-def _runs(standing: Standing, store: Store) -> None:
+def _runs(standing: Standing, store: Store, where: Places) -> None:
     """What of the cell is in the store, what is missing, and the command that fills it."""
     cell, planned = standing.cell, standing.planned
     if standing.obstacle:
         _line("not run", standing.obstacle)
-        print(f"next: repro coverage {cell.table.paper} --reasons")
+        print(next_line(f"repro coverage {cell.table.paper} --reasons", where))
         return
     if planned is None:
-        print("\n".join(f"part of it  {name}" for name in cell.parts) + f"\nnext: {cell.command}")
+        print("\n".join([*(f"part of it  {name}" for name in cell.parts), next_line(cell.command, where)]))
         return
     states = {run.key: _state(run, store) for run in standing.runs}
     for run in standing.runs:
@@ -154,7 +156,8 @@ def _runs(standing: Standing, store: Store) -> None:
         rule = cell.recipes.select
         _line("measured", f"{grid.measured(shown)}, {shown.ours.n} seeds, selected by {rule}: {', '.join(shown.keys)}")
         delta = f"Δ {grid.signed(shown.outcome.delta, grid.digits(shown))}, " if shown.outcome and shown.outcome.delta is not None else ""
-        _line("verdict", f"{delta}{shown.verdict}: {shown.why}")
+        alone = "; of this cell alone, the table corrects for its others (Holm)" if shown.verdict in (ABOVE, BELOW) else ""
+        _line("verdict", f"{delta}{shown.verdict}: {shown.why}{alone}")
     for text in shown.others:
         _line("not taken", text)
     todo = [run for run in planned.forecast.todo if run.key in states]
@@ -166,4 +169,4 @@ def _runs(standing: Standing, store: Store) -> None:
         _line("missing", f"{len(todo)} of {len(states)} runs{first}{why}")
         if planned.absent:
             _line("not here", ", ".join(need.title for need in planned.absent))
-        print(f"next: {cell.command}{' --fetch' if planned.absent else ''}")
+        print(next_line(f"{cell.command}{' --fetch' if planned.absent else ''}", where))

@@ -13,7 +13,7 @@ import typer
 from repro import plugins
 from repro.cli.context import complete_benchmark, complete_table, places
 from repro.display import formats, paper_tables, tables
-from repro.errors import UserError, unknown
+from repro.errors import UserError, nearest, unknown
 from repro.outcomes import index
 from repro.outcomes.selection import CHOICES, PAPER
 from repro.outcomes.store import Store, write_atomically
@@ -88,7 +88,8 @@ def of_paper(name: str) -> tuple[str, ...]:
         return own
     benchmarks = plugins.names("benchmarks")
     if name.removeprefix("benchmark/") not in benchmarks:
-        raise unknown("table", name, [*benchmarks, *known, *arrangement.papers()], "repro list tables")
+        names = [*benchmarks, *arrangement.papers()]
+        raise unknown("table", name, [*names, *known] if nearest(name, [*names, *known]) else names, "repro list tables")
     return ()
 
 
@@ -147,7 +148,7 @@ def save(path: Path, content: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
     except OSError as error:
-        raise UserError(f"cannot write {path}", error.strerror or str(error), "name another place: --out") from None
+        raise UserError(f"cannot write {path}", error.strerror or str(error), "name another place: --out FILE, of --all a folder") from None
 
 
 def write(made: Sequence[tables.Table | paper_tables.View], form: str, out: Path | None) -> None:
@@ -163,7 +164,4 @@ def write(made: Sequence[tables.Table | paper_tables.View], form: str, out: Path
     if out is None:
         print(text, end="")
     else:
-        try:
-            out.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise UserError(f"cannot write {out}", error.strerror or str(error), "name another file: --out FILE") from None
+        save(out, text)

@@ -92,9 +92,13 @@ def _shared(results: list[Result], a: str, b: str, benchmark: str | None) -> lis
     both = [runs for runs in both if not runs[0].run.benchmark.tiny] or both
     if not both:
         methods = ",".join(dict.fromkeys([_method(a), _method(b)]))
-        named = next((name for name in plugins.names("benchmarks") if name == benchmark), "BENCHMARK")
+        named = next((name for name in plugins.names("benchmarks") if name == benchmark), "BENCHMARK" if results else "digits")
         asked = f"no benchmark called {benchmark}" if benchmark else "no benchmark"
-        raise UserError(f"{asked} has results of both {a} and {b}", "repro show lists what has", f"repro run {named} --method {methods}")
+        raise UserError(
+            f"{asked} has results of both {a} and {b}",
+            "repro show lists what has" if results else "nothing has been run",
+            f"repro run {named} --method {methods}",
+        )
     if len(both) > 1:
         names, titles = ([getattr(runs[0].run.benchmark, field) for runs in both] for field in ("name", "title"))
         told = names if len(set(names)) == len(both) else titles

@@ -24,7 +24,7 @@ cannot explain:
 * *within noise*: otherwise. It says that no difference was found, not that there is none: look at Δ and at the number of seeds;
 * *not comparable*, *not run*, *failed*: there is nothing to test, and `why` says so.
 
-How often it errs, for means printed to 0.1 and 3 seeds against 3 (simulated, tests/test_verdicts.py). Of equal means whose seeds vary
+How often it errs, for means printed to 0.1 and 3 seeds against 3 (simulated, tests/papers/test_verdict_errors.py). Of equal means whose seeds vary
 alike, at most 5 % come out "above" or "below". A true difference of 1, 2 and 5 standard deviations of the seeds, where that is 1 point, is
 found in this share of cells:
 

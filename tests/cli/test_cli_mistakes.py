@@ -85,6 +85,7 @@ def test_a_damaged_result_is_a_mistake_that_names_the_file(mistake, home_store):
 
 def test_an_output_that_cannot_be_written(mistake, home_store, tmp_path):
     fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits()))
+    (tmp_path / "no").write_text("a file")
     assert mistake("table", "--out", tmp_path / "no" / "t.md")[0] == f"cannot write {tmp_path}/no/t.md"
 
 

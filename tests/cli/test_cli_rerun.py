@@ -42,7 +42,7 @@ def test_without_check_nothing_is_done(call, tmp_path):
     before = everything(tmp_path)
     code, out, _ = call("--home", tmp_path, "rerun", original.result.key[:8], "--times", "3")
     assert code == 0 and out.startswith("would repeat lp seed 0 of digits: ") and " 3 × on cpu" in out
-    assert f"next: repro rerun {original.result.key} --check" in out
+    assert f"next: repro --home {tmp_path} rerun {original.result.key} --check" in out
     assert everything(tmp_path) == before and reruns.recorded(original.folder) == ()
 
 

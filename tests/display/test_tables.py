@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import fabricated
 import pytest
-from made_tables import finished, only, rows
+from made_tables import finished, only, rows, with_backbone
 
-from repro import plugins
 from repro.display import render, tables
 from repro.display.tables import Column, build, columns_of
 from repro.errors import UserError
 from repro.outcomes.stats import t_interval
-from repro.types import BackboneRef, Checkpoint, Split
+from repro.types import Checkpoint, Split
 
 # columns
 
@@ -124,126 +123,6 @@ def test_of_equal_settings_the_smallest_wins_whatever_was_run_first():
         assert rows(order)["ft"].cells[0].mean == 0.6
 
 
-def test_a_variant_is_labelled_by_what_differs_from_its_row():
-    made = rows([finished("ft"), finished("ft", weight_decay=0.1, betas=(0.8, 0.9), clip_norm=1.0)])
-    assert set(made) == {"ft", "ft betas=0.8,0.9 weight_decay=0.1 clip_norm=1"}
-
-
-def test_a_variant_of_a_parent_labels_its_children():
-    parents = [finished("lp"), finished("lp", lp_features="train")]
-    children = [finished("lp-ft", parents={"head": parent.key}) for parent in parents]
-    assert set(rows([*parents, *children])) == {"lp", "lp lp_features=train", "lp-ft", "lp-ft lp.lp_features=train"}
-
-
-def test_what_a_parent_shares_with_its_child_is_said_once():
-    parent = finished("lp", image_size=48)
-    assert set(rows([parent, finished("lp-ft", parents={"head": parent.key}, image_size=48), finished("ft")])) == {
-        "ft",
-        "lp image_size=48",
-        "lp-ft image_size=48",
-    }
-
-
-def test_what_all_rows_share_stands_in_the_caption():
-    table = only(build([finished("ft", batch_size=32, momentum=0.5), finished("scratch", batch_size=32)]))
-    assert [row.variant for row in table.rows] == [("momentum=0.5",), ()]
-    assert "All rows with batch_size=32." in table.caption
-
-
-def test_seeds_of_a_parent_make_no_variant():
-    parents = [finished("lp", seed) for seed in (0, 1)]
-    children = [finished("lp-ft", seed, parents={"head": parent.key}) for seed, parent in enumerate(parents)]
-    assert {name: row.seeds for name, row in rows([*parents, *children]).items()} == {"lp": (0, 1), "lp-ft": (0, 1)}
-
-
-def _with_backbone(result, **fields):
-    """The same with a network that no run of the store has pretrained."""
-    run = result.run.model_copy(update={"backbone": BackboneRef(name="timm:resnet18", **fields), "parents": {}})
-    return result.model_copy(update={"run": run, "key": run.key})
-
-
-def test_rows_of_other_weights_are_told_apart():
-    results = [_with_backbone(finished("ft"), weights=letter * 64) for letter in "ab"]
-    assert set(rows(results)) == {"ft weights=aaaaaaaa", "ft weights=bbbbbbbb"}
-    assert set(rows(results[:1])) == {"ft"}, "the caption names weights that all share"
-    assert set(rows([results[0], _with_backbone(finished("scratch"))])) == {"ft", "scratch"}
-
-
-def test_weights_of_ones_own_are_told_from_those_pretrained_in_the_run():
-    pretrained = finished("ft")
-    given = _with_backbone(pretrained, weights="a" * 64)
-    run = given.run.model_copy(update={"backbone": BackboneRef(name="digits-clip", weights="a" * 64)})
-    assert set(rows([pretrained, given.model_copy(update={"run": run, "key": run.key})])) == {"ft", "ft weights=aaaaaaaa"}
-
-
-def test_random_weights_where_pretrained_ones_belong_are_always_told():
-    assert set(rows([_with_backbone(finished("ft")), _with_backbone(finished("scratch"))])) == {"ft weights=random", "scratch"}
-
-
-def test_rows_of_other_arguments_of_the_backbone_are_told_apart():
-    results = [_with_backbone(finished("ft"), kwargs=kwargs, weights="a" * 64) for kwargs in ({}, {"drop_rate": 0.5})]
-    assert set(rows(results)) == {"ft", "ft drop_rate=0.5"}
-
-
-def test_rows_of_an_earlier_version_of_a_method_are_told_apart(monkeypatch):
-    old = finished("ft", accuracy=0.4)
-    real = plugins.declared
-    monkeypatch.setattr(plugins, "declared", lambda name: real(name).model_copy(update={"version": 2}))
-    assert {name: row.cells[0].mean for name, row in rows([old, finished("ft")]).items()} == {"ft": 0.5, "ft version=1": 0.4}
-
-
-# tuning
-
-
-def test_the_learning_rate_is_chosen_by_the_mean_of_id_val_over_seeds():
-    """One seed of lr 0.1 is the best of all; its mean is not. The test splits would choose otherwise, too."""
-    results = [
-        finished("ft", seed, test, id_val=id_val, lr=lr)
-        for lr, test, id_vals in ((0.1, 0.9, (0.95, 0.5)), (0.2, 0.3, (0.8, 0.8)), (0.3, 0.4, (0.7, 0.7)))
-        for seed, id_val in enumerate(id_vals)
-    ]
-    table = only(build(results))
-    assert [row.cells[0].mean for row in table.rows] == [0.3]
-    assert "ft: lr 0.2 chosen by id_val among 0.1, 0.2, 0.3." in table.caption
-    assert [row.cells[0].mean for row in only(build(results, "oracle")).rows] == [0.9]
-    assert "ft: lr 0.1 chosen by oracle among 0.1, 0.2, 0.3." in only(build(results, "oracle")).caption
-    assert [row.cells[0].mean for row in only(build(results, "last")).rows] == [0.3], "tuning stays fair where the last checkpoint is taken"
-
-
-def test_each_variant_is_tuned_by_itself():
-    results = [finished("ft", 0, value, lr=lr, batch_size=size) for lr, size, value in ((0.1, 64, 0.6), (0.2, 64, 0.5), (0.2, 32, 0.4))]
-    assert {name: row.cells[0].mean for name, row in rows(results).items()} == {"ft": 0.6, "ft batch_size=32": 0.4}
-
-
-def test_settings_with_fewer_seeds_are_left_out_and_it_is_said():
-    results = [finished("ft", seed, 0.5, lr=0.1) for seed in (0, 1)] + [finished("ft", 0, 0.9, lr=0.2)]
-    table = only(build(results))
-    assert table.rows[0].seeds == (0, 1) and table.rows[0].cells[0].mean == 0.5
-    assert "ft: 1 settings with fewer seeds left out." in table.caption
-
-
-def test_rows_may_have_different_numbers_of_seeds():
-    table = only(build([*(finished("ft", seed) for seed in range(3)), finished("lp"), finished("zero-shot")]))
-    assert {row.method: row.seeds for row in table.rows} == {"ft": (0, 1, 2), "lp": (0,), "zero-shot": (0,)}
-    assert "(1 or 3 seeds; zero-shot has nothing random)" in table.caption[0]
-    assert table.rows[1].cells[0].half is None
-
-
-def test_tuned_fields_of_any_type(monkeypatch):
-    monkeypatch.setattr(tables, "tuned_fields", lambda name: frozenset({"clip_norm", "augment"}))
-    results = [finished("ft", 0, 0.6, clip_norm=1.0, augment="flip"), finished("ft", 0, 0.5), finished("ft", 0, 0.4, augment="shift")]
-    caption = only(build(results)).caption
-    assert "ft: augment flip chosen by id_val among flip, none, shift; ft: clip_norm 1 chosen by id_val among 1, None." in caption
-
-
-def test_a_tuned_parent_is_said_too():
-    parents = [finished("clip-pretrain", lr=lr) for lr in (0.1, 0.2)]
-    children = [finished("ft", 0, value, parents={"backbone": parent.key}) for parent, value in zip(parents, (0.4, 0.6), strict=True)]
-    table = only(build([*parents, *children]))
-    assert [row.cells[0].mean for row in table.rows] == [0.6]
-    assert "ft: clip-pretrain.lr 0.2 chosen by id_val among 0.1, 0.2." in table.caption
-
-
 # what is never mixed
 
 
@@ -259,7 +138,7 @@ def test_results_of_other_data_are_tables_of_their_own(other):
 
 
 def test_backbones_are_tables_of_their_own():
-    assert len(build([finished("ft"), _with_backbone(finished("ft"))])) == 2
+    assert len(build([finished("ft"), with_backbone(finished("ft"))])) == 2
 
 
 # the rest of a table
@@ -285,7 +164,7 @@ def test_the_caption_names_metric_interval_backbone_and_rule():
     caption = only(build([finished("ft", seed) for seed in range(3)])).caption
     assert caption[0] == "Accuracy in %, mean ± 95 % t interval over seeds (3 seeds); best mean of each column in bold."
     assert caption[1] == "Backbone digits-clip. Checkpoint selected by id_val: best on the ID validation split."
-    weighted = only(build([_with_backbone(finished("ft"), kwargs={"drop_rate": 0.5}, weights="a" * 64)]))
+    weighted = only(build([with_backbone(finished("ft"), kwargs={"drop_rate": 0.5}, weights="a" * 64)]))
     assert "Backbone timm:resnet18,drop_rate=0.5 (weights aaaaaaaa)." in weighted.caption[1]
 
 

@@ -1,0 +1,83 @@
+"""`repro run --table`: what of a paper's table is planned."""
+
+from __future__ import annotations
+
+import json
+
+import arranged_table
+import pytest
+from arranged_table import RECIPES, TABLE
+
+
+@pytest.fixture
+def made_up(tmp_path, monkeypatch):
+    return arranged_table.write(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def recipes(made_up):
+    return arranged_table.write_recipes(made_up)
+
+
+def planned(call, *arguments: str) -> list[dict]:
+    code, out, err = call("run", "--table", *arguments, "--seeds", "1", "--dry-run", "--json", "--weights", "random")
+    assert (code, err) == (0, "left out: no-such-benchmark (repro coverage made-up --reasons)\n")
+    return json.loads(out)
+
+
+def row_methods(plan: dict) -> list[str]:
+    return [run["method"] for run in plan["runs"] if run["asked"]]
+
+
+def test_a_table_is_one_plan_for_each_group_of_rows(recipes, call):
+    plans = planned(call, "made-up", "--set", "ft.epochs=7")
+    assert [row_methods(plan) for plan in plans] == [["ft", "lp"], ["ft"], ["lp"]] * 2
+    assert [plan["backbone"] for plan in plans] == ["digits-clip", "digits-clip", "timm:resnet18"] * 2
+    tuned = [run["recipe"] for plan in plans for run in plan["runs"] if run["method"] == "ft"]
+    assert [(recipe.get("optimizer"), recipe.get("shots"), recipe["epochs"]) for recipe in tuned] == [
+        (None, None, 7), ("adamw", None, 7), (None, 4, 7), ("adamw", 4, 7),
+    ]  # fmt: skip
+    assert [row_methods(plan) for plan in planned(call, "made-up", "--method", "lp")] == [["lp"]] * 4
+
+
+def test_rows_without_the_papers_recipe_are_left_out_by_name(recipes, call):
+    (recipes.parent.parent / "digits.toml").write_text(RECIPES.replace('method = "lp"', 'method = "lp-ft"'))
+    code, out, err = call("run", "--table", "made-up", "--seeds", "1", "--dry-run", "--json")
+    assert code == 0 and "left out: lp on digits, for which made-up has no recipe\n" in err
+    assert [row_methods(plan) for plan in json.loads(out)] == [["ft"]] * 4
+
+
+def test_flyps_few_shot_table_takes_its_columns_numbers_of_images(call):
+    code, out, err = call("run", "--table", "flyp/few-shot", "--seeds", "2", "--tiny", "--dry-run", "--json")
+    assert code == 0 and err.count("left out: lp, ft, lp-ft on") == 2
+    asked = [(plan["benchmark"], run["recipe"]["shots"], run["seed"]) for plan in json.loads(out) for run in plan["runs"] if run["asked"]]
+    assert asked == [(name, shots, seed) for name in ("PatchCamelyon", "Rendered SST2") for shots in (4, 16, 32) for seed in (0, 1)]
+
+
+def test_a_table_without_the_row_that_was_asked_for(recipes, call):
+    code, _, err = call("run", "--table", "made-up", "--method", "scratch", "--dry-run")
+    assert (code, err.splitlines()[1:]) == (
+        2,
+        ["error: made-up/main has no row of scratch", "  why: those that can be run are ft, lp", "  try: repro run digits"],
+    )
+
+
+def test_a_table_whose_paper_has_no_recipes(made_up, mistake):
+    assert mistake("run", "--table", "made-up", "--dry-run") == (
+        "made-up has no benchmark with recipes of made-up",
+        "of its benchmarks this program has digits",
+        "repro coverage made-up --reasons",
+    )
+
+
+def test_a_table_of_which_nothing_can_be_run(made_up, mistake):
+    made_up.write_text(TABLE.replace("digits", "folders"))
+    found = mistake("run", "--table", "made-up")
+    assert found == ("made-up has no benchmark that this program has", "it needs folders, no-such-benchmark", "repro coverage made-up")
+    made_up.write_text(TABLE.replace('method = "ft"', 'method = "fit"').replace('method = "lp"', 'method = "pl"'))
+    found = mistake("run", "--table", "made-up")
+    assert found == (
+        "made-up has no row that this program can run",
+        "it lacks method fit, method pl, method no-such-method",
+        "repro coverage made-up --reasons",
+    )
