@@ -51,8 +51,8 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def safe(name: str) -> str:
-    """As a folder can be called."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    """As a folder below another can be called."""
+    return re.sub(r"^\.+|[^A-Za-z0-9._-]", "_", name) or "_"
 
 
 class Store:
