@@ -86,7 +86,11 @@ def stage(home: Path) -> str:
     claims = list(home.glob("runs/*/*/claim.json"))
     if not claims:
         return "between runs" if list(home.glob("runs/*/*/result.json")) else "starting"
-    return "training, begun" if not list(claims[0].parent.glob("checkpoint/state.pt")) else "training or judging, checkpointed"
+    return (
+        "training or packing, nothing saved yet"
+        if not list(claims[0].parent.glob("checkpoint/state.pt"))
+        else "training or judging, checkpointed"
+    )
 
 
 def outcome(home: Path) -> dict[str, str]:
@@ -115,6 +119,7 @@ def survive_runs(draw: random.Random, kills: int, folder: Path, expected: dict[s
             kills -= 1
         through(home, ["-m", "repro", *RUN])
         same.append(outcome(home) == expected and not list(home.glob("runs/*/*/claim.json")))
+        print(f"life {life}: {'as without kills' if same[-1] else 'OTHERWISE'}; {kills} kills left", file=sys.stderr, flush=True)
     return same
 
 

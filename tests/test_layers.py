@@ -136,7 +136,7 @@ MAY = {
     "benchmarks": {"ground", "data", "records"},
     "methods": {"ground"},
     "run": {"ground", "records", "nn"},
-    "launch": {"ground", "records", "run", "launch"},
+    "launch": {"ground", "data", "records", "run", "launch"},
     "screen": {"ground", "records", "screen"},
     "cli": {"ground", "data", "records", "screen", "cli"},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -41,6 +42,15 @@ def _web_address(url: str) -> str:
 def without_password(url: str) -> str:
     """The address as it may be shown and kept: no user's name, no password, no token or signature among its parameters."""
     return _SECRET.sub(r"\1…", re.sub(r"^([a-zA-Z]+://)[^/?#]*@", r"\1", url))
+
+
+def without_secrets(text: str) -> str:
+    """A text that may be kept and shown: no password in its addresses, no token of this process's environment."""
+    for name, value in os.environ.items():
+        if len(value) >= 6 and re.search(r"token|secret|password|api_?key|credential", name, re.IGNORECASE):
+            text = text.replace(value, "…")
+    text = re.sub(r"(\b[a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/?#@]+@", r"\1", text)
+    return _SECRET.sub(r"\1…", text)
 
 
 def _hex_digits(least: int, most: int) -> AfterValidator:

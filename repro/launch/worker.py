@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from repro.data.fields import without_secrets
 from repro.errors import UserError
 from repro.launch import launches
 from repro.launch.launches import Launch
@@ -41,7 +42,7 @@ class Teller:
                 self.events.flush()
 
     def log(self, text: str) -> None:
-        print(f"{now()} {text}", file=sys.stderr, flush=True)
+        print(f"{now()} {without_secrets(text)}", file=sys.stderr, flush=True)
 
     def started(self, run: Run) -> None:
         self.log(f"{run.key} started: {run.benchmark.title}, {run.label}")

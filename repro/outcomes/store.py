@@ -51,8 +51,8 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def safe(name: str) -> str:
-    """As a folder can be called."""
-    return re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    """As a folder below another can be called."""
+    return re.sub(r"^\.+|[^A-Za-z0-9._-]", "_", name) or "_"
 
 
 class Store:
@@ -168,8 +168,12 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         if not self.claims.take(folder, now(), self.launch):
             return None
-        if not (folder / "run.json").exists():
-            write_atomically(folder / "run.json", run.model_dump_json(indent=1))
+        try:
+            if not (folder / "run.json").exists():
+                write_atomically(folder / "run.json", run.model_dump_json(indent=1))
+        except BaseException:  # a full disk, Ctrl-C: nobody would work on it under a living process's claim
+            self.release(folder)
+            raise
         return folder
 
     def beat(self, folder: Path) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from repro.data.fields import without_secrets
 from repro.errors import UserError
 from repro.outcomes import claims
 from repro.outcomes.store import Store, now
@@ -98,6 +99,7 @@ def _record(
 ) -> Failure:
     """Leave word of a run that broke."""
     described = {**environment.describe(), **work.where()}
+    error, trace = without_secrets(error), without_secrets(trace)  # libraries put addresses into messages
     failure = Failure(key=run.key, run=run, error=error, trace=trace, environment=described, failed=now(), details=details or {})
     store.fail(folder, failure)
     listener.failed(run, failure)

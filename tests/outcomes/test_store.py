@@ -35,6 +35,17 @@ def test_run_json_says_what_the_run_is(store):
     assert type(run).model_validate_json((folder / "run.json").read_text()) == run
 
 
+def test_a_claim_that_could_not_be_completed_is_given_back(store, monkeypatch):
+    def full(path, text):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("repro.outcomes.store.write_atomically", full)
+        with pytest.raises(OSError, match="No space"):
+            store.claim(fabricated.run())
+    assert not store.busy(fabricated.run()) and store.claim(fabricated.run()) is not None
+
+
 def test_names_that_no_folder_can_have(store):
     run = fabricated.run(of=fabricated.benchmark(name="a/b c:d"))
     fabricated.finish(store, run)
