@@ -28,6 +28,7 @@ def test_what_is_declared_is_what_is_published():
         "ood_test": ("ood_test", "OOD", "accuracy", 85_054),
     }
     assert (benchmark.needs, benchmark.backbone, benchmark.pretrained_by) == (("camelyon17",), "densenet121-camelyon17", None)
+    assert benchmark.targeted == {"stain": ()}
 
 
 def test_other_counts_are_refused(copy):

@@ -136,7 +136,7 @@ def sides(line: dict[str, str], row: rows.Row) -> list[tuple[str, object, object
         if field not in plugins.declared(row.method).fields:
             continue
         if field == "lr" and row.search:  # the parentheses tell the draws, tests/papers/test_search.py makes them
-            found.append(("winner", [row.quick["lr"]], numbers(text)))
+            found.append(("winner", [row.quick["lr"]] if row.quick else [], [] if "LP" in text else numbers(text)))
         elif text == "unknown" or (field == "lr" and "trials" in text):
             found.append((f"{field} is ours", field in row.ours, True))
         elif spread := re.match(r"(\S+)\.\.(\S+) \((\d+) values\)", text):
