@@ -10,6 +10,7 @@ import errno
 import os
 import shutil
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import platformdirs
@@ -98,6 +99,7 @@ def _folders(named: str, base: Path) -> list[Path]:
     return folders
 
 
+@cache
 def _shipped(folder: str) -> Path:
     """The folder at the top of the checkout, or inside the package where it was installed from a wheel."""
     package = Path(__file__).resolve().parent

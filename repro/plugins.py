@@ -72,5 +72,9 @@ def method(name: str) -> ModuleType:
 
 def declared(name: str) -> Method:
     """A method's declaration, with its caption."""
-    record = method(name).METHOD
-    return record.model_copy(update={"caption": caption("methods", name)})
+    return _captioned(name, method(name))
+
+
+@cache
+def _captioned(name: str, module: ModuleType) -> Method:
+    return module.METHOD.model_copy(update={"caption": caption("methods", name)})

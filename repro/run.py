@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
-import traceback
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -23,23 +20,12 @@ from repro.nn.weights import file_hash
 from repro.outcomes.repetition import Repetition
 from repro.outcomes.store import Store, now
 from repro.paths import Places, make_writable
+from repro.planning.attempt import Listener, OnStep, Work, attempt, heartbeat, outcome
 from repro.planning.plan import Plan
+from repro.planning.queue import Queue
 from repro.preflight import environment
 from repro.reading import loading
 from repro.types import Failure, Result, Run
-
-BEAT_SECONDS = 20.0
-POLL_SECONDS = 1.0
-
-
-class Listener(Protocol):
-    """Who watches: called as runs start, proceed, end."""
-
-    def started(self, run: Run) -> None: ...
-    def proceeded(self, run: Run, done: int, total: int, what: str) -> None: ...
-    def finished(self, run: Run, result: Result) -> None: ...
-    def failed(self, run: Run, failure: Failure) -> None: ...
-    def waiting(self, runs: list[Run]) -> None: ...
 
 
 def find_device(name: str) -> torch.device:
@@ -63,26 +49,8 @@ def find_device(name: str) -> torch.device:
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
 
 
-@contextlib.contextmanager
-def _heartbeat(store: Store, folder: Path) -> Iterator[None]:
-    ended = threading.Event()
-
-    def beat() -> None:
-        while not ended.wait(BEAT_SECONDS):
-            store.beat(folder)
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
-        store.release(folder)
-
-
-def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
-    """One claimed run from start to `result.json`."""
+def work(run: Run, folder: Path, job: Job) -> Result:
+    """One claimed run from start to its result, which is not stored yet."""
     began = time.monotonic()
     deterministic = make_deterministic(job.device)
     keep_freed_memory()
@@ -104,7 +72,7 @@ def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
         method.finish(job, trainer)
     files = saved.publish(trainer)
     total = time.monotonic() - began
-    result = Result(
+    return Result(
         key=run.key,
         run=run,
         checkpoints=tuple(progress.checkpoints),
@@ -121,8 +89,6 @@ def work(run: Run, store: Store, folder: Path, job: Job) -> Result:
         peak_memory_bytes=_peak_memory(job.device),
         finished=now(),
     )
-    store.finish(folder, result)
-    return result
 
 
 def _device(device: torch.device) -> dict[str, Any]:
@@ -144,49 +110,19 @@ def execute(plan: Plan, places: Places, device: torch.device, listener: Listener
     store = Store(places.runs)
     store.prepare()
     make_writable(places.packs, "packs")
-    pending = [run for run in plan.runs if store.result(run) is None]
-    failures: dict[str, Failure] = {}
-    while pending:
-        progressed, elsewhere = False, []
-        for run in list(pending):
-            if any(parent in failures for parent in run.parents.values()):
-                broken = next(failures[parent] for parent in run.parents.values() if parent in failures)
-                failures[run.key] = broken.model_copy(
-                    update={"key": run.key, "run": run, "error": f"its parent {broken.run.label} ({broken.key}) failed"}
-                )
-                pending.remove(run)
-                listener.failed(run, failures[run.key])
-                progressed = True
-                continue
-            if any(store.result(plan.run(parent)) is None for parent in run.parents.values()):
-                continue
-            outcome = _attempt(run, plan, store, places, device, listener)
-            if outcome is None:
-                elsewhere.append(run)
-                continue
-            if isinstance(outcome, Failure):
-                failures[run.key] = outcome
-            pending.remove(run)
-            progressed = True
-        if not progressed:
-            listener.waiting(elsewhere or pending)
-            time.sleep(POLL_SECONDS)
-    return list(failures.values())
+    return pull(plan, Queue(plan.runs, store), places, device, listener)
 
 
-def _attempt(run: Run, plan: Plan, store: Store, places: Places, device: torch.device, listener: Listener) -> Result | Failure | None:
-    """Claim and work off one run; None where another process has it."""
-    if (result := store.result(run)) is not None:
-        return result
-    folder = store.claim(run)
-    if folder is None:
-        return None
-    with _heartbeat(store, folder):
-        if (result := store.result(run)) is not None:  # finished between the look and the claim
-            return result
+def pull(plan: Plan, queue: Queue, places: Places, device: torch.device, listener: Listener, stay: bool = True) -> list[Failure]:
+    """Work off a queue beside whoever else does; `stay` until the runs of others have ended, too. Returns what failed."""
+    store = queue.store
+    file = Path(plan.weights_file) if plan.weights_file else None
+
+    def job_of(run: Run) -> Job:
         parents = {role: ParentRun(store.result(plan.run(key)), store.folder(plan.run(key))) for role, key in run.parents.items()}
-        job = Job(run, device, places.packs, loading.load, parents, Path(plan.weights_file) if plan.weights_file else None)
-        return _outcome(store, folder, job, listener)
+        return Job(run, device, places.packs, loading.load, parents, file)
+
+    return queue.work_off(lambda run: attempt(run, store, _worked(job_of, device), listener, queue.failed_elsewhere), listener, stay)
 
 
 def repeat(
@@ -197,30 +133,14 @@ def repeat(
     folder = store.claim(run)
     parents = {role: ParentRun(parent.result, parent.folder) for role, parent in repetition.parents.items()}
     job = Job(run, device, places.packs, repetition.examples, parents, repetition.weights_file)
-    with _heartbeat(store, folder):
-        return _outcome(store, folder, job, listener), folder
+    with heartbeat(store, folder) as heart:
+        return outcome(run, store, folder, _worked(lambda run: job, device), listener, heart), folder
 
 
-def _outcome(store: Store, folder: Path, job: Job, listener: Listener) -> Result | Failure:
-    """Work off a claimed run; what breaks is recorded, the user's mistakes are raised."""
-    run = job.run
-    listener.started(run)
-    job.on_step = lambda done, total, what: listener.proceeded(run, done, total, what)
-    try:
-        result = work(run, store, folder, job)
-    except UserError:
-        raise
-    except Exception as error:
-        failure = Failure(
-            key=run.key,
-            run=run,
-            error=f"{type(error).__name__}: {error}",
-            trace=traceback.format_exc(),
-            environment={**environment.describe(), **_device(job.device)},
-            failed=now(),
-        )
-        store.fail(folder, failure)
-        listener.failed(run, failure)
-        return failure
-    listener.finished(run, result)
-    return result
+def _worked(job_of: Callable[[Run], Job], device: torch.device) -> Work:
+    def do(run: Run, folder: Path, on_step: OnStep) -> Result:
+        job = job_of(run)
+        job.on_step = on_step
+        return work(run, folder, job)
+
+    return Work(do, lambda: _device(device))

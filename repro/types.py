@@ -248,3 +248,4 @@ class Failure(Record):
     trace: str
     environment: dict[str, Any]
     failed: str = Field(description="UTC, ISO 8601")
+    details: dict[str, Any] = Field(default={}, description="what the error's line has no room for")

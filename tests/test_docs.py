@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import typer
 
 import repro
 from repro import backbones, plugins
 from repro.cli import app
 from repro.outcomes.selection import RULES
-from repro.paths import PLACES
+from repro.papers import arrangement
+from repro.paths import PLACES, Places
 
 README = Path(repro.__file__).resolve().parent.parent / "README.md"
 
@@ -40,6 +42,14 @@ def required() -> dict[str, str]:
     for kind in ("benchmarks", "methods"):
         for name in plugins.names(kind):
             wanted[f"{kind[:-1]}: {name}"] = rf"(?<![\w-]){re.escape(name)}(?![\w-])"
+    for name in plugins.names("benchmarks"):
+        for need in () if name == "folder" else plugins.benchmark(name).describe({}, Places.find()).needs:
+            wanted[f"data of {name}: {need}"] = (
+                rf"repro data (?:fetch|add)[^`]* {re.escape(need)}(?![\w-])|`{need}`[^|]*\| `repro data fetch` and"
+            )
+    starts = {entry.weights.partition(":")[0] for name in backbones.named() if (entry := backbones.find(name)).weights}
+    wanted |= {f"weights: {name}": rf"repro data fetch[^`]* {re.escape(name)}(?![\w-])" for name in starts}
+    wanted |= {f"table: {name}": rf"`{re.escape(name)}`" for name in arrangement.names()}
     wanted |= {f"variable: REPRO_{place.upper()}": rf"\bREPRO_{place.upper()}\b" for place in PLACES}
     wanted |= {f"selection rule: {rule}": rf"\b{rule}\b" for rule in RULES}
     wanted |= {f"backbone: {name}": rf"(?<![\w-]){re.escape(name)}(?![\w-])" for name in backbones.named()}
@@ -80,7 +90,14 @@ def test_what_is_not_said_is_found():
     unsaid = missing("repro run digits --seeds 3 -m lp-ft, --dry-runs, REPRO_HOMES")
     assert "command: repro run" not in unsaid and "benchmark: digits" not in unsaid
     assert "option of repro run: --seeds" not in unsaid and "method: lp-ft" not in unsaid
-    for what in ("method: lp", "method: ft", "option of repro run: --dry-run", "variable: REPRO_HOME", "command: repro show"):
+    for what in (
+        "method: lp",
+        "method: ft",
+        "table: lp-ft/1",
+        "option of repro run: --dry-run",
+        "variable: REPRO_HOME",
+        "command: repro show",
+    ):
         assert what in unsaid
 
 
@@ -110,6 +127,53 @@ def test_every_command_in_the_readme_can_be_typed():
         assert group in known or words[0].startswith("--"), words
         if any(name.startswith(f"{group} ") for name in known):
             assert " ".join(named[:2]) in known, words
+
+
+def inline(text: str) -> list[str]:
+    """Code within sentences and tables; words that are broken over two lines are joined."""
+    prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
+    return [" ".join(code.replace("\\|", "|").split()) for code in re.findall(r"`([^`]+)`", prose)]
+
+
+def unknown(codes: list[str]) -> list[str]:
+    """Of commands, options and papers' tables in code within sentences those that do not exist."""
+    known = commands()
+    options = {option for group in known.values() for option in group} | {"-m", *COMPLETION}
+    papers = {name.partition("/")[0] for name in arrangement.names()}
+
+    def exists(code: str) -> bool:
+        words = code.split()
+        named = [word.partition("=")[0] for word in words if re.match(r"--[a-z]", word)]
+        if words[0] == "repro" and len(words) > 1 and re.fullmatch("[a-z]+", words[1]):
+            inner = any(name.startswith(f"{words[1]} ") for name in known) and len(words) > 2 and re.fullmatch("[a-z]+", words[2])
+            group = " ".join(words[1:3]) if inner else words[1]
+            return group in known and set(named) <= {*known[group], *known[""]}
+        if re.fullmatch(r"[a-z0-9-]+/[a-z0-9-]+", code) and code.partition("/")[0] in papers:
+            return code in arrangement.names()
+        return set(named) <= options
+
+    return [code for code in codes if not exists(code)]
+
+
+def test_commands_options_and_tables_in_sentences_exist():
+    codes = inline(README.read_text(encoding="utf-8"))
+    assert len([code for code in codes if code.startswith("repro ")]) >= 30 and len(codes) > 200
+    assert unknown(codes) == []
+    wrong = ["repro tabel", "repro run digits --dry-runs", "--quik", "lp-ft/3", "repro compare --fetch", "repro data fetsh"]
+    assert unknown([*wrong, "repro run digits --dry-run", "lp-ft/2", "data_manifests/"]) == wrong
+
+
+TABLES = {"## Methods": ("methods", 14), "## The papers' benchmarks": ("benchmarks", 9), "A backbone is one of": ("backbones", 10)}
+
+
+@pytest.mark.parametrize("start", TABLES)
+def test_what_the_tables_of_names_list_exists(start):
+    kind, least = TABLES[start]
+    text = README.read_text(encoding="utf-8")
+    rows = re.search(r"((?:^\|.*\n)+)", text[text.index(start) :], re.M)[1].splitlines()[2:]
+    named = [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    known = backbones.named() if kind == "backbones" else plugins.names(kind)
+    assert len(named) >= least and set(named) <= set(known)
 
 
 def test_a_call_in_a_code_block_is_read():

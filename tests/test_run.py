@@ -116,7 +116,7 @@ class Patient(Log):
 def test_a_run_that_another_has_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places, plan = pretrained_home(tmp_path), tiny_digits.plan("lp")
     store, lp = Store(places.runs), next(run for run in plan.runs if run.method == "lp")
-    monkeypatch.setattr("repro.run.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("repro.planning.queue.POLL_SECONDS", 0.01)
     folder = store.claim(lp)
     listener = Patient(lambda: store.release(folder))
     assert execute(plan, places, CPU, listener) == []
@@ -125,7 +125,7 @@ def test_a_run_that_another_has_is_waited_for(tmp_path: Path, monkeypatch: pytes
 
 def test_workers_share_a_plan_and_do_each_run_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     places, plan = pretrained_home(tmp_path), tiny_digits.plan("lp", "ft", "scratch", seeds=(0, 1))
-    monkeypatch.setattr("repro.run.POLL_SECONDS", 0.01)
+    monkeypatch.setattr("repro.planning.queue.POLL_SECONDS", 0.01)
     listeners, failures = [Patient(lambda: None), Patient(lambda: None)], []
     threads = [threading.Thread(target=lambda log=log: failures.extend(execute(plan, places, CPU, log))) for log in listeners]
     for thread in threads:

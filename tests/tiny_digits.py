@@ -116,6 +116,6 @@ def bytes_of(places: Places, run: Run) -> dict[str, bytes]:
     store = Store(places.runs)
     result, folder = store.result(run), store.folder(run)
     points = [point.model_copy(update={"seconds": 0.0}).model_dump_json() for point in result.checkpoints]
-    left = {path.name for path in folder.iterdir()} - {".claim.lock"}  # which stays where a dead process's claim was taken over
+    left = {path.name for path in folder.iterdir()}
     assert left == {"run.json", "result.json", *result.files}, left
     return {"checkpoints": "\n".join(points).encode(), **{name: (folder / name).read_bytes() for name in result.files}}

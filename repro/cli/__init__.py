@@ -9,7 +9,22 @@ import sys
 
 import typer
 
-from repro.cli import comparing, coverage, data, differing, doctor, home, listing, plotting, repeating, reporting, running, showing, tabling
+from repro.cli import (
+    comparing,
+    coverage,
+    data,
+    differing,
+    doctor,
+    home,
+    listing,
+    plotting,
+    queueing,
+    repeating,
+    reporting,
+    running,
+    showing,
+    tabling,
+)
 from repro.cli.context import GlobalOptions
 from repro.errors import UserError, nearest
 from repro.paths import PLACES
@@ -26,6 +41,9 @@ app.command("run")(running.run)
 app.command("table")(tabling.table)
 app.command("plot")(plotting.plot)
 app.command("report")(reporting.report_)
+app.command("status")(queueing.status)
+app.command("logs")(queueing.logs)
+app.command("cancel")(queueing.cancel)
 app.command("show")(showing.show)
 app.command("diff")(differing.diff)
 app.command("rerun")(repeating.rerun)
@@ -35,7 +53,7 @@ app.command("list")(listing.list_)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
 
-_CALL = re.compile(r"\brepro (?=(?:data|run|table|plot|report|compare|show|diff|rerun|doctor|coverage)\b)")
+_CALL = re.compile(r"\brepro (?=(?:data|run|table|plot|report|compare|show|diff|rerun|doctor|coverage|status|logs|cancel)\b)")
 _CLICK_ERROR = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 

@@ -15,7 +15,8 @@ from repro.cli.tabling import nothing_yet
 from repro.display import tables
 from repro.display.tables import Table
 from repro.errors import UserError, unknown
-from repro.figures import measures, plots, robustness
+from repro.figures import kinds, measures, plots
+from repro.figures.kinds import MOST
 from repro.outcomes.selection import CHOICES, PAPER
 from repro.outcomes.store import Store
 from repro.paths import Places
@@ -28,7 +29,6 @@ KINDS = {
     "groups": "accuracy of each group, such as regions",
     "distortion": "how far fine-tuning moved the features",
 }
-MOST = 12  # panels that one page can hold
 
 
 def plot(
@@ -128,14 +128,8 @@ def _compute(kind: str, made: list[Table], results: dict[str, Result], where: Pl
 
 
 def _of_table(kind: str, table: Table, results: dict[str, Result], where: Places, device: str) -> list:
-    if kind == "robustness":
-        return [robustness.robustness(table, results)]
-    if kind == "wise-ft":
-        return [robustness.curves(table, results)]
-    if kind == "training":
-        return measures.trainings(table, results)
-    if kind == "groups":
-        return measures.groups(table, results)
+    if kind in kinds.KINDS:
+        return list(kinds.KINDS[kind](table, results))
     tuned = measures.tuned(table, results)
     from repro.figures.features import distortion
 

@@ -18,7 +18,6 @@ from repro.outcomes.finished import Finished
 from repro.outcomes.reruns import Rerun
 from repro.outcomes.store import Store
 from repro.paths import Places, make_writable
-from repro.planning.forecast import Forecast
 from repro.types import Failure
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ def _work(repeated: Repetition, scratch: Path, where: Places, device: str):
         watcher.stop()
         shutil.rmtree(scratch, ignore_errors=True)
 
-    with Watcher(Forecast((repeated.run,), (), None, 0), quiet=True) as watcher, at_once(tidy):
+    with Watcher(1, quiet=True) as watcher, at_once(tidy):
         watcher.note("loading torch")
         from repro.run import find_device, repeat
 

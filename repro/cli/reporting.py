@@ -25,8 +25,8 @@ def report_(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="TABLE|BENCHMARK",
-            help="Papers' tables such as lp-ft/2, or benchmarks; everything that was measured where left out.",
+            metavar="PAPER|TABLE|BENCHMARK",
+            help="Papers, papers' tables such as lp-ft/2, or benchmarks; everything that was measured where left out.",
             autocompletion=lambda incomplete: [*complete_benchmark(incomplete), *complete_table(incomplete)],
         ),
     ] = None,
@@ -42,7 +42,7 @@ def report_(
 def _report(names: list[str], where: Places, tiny: bool) -> report.Report:
     """What is asked for, or everything with a measurement; nothing at all is a mistake."""
     store = Store(where.runs)
-    papers = [arrangement.load(name) for name in dict.fromkeys(names) if of_paper(name)]
+    papers = [arrangement.load(name) for name in dict.fromkeys(each for name in names for each in of_paper(name))]
     benchmarks = [name.removeprefix("benchmark/") for name in names if not of_paper(name)]
     wanted = {*benchmarks, *(name for table in papers for name in table.benchmarks)}
     found = index.find(store)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from repro import plugins
+from repro.cli import launching
 from repro.cli.context import complete_backbone, complete_benchmark, complete_field, complete_method, complete_table, places
 from repro.cli.leaving import at_once
 from repro.cli.planned import UNKNOWN
@@ -73,6 +74,18 @@ def run(
     quick: Annotated[bool, typer.Option("--quick", help="The recorded winners instead of the papers' grids.")] = False,
     released: Annotated[bool, typer.Option("--as-released", help="As the authors' code has it, where it departs from their text.")] = False,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:1.")] = "auto",
+    workers: Annotated[
+        str | None,
+        typer.Option("--workers", help="Processes that share the runs: a number, or auto: one per GPU or core, more where they fit."),
+    ] = None,
+    slurm: Annotated[bool, typer.Option("--slurm", help="Queue workers with Slurm and return (repro status watches them).")] = False,
+    partition: Annotated[str | None, typer.Option("--partition", help="Slurm: its partition.")] = None,
+    gpus: Annotated[int | None, typer.Option("--gpus", help="Slurm: GPUs of each task of the array, a worker on each.")] = None,
+    time: Annotated[
+        str | None, typer.Option("--time", help="Slurm: the limit of each task, 4:00:00; what it does not finish is queued again.")
+    ] = None,
+    array_limit: Annotated[int | None, typer.Option("--array-limit", help="Slurm: tasks that may run at the same time.")] = None,
+    set_slurm: Annotated[list[str] | None, typer.Option("--set-slurm", help="Slurm: KEY=VALUE, as sbatch --KEY=VALUE.")] = None,
     root: Annotated[str | None, typer.Option("--root", help="folder: where <domain>/<class>/<image> lie.")] = None,
     id_domain: Annotated[str | None, typer.Option("--id", help="folder: the domain to train on.")] = None,
     ood_domains: Annotated[str | None, typer.Option("--ood", help="The OOD splits wanted, by commas (folder: domains; cifar10.1).")] = None,
@@ -84,6 +97,8 @@ def run(
 ) -> None:
     """Run methods on a benchmark, or what a paper's table lacks: only what is missing is run, then the ID/OOD table is shown."""
     where = places(context)
+    how = launching.Words(workers, slurm, partition, gpus, time, array_limit, tuple(set_slurm or ()))
+    how.check()
     options = {
         name: value for name, value in (("root", root), ("id", id_domain), ("ood", ood_domains), ("ood_val", ood_validation)) if value
     }
@@ -98,7 +113,7 @@ def run(
         quick=quick,
         released=released,
     )
-    requests = _requests(benchmark, table, options, where, tiny, method or [], asked)
+    requests = requests_of(benchmark, table, options, where, tiny, method or [], asked)
     store = Store(where.runs)
     planned = [look_up(request, where, store, fetch and not dry_run, dry_run) for request in requests]
     if as_json and dry_run:
@@ -114,7 +129,14 @@ def run(
     for one in planned:
         if one.forecast.todo:
             _prepare(one.needs, where, one.forecast, fetch)
-    failures = [failure for one in planned if one.forecast.todo for failure in _work(one.plan, where, device, one.forecast, quiet=as_json)]
+    todo = [one for one in planned if one.forecast.todo]
+    if slurm and todo:
+        launching.submit([one.plan for one in todo], [run for one in todo for run in one.forecast.todo], where, device, how, as_json)
+        return
+    if workers and todo:
+        failures = launching.work([one.plan for one in todo], [one.forecast for one in todo], where, device, workers, quiet=as_json)
+    else:
+        failures = [failure for one in todo for failure in _work(one.plan, where, device, one.forecast, quiet=as_json)]
     _report([one.plan for one in planned], store, as_json)
     _tell_failures(failures)
 
@@ -128,7 +150,7 @@ class Planned(NamedTuple):
     absent: tuple[Need, ...]
 
 
-def _requests(
+def requests_of(
     benchmark: str | None, table: str | None, options: dict[str, str], where: Places, tiny: bool, method: list[str], asked: planning.Request
 ) -> list[planning.Request]:
     """One request per benchmark: that which was named, or those of a paper's table with its rows."""
@@ -242,7 +264,7 @@ def _work(plan: planning.Plan, where: Places, device: str, forecast: Forecast, q
     from repro.cli.watching import Watcher
 
     Store(where.runs).prepare()  # a folder that cannot be written is told before the seconds that torch takes
-    with Watcher(forecast, quiet) as watcher, at_once(watcher.stop):
+    with Watcher(len(forecast.todo), quiet) as watcher, at_once(watcher.stop):
         watcher.note("loading torch")
         from repro.run import execute, find_device
 

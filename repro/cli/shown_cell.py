@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 from repro.cli.planned import UNKNOWN
 from repro.cli.running import Planned, look_up
-from repro.display import tables
-from repro.display.render import percent
-from repro.outcomes import metrics
-from repro.outcomes.stats import Estimate
+from repro.display import paper_cells, paper_tables
+from repro.display.formats import grid
+from repro.outcomes import index, metrics
 from repro.outcomes.store import Store
 from repro.papers import cell as cells
 from repro.papers.cell import Cell
@@ -24,7 +23,7 @@ class Standing(NamedTuple):
     cell: Cell
     obstacle: str | None
     planned: Planned | None
-    measured: Estimate | None
+    measured: paper_cells.Cell | None
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -49,27 +48,14 @@ def _standing(cell: Cell, where: Places, store: Store) -> Standing:
     if obstacle or cell.column.average:
         return Standing(cell, obstacle, None, None)
     planned = look_up(cell.request(where), where, store, fetch=False, dry_run=True)
-    return Standing(cell, None, planned, _measured(cell, planned, store))
+    return Standing(cell, None, planned, _measured(cell, where, store))
 
 
-def _measured(cell: Cell, planned: Planned, store: Store) -> Estimate | None:
-    """What our table shows in the cell, by the paper's rule; None where nothing was run, or no column shows it."""
-    rule = cell.recipes.select
-    made = tables.build(store.results(cell.column.benchmark), rule, only=frozenset(planned.plan.asked))
-    metric = _metric(cell, planned)
-    found = [
-        row.cells[index]
-        for table in made
-        for row in table.rows
-        for index, column in enumerate(table.columns)
-        if "+".join(column.splits) == cell.column.split and column.metric == metric
-    ]
-    return found[0] if len(found) == 1 else None
-
-
-def _metric(cell: Cell, planned: Planned) -> str:
-    benchmark = planned.plan.benchmark
-    return cell.column.metric or benchmark.metric_of(benchmark.split(cell.column.split.partition("+")[0]))
+def _measured(cell: Cell, where: Places, store: Store) -> paper_cells.Cell:
+    """The cell of the paper's table as `repro table` shows it, but for Holm's correction over the others."""
+    found = index.find(store, [cell.column.benchmark])
+    known = paper_tables.benchmarks_of(cell.table, where)
+    return paper_cells.Cells(cell.table, list(found.results), found.failures, known, None, False).cell(cell.line, cell.column)
 
 
 def _state(run: Run, store: Store) -> str:
@@ -95,9 +81,18 @@ def _as_json(standing: Standing, store: Store) -> dict[str, Any]:
         "runs": [{"key": run.key, "seed": run.seed, "state": _state(run, store)} for run in standing.runs],
         "first": [run.key for run in planned.forecast.todo if run.key not in planned.plan.asked] if planned else [],
         "absent": [need.model_dump(mode="json") for need in planned.absent] if planned else [],
-        "measured": standing.measured._asdict() if standing.measured else None,
+        **_of_table(standing.measured),
         "command": None if standing.obstacle else cell.command,
     }
+
+
+def _of_table(measured: paper_cells.Cell | None) -> dict[str, Any]:
+    """What the paper's table shows in the cell, in the units of the reported numbers."""
+    if measured is None or measured.ours is None:
+        return {"measured": None, "taken": [], "verdict": measured.verdict if measured else None, "delta": None, "why": None}
+    delta = measured.outcome.delta if measured.outcome else None
+    told = {"verdict": measured.verdict, "delta": delta, "why": measured.why}
+    return {"measured": measured.ours._asdict(), "taken": list(measured.keys), **told}
 
 
 def _line(name: str, text: object) -> None:
@@ -155,9 +150,13 @@ def _runs(standing: Standing, store: Store) -> None:
     for run in standing.runs:
         if states[run.key] != "missing":
             _line("run", f"{run.key}  {run.label}  {states[run.key]}")
-    if standing.measured:
+    if (shown := standing.measured).ours:
         rule = cell.recipes.select
-        _line("measured", f"{percent(standing.measured)}, {standing.measured.n} seeds, selected by {rule}")
+        _line("measured", f"{grid.measured(shown)}, {shown.ours.n} seeds, selected by {rule}: {', '.join(shown.keys)}")
+        delta = f"Δ {grid.signed(shown.outcome.delta, grid.digits(shown))}, " if shown.outcome and shown.outcome.delta is not None else ""
+        _line("verdict", f"{delta}{shown.verdict}: {shown.why}")
+    for text in shown.others:
+        _line("not taken", text)
     todo = [run for run in planned.forecast.todo if run.key in states]
     before = len(planned.forecast.todo) - len(todo)
     if todo:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +32,8 @@ def table(
     name: Annotated[
         str | None,
         typer.Argument(
-            help="A benchmark, or a paper's table such as lp-ft/2; every benchmark with results where left out.", autocompletion=_complete
+            help="A benchmark, a paper's table such as lp-ft/2, or a paper for all of its tables; every benchmark with results where left out.",
+            autocompletion=_complete,
         ),
     ] = None,
     select: Annotated[
@@ -54,25 +57,39 @@ def table(
     if form not in formats.FORMATS:
         raise unknown("format", form, formats.FORMATS, "repro table --help")
     where = places(context)
-    if every:
-        _write_all(where, name, out)
-    elif name is not None and (paper := of_paper(name)):
-        write([_view(paper, where, None if select == PAPER else select, tiny)], form, out)
-    else:
-        write(tables.build(_results(name, where, tiny), select), form, out)
+    with uncollected():
+        if every:
+            asked = {"--tiny": tiny, f"--select {select}": select != PAPER, f"--format {form}": form not in ("terminal", "markdown")}
+            _write_all(where, [name, *(option for option, given in asked.items() if given)], out)
+        elif name is not None and (own := of_paper(name)):
+            write([_view(each, where, None if select == PAPER else select, tiny) for each in own], form, out)
+        else:
+            write(tables.build(_results(name, where, tiny), select), form, out)
 
 
-def of_paper(name: str) -> str | None:
-    """The name of a paper's table, None where it is a benchmark's; what is neither is a mistake."""
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the collector of cycles, which goes through all results again and again while a table is built of them, and finds none."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+def of_paper(name: str) -> tuple[str, ...]:
+    """The names of a paper's tables, or of the one that is named; none where it is a benchmark's; what is neither is a mistake."""
     known = arrangement.names()
-    if name in known or f"{name}/main" in known:
-        return name
-    if own := [other for other in known if other.startswith(f"{name}/")]:
-        raise UserError(f"{name} has {len(own)} tables", f"they are {', '.join(own)}", f"repro table {own[0]}")
+    if name in known:
+        return (name,)
+    if own := tuple(other for other in known if other.startswith(f"{name}/")):
+        return own
     benchmarks = plugins.names("benchmarks")
     if name.removeprefix("benchmark/") not in benchmarks:
-        raise unknown("table", name, [*benchmarks, *known], "repro list tables")
-    return None
+        raise unknown("table", name, [*benchmarks, *known, *arrangement.papers()], "repro list tables")
+    return ()
 
 
 def _view(name: str, where: Places, select: str | None, tiny: bool) -> paper_tables.View:
@@ -110,8 +127,9 @@ def known_methods(stored: list[Result]) -> list[Result]:
     return results
 
 
-def _write_all(where: Places, name: str | None, out: Path | None) -> None:
-    """Every paper's table into its file; one whose text is as before is not touched."""
+def _write_all(where: Places, excluded: list[str | None], out: Path | None) -> None:
+    """Every paper's table into its file; one whose text is as before is not touched. `excluded` are names and options beside --all."""
+    name = next(filter(None, excluded), None)
     if name is not None or out is None:
         what = "--all needs --out DIR" if name is None else f"--all and {name} exclude each other"
         raise UserError(what, "it writes <out>/<paper>/<table>.md for every table", "repro table --all --out DIR")

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from repro.outcomes.costs import duration
 from repro.outcomes.selection import headline
-from repro.planning.forecast import Forecast
 from repro.types import Failure, Result, Run
 
 
 class Watcher:
-    """The listener of `repro.run.execute`. `quiet` keeps the lines away, not the bars."""
+    """The listener of `repro.run.execute`, or of several workers, a lane each. `quiet` keeps the lines away, not the bars."""
 
-    def __init__(self, forecast: Forecast, quiet: bool = False):
+    def __init__(self, todo: int, quiet: bool = False, lanes: int = 1):
         self.console = Console(stderr=True, highlight=False)
         self.live = self.console.is_terminal
         self.quiet = quiet
         self.began: dict[str, float] = {}
         self.ended = 0
+        self.shares = [0.0] * lanes
         self.overall = Progress(
             TextColumn("{task.description:<28.28}"),
             BarColumn(bar_width=20),
@@ -33,8 +34,8 @@ class Watcher:
             transient=True,
             disable=not self.live,
         )
-        self.total = self.overall.add_task("all runs", total=len(forecast.todo))
-        self.current = self.overall.add_task("starting", total=None)
+        self.total = self.overall.add_task("all runs", total=todo)
+        self.current = [self.overall.add_task("starting", total=None) for _ in range(lanes)]
 
     def __enter__(self) -> Watcher:
         self.overall.start()
@@ -47,30 +48,37 @@ class Watcher:
         """Remove the bars and show the cursor again."""
         self.overall.stop()
 
-    def note(self, text: str) -> None:
-        self.overall.update(self.current, description=text)
+    def note(self, text: str, lane: int = 0) -> None:
+        self.overall.update(self.current[lane], description=text)
 
-    def started(self, run: Run) -> None:
+    def started(self, run: Run, lane: int = 0) -> None:
         self.began[run.key] = time.monotonic()
-        self.overall.reset(self.current, description=run.label, total=None)
+        self.overall.reset(self.current[lane], description=run.label, total=None)
 
-    def proceeded(self, run: Run, done: int, total: int, what: str) -> None:
-        self.overall.update(self.current, description=f"{run.label} {what}", completed=done, total=total)
+    def proceeded(self, run: Run, done: int, total: int, what: str, lane: int = 0) -> None:
+        self.overall.update(self.current[lane], description=f"{run.label} {what}", completed=done, total=total)
         if what.startswith("epoch"):  # the rest takes no time worth showing
-            self.overall.update(self.total, completed=self.ended + done / total)
+            self.shares[lane] = done / total
+            self.overall.update(self.total, completed=self.ended + sum(self.shares))
 
-    def finished(self, run: Run, result: Result) -> None:
-        self._ended(run, _headline(result))
+    def finished(self, run: Run, result: Result, lane: int = 0) -> None:
+        self._ended(run, _headline(result), lane)
 
-    def failed(self, run: Run, failure: Failure) -> None:
-        self._ended(run, f"FAILED {failure.error}")
+    def failed(self, run: Run, failure: Failure, lane: int = 0) -> None:
+        self._ended(run, f"FAILED {failure.error}", lane)
 
-    def waiting(self, runs: list[Run]) -> None:
-        self.note(f"another process has {len(runs)} runs")
+    def crashed(self, run: Run | None, status: int, log: str, lane: int = 0) -> None:
+        how = f"signal {-status}" if status < 0 else f"exit code {status}"
+        on = f"on {run.label}, which another takes over" if run else "before its first run"
+        self.note("crashed", lane)
+        self.console.print(f"  worker {lane} ended by {how} {on} ({log})", soft_wrap=True, markup=False)
 
-    def _ended(self, run: Run, text: str) -> None:
-        self.ended += 1
-        self.overall.update(self.total, completed=self.ended)
+    def waiting(self, runs: Sequence[Run | None], lane: int = 0) -> None:
+        self.note(f"another process has {len(runs)} runs", lane)
+
+    def _ended(self, run: Run, text: str, lane: int) -> None:
+        self.ended, self.shares[lane] = self.ended + 1, 0.0
+        self.overall.update(self.total, completed=self.ended + sum(self.shares))
         if not self.quiet:
             seconds = time.monotonic() - self.began.get(run.key, time.monotonic())
             self.console.print(f"  {run.label:<24} {duration(seconds):>7}  {text}", soft_wrap=True, markup=False)

@@ -16,6 +16,7 @@ from repro.display.footnotes import CANNOT, PLAIN
 from repro.display.tables import Reader, tuned_fields, winner
 from repro.outcomes.stats import Estimate, paper_interval, t_interval
 from repro.papers import arrangement, coverage, reported, rows
+from repro.papers import cell as cells
 from repro.papers.arrangement import Column, Line, PaperTable
 from repro.papers.matching import RELEASED, Matcher, Place, paper_or_first
 from repro.papers.reported import Reported
@@ -83,27 +84,16 @@ class Cells:
         numbers = self.table.numbers(line, column)
         if column.average:
             return Cell(reported=numbers)
-        place = self._place(line, column, numbers)
+        asked, own = cells.Cell(self.table, line, column, numbers), self.known.get(column.benchmark)
+        place = asked.place(own)
         cell = Cell(place=place, reported=(*numbers, *self._elsewhere(numbers)))
-        state, why = self._state(line, column, place, numbers)
+        state, why = asked.state(own, self.paper.unknown)
         if state != coverage.RUNNABLE and not (self.tiny and state == "no recipe"):
             return cell._replace(verdict=CANNOT, why=f"{state}: {why}" if why else state)
         kind, taken, others = self.matcher.of(place)
         told = tuple(f"{len(runs)} run{'s' if len(runs) > 1 else ''} {why}" for why, runs in sorted(others.items()))
         cell = cell._replace(others=told)
         return self._measured(cell, taken, kind) if taken else self._absent(cell, line)
-
-    def _place(self, line: Line, column: Column, numbers: tuple[Reported, ...]) -> Place:
-        own = self.known.get(column.benchmark)
-        splits = tuple(column.split.split("+"))
-        first = next((split for split in own.splits if split.name == splits[0]), None) if own else None
-        metric = column.metric or (numbers[0].metric if numbers else own.metric_of(first) if first else "accuracy")
-        network = line.backbone or self.table.backbone or next((entry.backbone for entry in numbers if entry.backbone), None)
-        network = network or rows.paper_of(column.benchmark, paper_or_first(column.benchmark, self.table.paper)).backbone
-        settings = tuple({**column.settings, **line.settings}.items())
-        return Place(
-            self.table.paper, column.benchmark, splits, metric, line.method, settings, network or (own.backbone if own else "") or ""
-        )
 
     def _elsewhere(self, numbers: tuple[Reported, ...]) -> list[Reported]:
         """The same number where the paper, or talks about it, print it outside of its arranged tables."""
@@ -120,22 +110,6 @@ class Cells:
             backbone=first.backbone,
         )
         return [entry for entry in same if entry.table not in self.arranged | {reported.THIRD_PARTY}]
-
-    def _state(self, line: Line, column: Column, place: Place, numbers: tuple[Reported, ...]) -> tuple[str, str]:
-        """Whether this program can run the cell, as `repro coverage` has it; a cell without a reported number is judged as if it had one."""
-        entry = numbers[0] if numbers else Reported(
-            table=self.table.cells or self.table.name.partition("/")[2],
-            benchmark=column.benchmark,
-            split=column.split,
-            metric=place.metric,
-            method=line.method,
-            settings=dict(place.settings),
-            backbone=place.backbone,
-            confidence="recalled",
-            source="arranged",
-            words="",
-        )  # fmt: skip
-        return coverage.state_of(self.table.paper, entry, self.known.get(column.benchmark), self.paper.unknown)
 
     def _measured(self, cell: Cell, taken: list[Result], kind: str) -> Cell:
         place, benchmark = cell.place, taken[0].run.benchmark

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
 from repro import __version__
+from repro.display import tables
 from repro.display.formats import grid, html
 from repro.display.paper_tables import View
-from repro.display.provenance import CELL, ROW, Behind, plain
+from repro.display.provenance import CELL, ROW, Behind, folding, plain
+from repro.display.report_figures import figures
 from repro.display.tables import Table
-from repro.errors import UserError
-from repro.figures import plots
-from repro.figures.robustness import robustness
 from repro.outcomes import costs
 from repro.outcomes.costs import Spent, duration
 from repro.papers.verdicts import VERDICTS
@@ -128,36 +125,23 @@ def _legend() -> str:
 
 
 def _paper(view: View, number: int, behind: Behind) -> str:
+    """The table, what is behind its cells, and figures of its own runs on each benchmark."""
     made = grid.of_paper(view)
     opens = [[CELL.format(number, line, place) for place in range(len(row.cells))] for line, row in enumerate(view.rows)]
-    return html.text(made._replace(anchor=f"{number}-{made.anchor}"), opens) + behind.paper(view, number)
+    keys = frozenset(key for row in view.rows for cell in row.cells if cell.ours for key in cell.keys)
+    drawn = [
+        folding(f"Figures of {table.benchmark.title}", figures(table, behind.results, f"figure-{number}-{place}"))
+        for place, table in enumerate(tables.build(behind.results.values(), only=keys) if keys else [])
+        if len(table.rows) > 1
+    ]
+    return html.text(made._replace(anchor=f"{number}-{made.anchor}"), opens) + behind.paper(view, number) + "\n".join(drawn)
 
 
 def _benchmark(table: Table, number: int, behind: Behind) -> str:
     made = grid.of_benchmark(table)
     opens = [[ROW.format(number, line)] * len(row.cells) for line, row in enumerate(made.lines)]
-    return (
-        html.text(made._replace(anchor=f"{number}-{made.anchor}"), opens) + behind.benchmark(table, number) + _figure(table, number, behind)
-    )
-
-
-def _figure(table: Table, number: int, behind: Behind) -> str:
-    """ID against OOD of all rows, or the sentence that says why not."""
-    try:
-        shown = [robustness(table, behind.results)]
-        with tempfile.TemporaryDirectory() as folder:
-            drawn = Path(folder) / "robustness.svg"
-            plots.draw(shown, drawn)
-            return f'<div class="drawn">{_inline(drawn.read_text(encoding="utf-8"), f"figure-{number}-")}</div>'
-    except UserError as error:
-        return f'<p class="told">{escape(f"No figure: {error.what}, {error.why}.")}</p>'
-
-
-def _inline(svg: str, prefix: str) -> str:
-    """A drawing as a part of a page: without prologue and metadata, which name addresses, and with ids that no other drawing has."""
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.S)
-    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href=", "href=")
-    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{prefix}", svg)
+    drawn = figures(table, behind.results, f"figure-{number}")
+    return html.text(made._replace(anchor=f"{number}-{made.anchor}"), opens) + behind.benchmark(table, number) + drawn
 
 
 def _costs(spent: Mapping[str, Spent]) -> str:

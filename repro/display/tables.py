@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import NamedTuple
 
 from repro import plugins
@@ -13,8 +13,8 @@ from repro.outcomes.selection import PAPER, headline, reported, score, splits_of
 from repro.outcomes.stats import Estimate, t_interval
 from repro.papers import quirks
 from repro.papers.quirks import Quirk
-from repro.papers.rows import paper_behind, paper_of, table_of
-from repro.planning.configurations import Reader, gone, rank, short
+from repro.papers.rows import Paper, paper_behind, paper_of, table_of
+from repro.planning.configurations import Reader, rank, short
 from repro.record import digest
 from repro.types import Benchmark, Checkpoint, Result, Run
 
@@ -95,9 +95,15 @@ def build(results: Iterable[Result], rule: str = PAPER, only: frozenset[str] | N
     """One table per benchmark identity and backbone; `only` restricts the rows to those runs; those of a method that is gone are left out."""
     results = list(results)
     groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
+    identities: dict[int, str] = {}  # results of the index share their benchmarks' records
+    known = {result.run.method for result in results}.intersection(plugins.names("methods"))
+    shown = {method for method in known if plugins.declared(method).reported}
     for result in results:
-        if (only is None or result.key in only) and not gone(result) and plugins.declared(result.run.method).reported:
-            groups[digest(result.run.benchmark.identity()), result.run.backbone.name].append(result)
+        if (only is None or result.key in only) and result.run.method in shown:
+            benchmark = result.run.benchmark
+            if id(benchmark) not in identities:
+                identities[id(benchmark)] = digest(benchmark.identity())
+            groups[identities[id(benchmark)], result.run.backbone.name].append(result)
     return [_table(chosen, results, rule) for chosen in groups.values()]
 
 
@@ -120,9 +126,11 @@ def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
     tuned = tuned_fields(benchmark.name)
     reader = Reader(everything, chosen, tuned)
     columns = columns_of(benchmark)
-    lines: dict[tuple[str, str], dict[str, list[Result]]] = defaultdict(lambda: defaultdict(list))
+    lines: dict[tuple[str, Hashable], dict[Hashable, list[Result]]] = defaultdict(lambda: defaultdict(list))
     for result in chosen:
-        lines[rule_of(result.run, rule), reader.configuration(result, tuned)][reader.configuration(result)].append(result)
+        lines[_rule(result.run, rule, reader.behind(result.run)), reader.configuration(result, tuned)][reader.configuration(result)].append(
+            result
+        )
     rows, notes = [], []
     for (own, _), candidates in lines.items():
         row, note = _row(list(candidates.values()), reader, own, columns)
@@ -141,9 +149,11 @@ def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
 
 def rule_of(run: Run, rule: str) -> str:
     """The rule itself, or that of the paper whose row a run came from, or that of the benchmark's first paper."""
-    if rule != PAPER:
-        return rule
-    return (paper_behind(run.benchmark.name, run.provenance) or paper_of(run.benchmark.name, None)).select
+    return _rule(run, rule, paper_behind(run.benchmark.name, run.provenance))
+
+
+def _rule(run: Run, rule: str, behind: Paper | None) -> str:
+    return rule if rule != PAPER else (behind or paper_of(run.benchmark.name, None)).select
 
 
 def _told_rules(rows: list[Row]) -> list[Row]:
@@ -155,8 +165,8 @@ def _told_rules(rows: list[Row]) -> list[Row]:
 
 def _footnotes(rows: list[Row], reader: Reader) -> tuple[Footnote, ...]:
     """Each quirk once, in the order of its file."""
-    having = {row.name: reader.quirks(row.keys[0]) for row in rows}
-    found = [(quirk, tuple(name for name, own in having.items() if quirk in own)) for quirk in quirks.known()]
+    having = {row.name: {quirk.name for quirk in reader.quirks(row.keys[0])} for row in rows}
+    found = [(quirk, tuple(name for name, own in having.items() if quirk.name in own)) for quirk in quirks.known()]
     return tuple(Footnote(quirk, () if len(names) == len(having) else names) for quirk, names in found if names)
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from repro.nn.job import Job
     from repro.nn.model import Classifier
 
-METHOD = Method(name="lp", version=1, fields=PROBE | INIT | IMAGES | {"augment", "rrc_scale", "shift", "shots"})
+METHOD = Method(name="lp", version=2, fields=PROBE | INIT | IMAGES | {"augment", "rrc_scale", "shift", "shots"})
 
 
 def start(job: Job) -> Classifier:

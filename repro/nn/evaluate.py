@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from repro.nn import fitting
 from repro.nn.images import Images
 from repro.outcomes.metrics import evaluate, require_headlines
 from repro.types import Benchmark
@@ -21,25 +23,45 @@ def outputs(
     images: Images,
     uniforms: torch.Tensor | None = None,
     on_batch: Callable[[int], None] = lambda done: None,
+    on_smaller: Callable[[int], None] = lambda size: fitting.free(),
 ) -> torch.Tensor:
-    """`function` of every image of a split, in order, float32 on the CPU; with `uniforms`, of its augmented images."""
-    parts = []
-    for index in torch.arange(len(images)).split(BATCH):
-        parts.append(function(images.batch(index, uniforms)).float().cpu())
-        on_batch(int(index[-1]) + 1)
+    """`function` of every image of a split, in order, float32 on the CPU; with `uniforms`, of its augmented images.
+
+    Where memory runs out, smaller batches follow, and `on_smaller` is told their size.
+    """
+    parts, done, size = [], 0, BATCH
+    while done < len(images):
+        index = torch.arange(done, min(done + size, len(images)))
+        try:
+            parts.append(function(images.batch(index, uniforms)).float().cpu())
+        except (RuntimeError, MemoryError) as error:
+            if not fitting.out_of_memory(error) or len(index) == 1:
+                raise
+            size = len(index) // 2  # each image is judged by itself
+            on_smaller(size)
+            continue
+        done += len(index)
+        on_batch(done)
     return torch.cat(parts)
 
 
 def judge(
-    model: nn.Module, splits: dict[str, Images], benchmark: Benchmark, also: str | None = None
+    model: nn.Module, splits: dict[str, Images], benchmark: Benchmark, also: str | None = None, extras: dict[str, Any] | None = None
 ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
     """Logits (N, K) and metrics of every split (`also`: another one that is wanted), in evaluation mode; the model's mode is restored.
+    Batches that memory made smaller are recorded in `extras`.
 
     A split whose headline metric cannot be had is a `UserError`.
     """
+
+    def on_smaller(size: int) -> None:
+        fitting.free()
+        if extras is not None:
+            extras["judged_in_batches_of"] = size
+
     training = model.training
     model.eval()
-    logits = {name: outputs(model, images).numpy() for name, images in splits.items()}
+    logits = {name: outputs(model, images, on_smaller=on_smaller).numpy() for name, images in splits.items()}
     model.train(training)
     groups = {name: images.pack.groups for name, images in splits.items()}
     metrics = {

@@ -116,4 +116,7 @@ class Images:
 
     def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
         """What the network sees of pixels (B, S, S, 3) in [0, 255]: (B, 3, S, S)."""
-        return (pixels.float() * self._scale + self._offset).permute(0, 3, 1, 2)
+        size = pixels.shape[1]
+        rows = pixels.reshape(len(pixels), size, size * 3)  # long rows: much faster on a CPU than to repeat three numbers
+        scaled = (rows * self._scale.repeat(size)).add_(self._offset.repeat(size))
+        return scaled.view(-1, size, size, 3).permute(0, 3, 1, 2)

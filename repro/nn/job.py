@@ -86,6 +86,11 @@ class Job:
     def benchmark(self) -> Benchmark:
         return self.run.benchmark
 
+    @property
+    def fields(self) -> frozenset[str]:
+        """The recipe's fields that mean something to the run's method."""
+        return plugins.declared(self.run.method).fields
+
     def backbone(self, pretrained: bool = True) -> Backbone:
         """The run's backbone: from its parent run, from the weights file, or with random weights drawn from the run's seed; on the job's device.
 

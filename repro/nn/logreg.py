@@ -1,15 +1,15 @@
-"""L2-regularised logistic regression over a grid of C, each solved to convergence and warm-started from the one before."""
+"""L2-regularised logistic regression over a grid of C, the best of them on a selection set, as a head for features as they come."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from repro.errors import UserError
+from repro.nn.newton import Regression
 from repro.settings import Recipe
 
 
@@ -23,94 +23,20 @@ class Probe(NamedTuple):
     accuracies: tuple[float, ...]
 
 
-def objective(weight: torch.Tensor, bias: torch.Tensor, x: torch.Tensor, y: torch.Tensor, c: float) -> torch.Tensor:
-    """scikit-learn's: C · Σ cross-entropy + ½‖W‖², the intercept free. Two classes have one row: the logit of class 1."""
-    logits = x @ weight.T + bias
-    if weight.shape[0] == 1:
-        loss = F.binary_cross_entropy_with_logits(logits[:, 0], y.to(logits.dtype), reduction="sum")
-    else:
-        loss = F.cross_entropy(logits, y, reduction="sum")
-    return c * loss + 0.5 * weight.square().sum()
-
-
-def solve(
-    x: torch.Tensor, y: torch.Tensor, classes: int, c: float, start: torch.Tensor | None = None, tolerance: float = 1e-4
-) -> torch.Tensor:
-    """Minimise `objective` by a truncated Newton method; x (N, D) float64, y (N,) in 0…classes−1. Returns (rows, D+1), the bias last.
-
-    The objective is divided by C·N, so `tolerance` bounds the largest entry of a mean loss's gradient, as scikit-learn's `tol` does.
-    Each step solves H·d = −g by conjugate gradients to a residual of min(½, √‖g‖)·‖g‖ (Nocedal and Wright, algorithm 7.1), then
-    halves d until the objective falls enough; the problem is convex, so this converges from anywhere.
-    """
-    rows = 1 if classes == 2 else classes
-    ones = torch.cat([x, torch.ones_like(x[:, :1])], dim=1)
-    penalty = torch.full((x.shape[1] + 1,), 1 / (c * len(y)), dtype=x.dtype, device=x.device)
-    penalty[-1] = 0
-    target = y[:, None].to(x.dtype) if rows == 1 else F.one_hot(y, classes).to(x.dtype)
-    theta = torch.zeros(rows, x.shape[1] + 1, dtype=x.dtype, device=x.device) if start is None else start.clone()
-
-    def value(theta: torch.Tensor) -> torch.Tensor:
-        return objective(theta[:, :-1], theta[:, -1], x, y, c) / (c * len(y))
-
-    loss = value(theta)
-    for _ in range(200):
-        logits = ones @ theta.T
-        p = logits.sigmoid() if rows == 1 else logits.softmax(dim=1)
-        gradient = (p - target).T @ ones / len(y) + penalty * theta
-        if gradient.abs().max() <= tolerance:
-            break
-
-        def curvature(v: torch.Tensor, p: torch.Tensor = p) -> torch.Tensor:
-            moved = p * (ones @ v.T)
-            moved = moved * (1 - p) if rows == 1 else moved - p * moved.sum(dim=1, keepdim=True)
-            return moved.T @ ones / len(y) + penalty * v
-
-        step = _conjugate_gradients(curvature, -gradient)
-        slope = (gradient * step).sum()
-        length = 1.0
-        while (new := value(theta + length * step)) > loss + 1e-4 * length * slope and length > 1e-10:
-            length /= 2
-        if length <= 1e-10:  # no representable progress is left
-            break
-        theta, loss = theta + length * step, new
-    return theta
-
-
-def _conjugate_gradients(curvature: Callable[[torch.Tensor], torch.Tensor], b: torch.Tensor) -> torch.Tensor:
-    """An approximate solution of H·d = b for positive semi-definite H given as a function."""
-    size = b.norm()
-    tolerance = min(0.5, size.sqrt().item()) * size
-    solution, residual, direction = torch.zeros_like(b), b.clone(), b.clone()
-    square = residual.square().sum()
-    for _ in range(250):
-        image = curvature(direction)
-        bend = (direction * image).sum()
-        if bend <= 0:  # flat to rounding: shifting all classes' biases together changes nothing
-            break
-        rate = square / bend
-        solution, residual = solution + rate * direction, residual - rate * image
-        fresh = residual.square().sum()
-        if fresh.sqrt() <= tolerance:
-            break
-        direction, square = residual + fresh / square * direction, fresh
-    return solution
-
-
-def _sklearn(x: np.ndarray, y: np.ndarray, grid: np.ndarray, recipe: Recipe, seed: int) -> list[torch.Tensor]:
+def _sklearn(x: torch.Tensor, y: torch.Tensor, grid: np.ndarray, recipe: Recipe, seed: int) -> Iterator[torch.Tensor]:
     """The authors' way (log_reg_sk.py:26-85): lbfgs, max_iter 200, warm start over ascending C."""
     import warnings
 
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(max_iter=recipe.lp_max_iter, warm_start=True, random_state=seed)
-    found = []
+    features, labels = x.cpu().numpy(), y.cpu().numpy()
     for c in grid:
         model.C = c
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # stopping before convergence is the point
-            model.fit(x, y)
-        found.append(torch.from_numpy(np.hstack([model.coef_, model.intercept_[:, None]])))
-    return found
+            model.fit(features, labels)
+        yield torch.from_numpy(np.hstack([model.coef_, model.intercept_[:, None]])).to(x)
 
 
 def _two_rows(theta: torch.Tensor) -> torch.Tensor:
@@ -147,12 +73,11 @@ def fit(
             "a linear probe needs at least two classes", f"the training split has {len(present)}", "check the labels of the training split"
         )
     grid = np.logspace(np.log10(recipe.lp_c_min), np.log10(recipe.lp_c_max), recipe.lp_c_count)
-    candidates = _sklearn(x.cpu().numpy(), y.cpu().numpy(), grid, recipe, seed) if recipe.lp_solver == "sklearn" else None
+    by_authors = recipe.lp_solver == "sklearn"
+    candidates = _sklearn(x, y, grid, recipe, seed) if by_authors else Regression(x, y, len(present)).path(grid)
     best: tuple[float, float, torch.Tensor] | None = None
     accuracies = []
-    theta = None
-    for step, c in enumerate(grid):
-        theta = candidates[step].to(x) if candidates else solve(x, y, len(present), float(c), theta)
+    for step, (c, theta) in enumerate(zip(grid, candidates, strict=True)):
         rows = _two_rows(theta)
         predicted = present[(x_val @ rows[:, :-1].T + rows[:, -1]).argmax(dim=1)]
         accuracies.append((predicted == val[1]).double().mean().item())

@@ -7,15 +7,16 @@ order, augmentation and dropout are functions of (seed, epoch, step) and of noth
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from repro.nn import saved
+from repro.nn import fitting, saved
 from repro.nn.domains import domains_of, group_batches
 from repro.nn.evaluate import judge
 from repro.nn.freezing import freeze
@@ -33,11 +34,16 @@ Loss = Callable[[nn.Module, Batch, Job], dict[str, torch.Tensor]]
 Judged = Callable[[nn.Module, Job], nn.Module]
 States = Callable[[nn.Module, Job], Iterator[str]]
 SAVE_SECONDS = 60.0
+FEW = 8  # examples that a message names
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Diverged(RuntimeError):
-    """The loss or a logit is not finite: names the step, and the examples or the splits."""
+    """The loss or a logit is not finite: names the step, and the examples or the splits; `details` has all of them."""
+
+    def __init__(self, message: str, **details: Any):
+        super().__init__(message)
+        self.details = details
 
 
 @dataclass
@@ -51,6 +57,7 @@ class Progress:
     judge_seconds: float = 0.0
     images: int = 0
     checkpoints: list[Checkpoint] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)  # kept predictions and weights → sha256
 
 
 def _order(job: Job, examples: int, epoch: int, domains: torch.Tensor | None = None) -> list[torch.Tensor]:
@@ -161,29 +168,15 @@ class Trainer:
             raise KeyboardInterrupt
 
     def _step(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> None:
-        """One optimiser step over the batch `index`, in `accumulate` micro-batches whose gradients are weighted by their sizes."""
+        """One optimiser step over the batch `index`."""
         job, recipe = self.job, self.recipe
         job.step = self.progress.step
-        seed_torch("step", job.run.seed, job.step)
         if recipe.anneal_steps and job.step == recipe.anneal_steps:  # what it remembers are gradients of another objective
             self.optimizer = make_optimizer(self.model, recipe)
-        set_learning_rate(self.optimizer, learning_rate(recipe, self.progress.step, self.steps_per_epoch))
+        set_learning_rate(self.optimizer, learning_rate(recipe, job.step, self.steps_per_epoch))
         set_mode(self.model, job)
-        self.optimizer.zero_grad(set_to_none=True)
-        autocast = torch.autocast(job.device.type, DTYPES.get(recipe.precision), enabled=recipe.precision in DTYPES)
-        for part in index.tensor_split(min(recipe.accumulate, len(index))):
-            batch = self.batch(part, uniforms)
-            with autocast:
-                terms = self.loss(self.model, batch, job)
-            share = len(part) / len(index)
-            self.scaler.scale(terms["loss"] * share).backward()
-            for name, value in terms.items():
-                value = float(value.detach())
-                if not np.isfinite(value):
-                    raise Diverged(
-                        f"{name} is {value} at step {self.progress.step} (learning rate {self.optimizer.param_groups[0]['lr']:g}), examples {part.tolist()}"
-                    )
-                self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value * len(part)
+        for name, value in self._gradients(index, uniforms).items():
+            self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
         if recipe.clip_norm is not None:
             self.scaler.unscale_(self.optimizer)
             torch.nn.utils.clip_grad_norm_([p for group in self.optimizer.param_groups for p in group["params"]], recipe.clip_norm)
@@ -192,6 +185,45 @@ class Trainer:
         self.progress.step += 1
         self.progress.seen += len(index)
         self.progress.images += len(index)
+
+    def _gradients(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> dict[str, float]:
+        """Gradients of the mean loss, in micro-batches weighted by their sizes: `accumulate` of them, or as many more as memory takes.
+
+        Returns the losses' sums over examples.
+        """
+        while True:
+            parts = min(max(self.recipe.accumulate, self.job.extras.get("micro_batches", {}).get("parts", 1)), len(index))
+            seed_torch("step", self.job.run.seed, self.progress.step)
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                return self._backward(index.tensor_split(parts), uniforms)
+            except (RuntimeError, MemoryError) as error:
+                if not fitting.out_of_memory(error):
+                    raise
+            fitting.require_divisible(self.model, self.job, "accumulate" in self.job.fields, len(index), parts)
+            self.optimizer.zero_grad(set_to_none=True)
+            fitting.free()
+            found = self.job.extras.setdefault("micro_batches", {"from_step": self.progress.step})
+            found["parts"] = min(2 * parts, len(index))
+
+    def _backward(self, parts: Sequence[torch.Tensor], uniforms: torch.Tensor | None) -> dict[str, float]:
+        job, total = self.job, sum(map(len, parts))
+        autocast = torch.autocast(job.device.type, DTYPES.get(self.recipe.precision), enabled=self.recipe.precision in DTYPES)
+        sums: dict[str, float] = {}
+        for part in parts:
+            batch = self.batch(part, uniforms)
+            with autocast:
+                terms = self.loss(self.model, batch, job)
+            self.scaler.scale(terms["loss"] * (len(part) / total)).backward()
+            for name, value in terms.items():
+                value = float(value.detach())
+                if not np.isfinite(value):
+                    rate, examples = self.optimizer.param_groups[0]["lr"], part.tolist()
+                    few = f"examples {examples[:FEW]}" + (f" and {len(examples) - FEW} more" if len(examples) > FEW else "")
+                    at = f"step {self.progress.step} (learning rate {rate:g})"
+                    raise Diverged(f"{name} is {value} at {at}, {few}", step=self.progress.step, examples=examples)
+                sums[name] = sums.get(name, 0.0) + value * len(part)
+        return sums
 
     def _judge(self, name: str, epoch: int | None) -> None:
         """Evaluate, record, keep what some selection rule would report, and save."""
@@ -204,13 +236,14 @@ class Trainer:
         progress.checkpoints.append(point)
         progress.sums, progress.seen = {}, 0
         saved.write_point(self, name, logits, kept_state(model, self.recipe.batchnorm == "adapt"))
+        saved.forget(self)
         self._save()
         saved.prune(self)
 
     def _look(self, model: nn.Module, splits: dict[str, Images], name: str) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
         """Logits and metrics of some splits at the checkpoint `name`; `Diverged` where a logit is not finite."""
         began = time.monotonic()
-        logits, metrics = judge(model, splits, self.job.benchmark, self.recipe.select_by) if splits else ({}, {})
+        logits, metrics = judge(model, splits, self.job.benchmark, self.recipe.select_by, self.job.extras) if splits else ({}, {})
         broken = [split for split, values in logits.items() if not np.isfinite(values).all()]
         if broken:  # the last step may have ruined what no further loss will tell, and an argmax of NaN is a class like any other
             raise Diverged(f"the logits of {', '.join(broken)} are not finite at {name}, step {self.progress.step}")

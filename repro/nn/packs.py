@@ -10,7 +10,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ class Pack:
         """uint8 images (B, H, W, 3), padded with zeros on the right and below where sizes differ, and their sizes (B, 2)."""
         sizes = self.sizes(index)
         if self.uniform:
-            return self.images[index.to(self.images.device)], sizes
+            return self.images.index_select(0, index.to(self.images.device)), sizes
         return self._framed(index, torch.cat([torch.zeros_like(sizes), sizes], dim=1)), sizes
 
     def gather_boxes(self, index: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -125,11 +126,35 @@ def _write(folder: Path, examples: Examples, chunks: Iterator[Chunk], on_image: 
         np.save(folder / f"{name}.npy", array.astype(np.int64))
     if examples.groups:
         np.savez(folder / "groups.npz", **examples.groups)
-    arrays |= {f"groups/{name}": values for name, values in sorted(examples.groups.items())}
-    for name, array in arrays.items():
-        seen.update(f"{name} {array.shape} ".encode() + array.astype("<i8").tobytes())
-    seen.update(json.dumps(examples.captions).encode())
+    _hash_arrays(seen, arrays, examples.groups, examples.captions)
     return seen.hexdigest()
+
+
+def _hash_arrays(seen: Any, arrays: dict[str, np.ndarray], groups: dict[str, np.ndarray], captions: Sequence[str]) -> None:
+    """Take all but the pixels into the hash `seen`."""
+    for name, array in (arrays | {f"groups/{name}": values for name, values in sorted(groups.items())}).items():
+        seen.update(f"{name} {array.shape} ".encode() + array.astype("<i8").tobytes())
+    seen.update(json.dumps(captions).encode())
+
+
+_intact: set[tuple[str, str, int, int]] = set()  # packs whose content this process has read in full
+
+
+def _require_intact(folder: Path, pack: Pack) -> None:
+    """Read all of the pack once per process and file: a flipped bit changes no size, and would change numbers unseen."""
+    seen = (folder / "images.bin").stat()
+    known = (str(folder), pack.content, seen.st_ino, seen.st_mtime_ns)
+    if known in _intact:
+        return
+    with open(folder / "images.bin", "rb") as file:
+        hashed = hashlib.file_digest(file, "sha256")
+    arrays = {"shapes": pack.shapes, "labels": pack.labels.numpy()}
+    if pack.caption_of is not None:
+        arrays["caption_of"] = pack.caption_of.numpy()
+    _hash_arrays(hashed, arrays, pack.groups, pack.captions)
+    if hashed.hexdigest() != pack.content:
+        raise _damaged(folder, "its bytes are not those that were packed: their hash is another")
+    _intact.add(known)
 
 
 def folder_of(packs: Path, benchmark: Benchmark, split: Split, resize: Resize) -> Path:
@@ -224,9 +249,12 @@ def open_pack(folder: Path) -> Pack:
         raise _damaged(folder, "its labels are not those that were packed")
     flat = torch.from_numpy(np.memmap(folder / "images.bin", np.uint8, mode="c"))
     uniform = len(shapes) > 0 and (shapes == shapes[0]).all()
-    caption_of = torch.from_numpy(np.load(folder / "caption_of.npy")) if (folder / "caption_of.npy").exists() else None
-    groups = dict(np.load(folder / "groups.npz")) if (folder / "groups.npz").exists() else {}
-    return Pack(
+    try:
+        caption_of = torch.from_numpy(np.load(folder / "caption_of.npy")) if (folder / "caption_of.npy").exists() else None
+        groups = dict(np.load(folder / "groups.npz")) if (folder / "groups.npz").exists() else {}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise _damaged(folder, str(error)) from None
+    pack = Pack(
         images=flat.view(len(shapes), *shapes[0].tolist(), 3) if uniform else flat,
         shapes=shapes,
         starts=np.concatenate([[0], np.cumsum(areas)[:-1]]),
@@ -236,3 +264,5 @@ def open_pack(folder: Path) -> Pack:
         groups=groups,
         content=marker["content"],
     )
+    _require_intact(folder, pack)
+    return pack

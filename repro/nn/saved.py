@@ -17,14 +17,14 @@ import torch
 from torch import nn
 
 from repro.errors import UserError
-from repro.nn.weights import load_weights, save_weights
+from repro.nn.weights import file_hash, load_weights, save_weights
 from repro.types import Checkpoint
 
 if TYPE_CHECKING:
     from repro.nn.loop import Trainer
 
 _PARTS = {"progress", "checkpoints", "model", "optimizer", "scaler", "extras"}
-_SCALARS = ("step", "sums", "seen", "fit_seconds", "judge_seconds", "images")
+_SCALARS = ("step", "sums", "seen", "fit_seconds", "judge_seconds", "images", "files")
 
 
 def _replace(path: Path, write) -> None:
@@ -44,12 +44,42 @@ def write_point(trainer: Trainer, name: str, logits: dict[str, np.ndarray], stat
     folder = trainer.folder / "checkpoint"
     folder.mkdir(exist_ok=True)
     _replace(folder / f"predictions-{name}.npz", lambda file: np.savez(file, **logits))
+    _remember(trainer, f"predictions-{name}.npz")
     if trainer.recipe.keep_weights != "none" or trainer.recipe.judge == "selected":
         save_weights(folder / f"weights-{name}.safetensors", state)
+        _remember(trainer, f"weights-{name}.safetensors")
+
+
+def _remember(trainer: Trainer, name: str) -> None:
+    """The hash of a kept file, which the state records."""
+    trainer.progress.files[name] = file_hash(trainer.folder / "checkpoint" / name)
+
+
+def _damaged(folder: Path, files: dict[str, str]) -> list[str]:
+    """Kept files that are not what was written."""
+    return [name for name, hashed in files.items() if not (folder / name).is_file() or file_hash(folder / name) != hashed]
+
+
+class Damaged(RuntimeError):
+    """A kept file changed on disk while the run was going on; the state that refers to it is set aside, so that the run starts over."""
+
+
+def require_intact(trainer: Trainer, *names: str) -> None:
+    """`Damaged` where one of these kept files is not what was written."""
+    folder = trainer.folder / "checkpoint"
+    if broken := _damaged(folder, {name: trainer.progress.files[name] for name in names if name in trainer.progress.files}):
+        _set_aside(folder / "state.pt")
+        raise Damaged(f"{folder / broken[0]} is not what was written; the same command starts the run over")
+
+
+def _set_aside(state: Path) -> None:
+    if state.exists():
+        os.replace(state, state.with_name("state.damaged"))
 
 
 def with_weights_of(trainer: Trainer, name: str, model: nn.Module) -> nn.Module:
     """`model` with the weights of a checkpoint; what a frozen run does not keep stays as it is."""
+    require_intact(trainer, f"weights-{name}.safetensors")
     kept = load_weights(trainer.folder / "checkpoint" / f"weights-{name}.safetensors")
     model.load_state_dict(model.state_dict() | kept)
     return model
@@ -58,9 +88,15 @@ def with_weights_of(trainer: Trainer, name: str, model: nn.Module) -> nn.Module:
 def add_predictions(trainer: Trainer, name: str, logits: dict[str, np.ndarray]) -> None:
     """More splits for the predictions of one checkpoint."""
     path = trainer.folder / "checkpoint" / f"predictions-{name}.npz"
+    require_intact(trainer, path.name)
     with np.load(path) as before:
         arrays = {split: before[split] for split in before.files}
+    del trainer.progress.files[path.name]
+    write_state(
+        trainer
+    )  # which for a moment vouches for neither the old file nor the new one: a kill between them must not look like damage
     _replace(path, lambda file: np.savez(file, **arrays | logits))
+    _remember(trainer, path.name)
 
 
 def write_state(trainer: Trainer) -> None:
@@ -98,8 +134,8 @@ def resume(trainer: Trainer) -> None:
     if not path.exists():
         return
     state = _read(path, trainer)
-    if state is None:
-        os.replace(path, path.with_name("state.damaged"))
+    if state is None or _damaged(path.parent, state["progress"].get("files", {})):
+        _set_aside(path)
         return
     packed = trainer.job.extras.get("packs")
     if state["extras"].get("packs", packed) != packed:
@@ -118,11 +154,20 @@ def resume(trainer: Trainer) -> None:
     trainer.progress.checkpoints = [Checkpoint.model_validate_json(text) for text in state["checkpoints"]]
 
 
+def _wanted(trainer: Trainer) -> set[str]:
+    needed = (*trainer.keep_weights, *(trainer.keep if trainer.recipe.judge == "selected" else ()))  # the other splits are judged with them
+    return {f"predictions-{name}.npz" for name in trainer.keep} | {f"weights-{name}.safetensors" for name in needed}
+
+
+def forget(trainer: Trainer) -> None:
+    """The state, written next, vouches no more for what `prune` will then remove."""
+    wanted = _wanted(trainer)
+    trainer.progress.files = {name: hashed for name, hashed in trainer.progress.files.items() if name in wanted}
+
+
 def prune(trainer: Trainer) -> None:
     """Remove the predictions and weights that no selection rule would report any more."""
-    folder = trainer.folder / "checkpoint"
-    needed = (*trainer.keep_weights, *(trainer.keep if trainer.recipe.judge == "selected" else ()))  # the other splits are judged with them
-    wanted = {f"predictions-{name}.npz" for name in trainer.keep} | {f"weights-{name}.safetensors" for name in needed}
+    folder, wanted = trainer.folder / "checkpoint", _wanted(trainer)
     for path in [*folder.glob("predictions-*.npz"), *folder.glob("weights-*.safetensors")]:
         if path.name not in wanted:
             path.unlink(missing_ok=True)
@@ -131,6 +176,7 @@ def prune(trainer: Trainer) -> None:
 def publish(trainer: Trainer) -> list[Path]:
     """At the end: one predictions.npz with `<checkpoint>/<split>` logits and `labels/<split>`, and the kept weights, in the run's folder."""
     folder = trainer.folder / "checkpoint"
+    require_intact(trainer, *trainer.progress.files)
     made = []
     if trainer.judged:
         arrays = {f"labels/{name}": images.pack.labels.numpy() for name, images in trainer.judged.items()}

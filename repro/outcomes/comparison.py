@@ -10,6 +10,7 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING, NamedTuple
 
+from repro.data.receipt import hash_file
 from repro.display.tables import rule_of
 from repro.errors import UserError, unknown
 from repro.outcomes.bootstrap import Difference, paired_bootstrap_runs
@@ -114,6 +115,8 @@ class _Kept:
         self.run, self.split = run, split
         self.path = store.folder(run.run) / "predictions.npz"
         try:
+            if self.path.name in run.files and hash_file(self.path)["sha256"] != run.files[self.path.name]:
+                raise ValueError("its hash is not the one that the run's result records")
             with np.load(self.path) as arrays:
                 self.predicted = restrict(arrays[f"{point.name}/{split}"], run.run.benchmark.split(split).classes).argmax(axis=1)
                 self.labels = arrays[f"labels/{split}"]

@@ -7,52 +7,33 @@ from has the same inode, size and time of change; a missing, damaged or unwritab
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
-from functools import cache, cached_property
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pydantic import TypeAdapter
-
+from repro.errors import UserError
+from repro.outcomes import kept
+from repro.outcomes.kept import Entry, Kept
 from repro.outcomes.store import Store, safe
-from repro.settings import Recipe
-from repro.types import SCHEMA, BackboneRef, Benchmark, Checkpoint, Failure, Result, Run
+from repro.types import SCHEMA, Benchmark, Failure, Result
 
 NAME = ".index.sqlite"
-FORM = 100 * SCHEMA + 1  # raised when what is kept changes
-TABLES = """
+DECIDING = ("index.py", "kept.py", "metrics.py", "selection.py")  # files that say what is kept, and which checkpoints a rule reports
+TABLES = f"""
 CREATE TABLE benchmark (digest TEXT PRIMARY KEY, record TEXT) WITHOUT ROWID;
-CREATE TABLE result (folder TEXT PRIMARY KEY, stamp TEXT, head TEXT, points TEXT) WITHOUT ROWID;
+CREATE TABLE result (folder TEXT PRIMARY KEY, stamp TEXT, {", ".join(Entry._fields)}) WITHOUT ROWID;
 """
 
 
-class Kept:
-    """A stored result as far as tables read it, under the names of `Result`; its checkpoints are parsed when they are looked at."""
-
-    def __init__(self, head: dict[str, Any], points: str, benchmark: Benchmark):
-        run = head["run"]
-        self.key: str = head["key"]
-        self.finished: str = head["finished"]
-        self.environment: dict[str, Any] = head["environment"]
-        self._points = points
-        self.run = Run.model_construct(
-            benchmark=benchmark,
-            recipe=_recipe(run["recipe"]),
-            backbone=_backbone(run["backbone"]),
-            provenance=_provenance(run["provenance"]),
-            **{name: run[name] for name in ("method", "method_version", "seed", "parents")},
-        )
-
-    @cached_property
-    def checkpoints(self) -> tuple[Checkpoint, ...]:
-        return _POINTS.validate_json(self._points)
-
-
-_POINTS = TypeAdapter(tuple[Checkpoint, ...])
+@cache
+def form() -> int:
+    """Changes with what is kept and with the selection of checkpoints, so that an index of before counts as damaged."""
+    own = b"".join(Path(__file__).with_name(name).read_bytes() for name in DECIDING)
+    return max(zlib.crc32(own + str(SCHEMA).encode()) >> 1, 1)  # positive, as user_version is signed, and 0 is a new file
 
 
 class Found(NamedTuple):
@@ -69,22 +50,29 @@ def find(store: Store, benchmarks: Iterable[str] | None = None) -> Found:
     failures = [failure for folder in unfinished if (failure := store.failure(folder))]
     with contextlib.closing(_Index(store.root)) as index:
         known = index.known(None if wanted is None else [safe(name) for name in wanted])
-        kept = {
+        found = {
             folder: result
             for folder, (stamp, *record) in known.items()
-            if stamps.get(folder) == stamp and (result := index.result(*record))
+            if stamps.get(folder) == stamp and (result := index.result(Entry(*record), partial(_again, store, folder)))
         }
-        new, benchmarks = {}, {}
+        new, spoken = {}, {}
         for folder in stamps:  # one at a time: a whole result takes ten times the memory of what is kept
-            if folder not in kept and (result := store.read_result(store.root / folder)):
-                head, points = _record(result)
-                fields = json.loads(head)
-                benchmark = benchmarks.setdefault(fields["run"]["benchmark"], result.run.benchmark)
-                new[folder] = (stamps[folder], head, points)
-                kept[folder] = Kept(fields, points, benchmark)
-        index.update(new, benchmarks, [folder for folder in known if folder not in stamps])
-    results = list(kept.values())
+            if folder not in found and (result := store.read_result(store.root / folder)):
+                record = kept.entry(result)
+                benchmark = spoken.setdefault(record.benchmark, result.run.benchmark)
+                new[folder] = (stamps[folder], *record)
+                found[folder] = Kept(record, benchmark, partial(_again, store, folder))
+        index.update(new, spoken, [folder for folder in known if folder not in stamps])
+    results = list(found.values())
     return Found(sorted(results, key=lambda result: (result.finished, result.key)), failures)
+
+
+def _again(store: Store, folder: str) -> Result:
+    """The whole result. A folder that was removed in the meantime is a `UserError`."""
+    result = store.read_result(store.root / folder)
+    if result is None:
+        raise UserError(f"{store.root / folder} is gone", "another process removed it just now", "run the same command again")
+    return result
 
 
 def _look(store: Store, wanted: list[str] | None) -> tuple[dict[str, str], list[Path]]:
@@ -126,22 +114,22 @@ class _Index:
         if self.connection:
             self.connection.close()
 
-    def known(self, tops: list[str] | None) -> dict[str, tuple[str, str, str]]:
-        """Folder → its stamp and its record's two parts."""
+    def known(self, tops: list[str] | None) -> dict[str, tuple]:
+        """Folder → its stamp and the fields of its entry."""
         if self.connection is None:
             return {}
         with self._safely():
             if tops is None:
-                rows = self.connection.execute("SELECT folder, stamp, head, points FROM result").fetchall()
+                rows = self.connection.execute("SELECT * FROM result").fetchall()
             else:
                 ranges = [(f"{top}/", f"{top}0") for top in tops]  # "0" follows "/"
                 rows = [row for bounds in ranges for row in self.connection.execute(
-                    "SELECT folder, stamp, head, points FROM result WHERE folder >= ? AND folder < ?", bounds
+                    "SELECT * FROM result WHERE folder >= ? AND folder < ?", bounds
                 )]  # fmt: skip
             return {folder: tuple(rest) for folder, *rest in rows}
         return {}
 
-    def update(self, new: dict[str, tuple[str, str, str]], benchmarks: dict[str, Benchmark], gone: list[str]) -> None:
+    def update(self, new: dict[str, tuple], benchmarks: dict[str, Benchmark], gone: list[str]) -> None:
         """Remember results, and forget those whose file is no more."""
         if self.connection is None or not (new or gone):
             return
@@ -149,15 +137,15 @@ class _Index:
             spoken = [(name, benchmark.model_dump_json()) for name, benchmark in benchmarks.items()]
             self.connection.executemany("INSERT OR REPLACE INTO benchmark VALUES (?, ?)", spoken)
             self.connection.executemany(
-                "INSERT OR REPLACE INTO result VALUES (?, ?, ?, ?)", ((folder, *rest) for folder, rest in new.items())
+                f"INSERT OR REPLACE INTO result VALUES (?, ?{', ?' * len(Entry._fields)})",
+                ((folder, *rest) for folder, rest in new.items()),
             )
             self.connection.executemany("DELETE FROM result WHERE folder = ?", ((folder,) for folder in gone))
 
-    def result(self, head: str, points: str) -> Kept | None:
-        """A result from its record, which was checked before it was written; None where it is damaged after all."""
+    def result(self, record: Entry, read: Callable[[], Result]) -> Kept | None:
+        """A result from its entry, which was checked before it was written; None where it is damaged after all."""
         try:
-            fields = json.loads(head)
-            return Kept(fields, points, self.benchmark(fields["run"]["benchmark"]))
+            return Kept(record, self.benchmark(record.benchmark), read)
         except (sqlite3.Error, ValueError, KeyError, TypeError, AttributeError):
             return None
 
@@ -181,44 +169,10 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
             with contextlib.suppress(sqlite3.OperationalError):  # another process made it just now
-                connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {FORM}; COMMIT;")
-        if connection.execute("PRAGMA user_version").fetchone()[0] != FORM:
+                connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {form()}; COMMIT;")
+        if connection.execute("PRAGMA user_version").fetchone()[0] != form():
             raise sqlite3.DatabaseError("of another form")
     except sqlite3.Error:
         connection.close()
         raise
     return connection
-
-
-def _record(result: Result) -> tuple[str, str]:
-    """What is kept of a result: its head, and its checkpoints without what training said."""
-    run = result.run
-    points = [{"name": point.name, "epoch": point.epoch, "step": point.step, "metrics": point.metrics} for point in result.checkpoints]
-    head = {
-        "key": result.key,
-        "finished": result.finished,
-        "environment": {name: result.environment[name] for name in ("precision", "device_name") if name in result.environment},
-        "run": {
-            "benchmark": hashlib.sha256(run.benchmark.model_dump_json().encode()).hexdigest(),
-            "recipe": json.dumps(run.recipe.changed(), sort_keys=True),
-            "backbone": run.backbone.model_dump_json(),
-            "provenance": json.dumps(run.provenance, sort_keys=True),
-            **{name: getattr(run, name) for name in ("method", "method_version", "seed", "parents")},
-        },
-    }
-    return json.dumps(head), json.dumps(points)
-
-
-@cache
-def _recipe(text: str) -> Recipe:
-    return Recipe.model_validate_json(text)
-
-
-@cache
-def _backbone(text: str) -> BackboneRef:
-    return BackboneRef.model_validate_json(text)
-
-
-@cache
-def _provenance(text: str) -> dict[str, str]:
-    return json.loads(text)

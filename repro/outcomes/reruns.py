@@ -14,9 +14,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from repro.errors import UserError
+from repro.outcomes.claims import STALE_SECONDS
 from repro.outcomes.difference import Difference
 from repro.outcomes.finished import Finished
-from repro.outcomes.store import STALE_SECONDS, Store, now
+from repro.outcomes.store import Store, now
 from repro.record import Record
 
 FILE = "reruns.jsonl"

@@ -82,8 +82,9 @@ def select(points: Sequence[Checkpoint], rule: str, benchmark: Benchmark, by: st
 
 
 def reported(result: Result, rule: str) -> Checkpoint:
-    """The checkpoint of a result that the rule selects, by the metric that its recipe selects by."""
-    return select(result.checkpoints, rule, result.run.benchmark, result.run.recipe.select_by)
+    """The checkpoint of a result that the rule selects, by the metric that its recipe selects by; the index has looked already."""
+    picked = result.picked(rule) if hasattr(result, "picked") else None
+    return picked or select(result.checkpoints, rule, result.run.benchmark, result.run.recipe.select_by)
 
 
 def worth_keeping(points: Sequence[Checkpoint], benchmark: Benchmark, recipe: Recipe | None = None) -> tuple[str, ...]:

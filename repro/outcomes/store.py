@@ -2,7 +2,8 @@
 
 runs/<benchmark>[-tiny]/<method>-s<seed>-<key>/
     run.json        what it is (written at the first claim)
-    claim.json      somebody works on it now
+    claim.json      somebody works on it now (repro/outcomes/claims.py)
+    progress.json   how far that is
     checkpoint/     where an interrupted run continues
     result.json     finished: written last, by rename
     failed.json     broke: shown and retried, never reused
@@ -10,14 +11,11 @@ runs/<benchmark>[-tiny]/<method>-s<seed>-<key>/
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import os
 import re
 import shutil
-import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,13 +23,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from repro.errors import UserError
+from repro.outcomes import claims
 from repro.paths import make_writable
 from repro.types import SCHEMA, Failure, Result, Run
 
 if TYPE_CHECKING:
     import pandas
 
-STALE_SECONDS = 120.0  # a claim from another host whose heartbeat is older than this has no owner
+PROGRESS = "progress.json"
 
 
 def now() -> str:
@@ -57,10 +56,11 @@ def safe(name: str) -> str:
 
 
 class Store:
-    """The runs below one folder."""
+    """The runs below one folder. `launch` names the workers who work together, where this process is one of them."""
 
-    def __init__(self, root: Path):
-        self.root = root
+    def __init__(self, root: Path, launch: str | None = None):
+        self.root, self.launch = root, launch
+        self.claims = claims.Claims()
 
     def prepare(self) -> None:
         """Create the folder and prove it writable."""
@@ -166,29 +166,46 @@ class Store:
         """Take the run for this process; None where another living process has it. The folder is created and `run.json` written."""
         folder = self.folder(run)
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / "claim.json"
-        owner = json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": _process_start(os.getpid()), "since": now()})
-        try:
-            with open(path, "x", encoding="utf-8") as file:
-                file.write(owner)
-        except FileExistsError:
-            if not _take_over(path, owner):
-                return None
+        if not self.claims.take(folder, now(), self.launch):
+            return None
         if not (folder / "run.json").exists():
             write_atomically(folder / "run.json", run.model_dump_json(indent=1))
         return folder
 
-    def beat(self, folder: Path) -> None:
-        """Show that the claim's owner lives."""
-        with contextlib.suppress(FileNotFoundError):
-            os.utime(folder / "claim.json")
+    def beat(self, folder: Path) -> bool:
+        """Show that the claim's owner lives; False where another process has taken the run over."""
+        return self.claims.beat(folder)
 
     def release(self, folder: Path) -> None:
-        (folder / "claim.json").unlink(missing_ok=True)
+        """Give the run back to whoever comes next."""
+        if self.claims.held(folder):
+            (folder / PROGRESS).unlink(missing_ok=True)
+        self.claims.release(folder)
 
     def busy(self, run: Run) -> bool:
-        path = self.folder(run) / "claim.json"
-        return path.exists() and not _abandoned(path)
+        owner = claims.end_of_chain(self.folder(run))
+        return owner is not None and not self.claims.gone(owner)
+
+    # how far
+
+    def proceed(self, folder: Path, done: int, total: int, what: str) -> None:
+        """Leave word of how far a run is."""
+        write_atomically(folder / PROGRESS, json.dumps({"done": done, "total": total, "what": what}))
+
+    def progress(self, folder: Path) -> dict[str, Any] | None:
+        """What `proceed` left last: done, total, what."""
+        try:
+            found = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+            return found if {"done", "total", "what"} <= found.keys() else None
+        except (OSError, ValueError, AttributeError):
+            return None
+
+    def failed_at(self, run: Run, folder: Path | None = None) -> int | None:
+        """What tells one failure of a run from its next; None where none is recorded."""
+        try:
+            return ((folder or self.folder(run)) / "failed.json").stat().st_mtime_ns
+        except OSError:
+            return None
 
     # ending
 
@@ -203,50 +220,3 @@ class Store:
 
     def remove(self, folder: Path) -> None:
         shutil.rmtree(folder)
-
-
-def _process_start(pid: int) -> str | None:
-    """When the process started, in the kernel's ticks since boot: with the pid, it names the process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
-
-
-def _alive(owner: dict[str, Any]) -> bool:
-    try:
-        os.kill(owner["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return owner.get("started") in (None, _process_start(owner["pid"]))
-
-
-def _abandoned(path: Path) -> bool:
-    """Whether nobody works under this claim any more: its process is gone (same host), or its heartbeat stopped (another host)."""
-    try:
-        age = time.time() - path.stat().st_mtime
-        owner = json.loads(path.read_text())
-        return not _alive(owner) if owner["host"] == socket.gethostname() else age > STALE_SECONDS
-    except FileNotFoundError:  # released, not left behind
-        return False
-    except (ValueError, KeyError, TypeError):  # its writer was killed between creating and filling it, or is just about to fill it
-        return age > 5
-
-
-def _take_over(path: Path, owner: str) -> bool:
-    """Replace the claim of an owner that is gone. One process at a time looks and replaces: of two that saw the same dead claim, the
-    second would else replace the first's new one. The kernel frees the lock of a process that dies.
-    """
-    import fcntl
-
-    if not _abandoned(path):
-        return False
-    with open(path.with_name(".claim.lock"), "w") as lock:
-        with contextlib.suppress(OSError):  # a file system without locks: the second look alone leaves a window of microseconds
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        if not _abandoned(path):
-            return False
-        write_atomically(path, owner)
-    return True

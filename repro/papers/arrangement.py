@@ -147,6 +147,11 @@ def names() -> list[str]:
     return sorted(path.relative_to(tables_dir()).with_suffix("").as_posix() for path in paths)
 
 
+def papers() -> list[str]:
+    """Those that have tables."""
+    return list(dict.fromkeys(name.partition("/")[0] for name in names()))
+
+
 def load(name: str) -> PaperTable:
     """The table of that name; a paper's name alone is its table `main`. An unknown one suggests the nearest."""
     known = names()

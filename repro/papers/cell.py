@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from repro import plugins
 from repro.errors import UserError, nearest, unknown
-from repro.papers import arrangement, coverage, rows
+from repro.papers import arrangement, coverage, reported, rows
 from repro.papers.arrangement import Column, Line, PaperTable
-from repro.papers.coverage import RUNNABLE, Judged
+from repro.papers.matching import Place, paper_or_first
 from repro.papers.reported import Reported
 from repro.papers.rows import Paper, Row
 from repro.paths import Places
 from repro.planning.plan import Request
+from repro.types import Benchmark
 
 
 class Cell(NamedTuple):
@@ -41,8 +42,7 @@ class Cell(NamedTuple):
     @property
     def recipes(self) -> Paper:
         """The paper's part of the benchmark's recipes; the first paper's where it has none, and the method has nothing to fit."""
-        name = self.table.paper if self.table.paper in rows.papers_of(self.column.benchmark) else None
-        return rows.paper_of(self.column.benchmark, name)
+        return rows.paper_of(self.column.benchmark, paper_or_first(self.column.benchmark, self.table.paper))
 
     @property
     def row(self) -> Row | None:
@@ -87,20 +87,41 @@ class Cell(NamedTuple):
             paper=paper.name or None,
         )
 
+    def place(self, own: Benchmark | None) -> Place:
+        """What names the runs of the cell; `own` is the column's benchmark as this program has it, None where it has none."""
+        splits = tuple(self.column.split.split("+"))
+        first = next((split for split in own.splits if split.name == splits[0]), None) if own else None
+        metric = self.column.metric or (self.quotes[0].metric if self.quotes else own.metric_of(first) if first else "accuracy")
+        network = self.backbone or next((entry.backbone for entry in self.quotes if entry.backbone), None) or self.recipes.backbone
+        network = network or (own.backbone if own else "") or ""
+        return Place(self.table.paper, self.column.benchmark, splits, metric, self.line.method, tuple(self.settings.items()), network)
+
+    def state(self, own: Benchmark | None, gaps: tuple[reported.Gap, ...]) -> tuple[str, str]:
+        """Whether this program can run the cell, as `repro coverage` has it; a cell without a reported number is judged as if it had one."""
+        place = self.place(own)
+        entry = self.quotes[0] if self.quotes else Reported(
+            table=self.table.cells or self.table.name.partition("/")[2],
+            benchmark=place.benchmark,
+            split=self.column.split,
+            metric=place.metric,
+            method=place.method,
+            settings=self.settings,
+            backbone=place.backbone,
+            confidence="recalled",
+            source="arranged",
+            words="",
+        )  # fmt: skip
+        return coverage.state_of(self.table.paper, entry, own, gaps)
+
     def obstacle(self, places: Places) -> str | None:
-        """Why it cannot be run, in the words of `repro coverage`; None where it can."""
+        """Why it cannot be run, in words; None where it can, and for an average."""
         if self.column.average:
             return None
-        if self.quotes:
-            judged: Judged = coverage.judge_one(self.table.paper, self.quotes[0], places)
-            return None if judged.state == RUNNABLE else f"{judged.state}: {judged.reason}"
-        if self.column.benchmark not in plugins.names("benchmarks"):
-            return f"no benchmark: {self.column.benchmark}"
-        if lack := arrangement.lacking(self.line.method, self.settings):
-            return "no {}: {}".format(*lack.split(" ", 1))
-        if self.table.paper not in rows.papers_of(self.column.benchmark):
-            return f"no recipe: {self.table.paper} has none on {self.column.benchmark}"
-        return None
+        known = self.column.benchmark in plugins.names("benchmarks")
+        own = plugins.benchmark(self.column.benchmark).describe({}, places) if known else None
+        gaps = reported.publication(self.table.paper).unknown if self.table.paper in reported.papers() else ()
+        state, why = self.state(own, gaps)
+        return None if state == coverage.RUNNABLE else f"{state}: {why}"
 
 
 def find(spelled: str) -> Cell:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import cache
+from operator import attrgetter, ne
 from typing import NamedTuple
 
 from repro import backbones, plugins
@@ -143,9 +144,11 @@ class Matcher:
 def _nearest(recipe: Recipe, recipes: list[Recipe], method: Method) -> list[str]:
     """Fields with their values in which a recipe differs from the nearest of the row's; none where it is one of them."""
     ignored = NUMBERLESS | ((IMAGES - AUGMENTATION) if any(parent.images for parent in method.parents.values()) else frozenset())
-    own = dict(recipe)
-    differing = [[field for field, value in other if own[field] != value and field not in ignored] for other in recipes]
-    return [f"{field}={own[field]}" for field in min(differing, key=len)]
+    fields = tuple(field for field in Recipe.model_fields if field not in ignored)
+    values = attrgetter(*fields)
+    own = values(recipe)
+    nearest = min((values(other) for other in recipes), key=lambda other: sum(map(ne, own, other)))
+    return [f"{field}={mine}" for field, mine, other in zip(fields, own, nearest, strict=True) if mine != other]
 
 
 def _unmeasured(place: Place, result: Result) -> str | None:

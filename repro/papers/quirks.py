@@ -52,9 +52,13 @@ def of(run: Run, find: Callable[[str], Run | None] = lambda key: None) -> tuple[
 
 
 def _holds(when: When, run: Run) -> bool:
-    recipe = run.recipe.model_dump(mode="json")
     return (
         (not when.benchmarks or run.benchmark.name in when.benchmarks)
         and (not when.methods or run.method in when.methods)
-        and all(recipe[field] == value for field, value in when.recipe.items())
+        and all(_plain(getattr(run.recipe, field)) == value for field, value in when.recipe.items())
     )
+
+
+def _plain(value: Any) -> Any:
+    """As TOML has it."""
+    return list(map(_plain, value)) if isinstance(value, tuple) else value

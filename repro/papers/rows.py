@@ -90,7 +90,10 @@ def _stored(path: Path, changed: int) -> BenchmarkTable:
 def table_of(benchmark: str) -> BenchmarkTable:
     """The rows of a benchmark; none where it has no file."""
     path = tables_dir() / f"{benchmark}.toml"
-    return _stored(path, path.stat().st_mtime_ns) if path.is_file() else BenchmarkTable(title=benchmark, benchmark=benchmark, row=())
+    try:
+        return _stored(path, path.stat().st_mtime_ns)
+    except FileNotFoundError:
+        return BenchmarkTable(title=benchmark, benchmark=benchmark, row=())
 
 
 def paper_of(benchmark: str, name: str | None) -> Paper:

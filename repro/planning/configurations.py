@@ -2,37 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Callable, Hashable, Iterable
+from functools import cache, cached_property
+from operator import attrgetter
 from typing import Any
 
 from repro import plugins
 from repro.papers import quirks
 from repro.papers.quirks import Quirk
-from repro.papers.rows import layer, paper_behind, rows_of
+from repro.papers.rows import Paper, layer, paper_behind, rows_of
 from repro.planning.plan import RANDOM
 from repro.planning.recipe import resolve
-from repro.record import digest
+from repro.record import canonical_json
 from repro.settings import Recipe
-from repro.types import Result, Run
+from repro.types import BackboneRef, Result, Run
+
+FIELDS = tuple(Recipe.model_fields)
+_values = attrgetter(*FIELDS)
+
+
+@cache
+def _values_but(without: frozenset[str]) -> Callable[[Recipe], tuple]:
+    return attrgetter(*(field for field in FIELDS if field not in without))
 
 
 class Reader:
-    """Names configurations: what two runs share when only their seeds differ, and what rows share when only tuned fields differ."""
+    """Names configurations: what two runs share when only their seeds differ, and what rows share when only tuned fields differ.
+
+    What is looked up of a run is found once for each distinct recipe, network and origin: thousands of runs are a few hundred of them.
+    """
 
     def __init__(self, results: Iterable[Result], chosen: Iterable[Result], tuned: frozenset[str]):
         self.by_key = {result.key: result for result in results}
         self.runs = [result.run for result in chosen]
         self.tuned = tuned
-        papers = {paper.name for run in self.runs if (paper := paper_behind(run.benchmark.name, run.provenance))}
+        self._configurations: dict[tuple[str, frozenset[str]], Hashable] = {}
+        self._defaults: dict[tuple[str, str, bool], tuple] = {}
+        self._papers: dict[tuple[str, int], tuple[dict, Paper | None]] = {}
+        papers = {paper.name for run in self.runs if (paper := self.behind(run))}
         self.paper = papers.pop() if len(papers) == 1 else None  # several papers' rows are told apart by what differs from the first's
 
-    def configuration(self, result: Result, without: frozenset[str] = frozenset()) -> str:
-        """Hash of the identity without seeds, parents replaced by their own configurations."""
-        run = result.run
-        recipe = {field: value for field, value in run.recipe.changed().items() if field not in without}
-        parents = {role: self.configuration(self.by_key[key], without) if key in self.by_key else key for role, key in run.parents.items()}
-        return digest([run.method, run.method_version, recipe, run.backbone, parents])
+    def configuration(self, result: Result, without: frozenset[str] = frozenset()) -> Hashable:
+        """The identity without seeds, and without some fields of recipes; parents replaced by their own configurations."""
+        found = self._configurations.get((result.key, without))
+        if found is None:
+            run = result.run
+            parents = sorted(
+                (role, self.configuration(self.by_key[key], without) if key in self.by_key else key) for role, key in run.parents.items()
+            )
+            recipe = _values_but(without)(run.recipe)
+            found = (run.method, run.method_version, recipe, _spelled(run.backbone), tuple(parents))
+            self._configurations[result.key, without] = found
+        return found
+
+    def behind(self, run: Run) -> Paper | None:
+        """The paper whose row a run came from."""
+        name = (run.benchmark.name, id(run.provenance))
+        if name not in self._papers:
+            self._papers[name] = run.provenance, paper_behind(run.benchmark.name, run.provenance)
+        return self._papers[name][1]
+
+    def _default(self, run: Run) -> tuple:
+        """The values of the recipe that the table's row gives a run's method."""
+        name = (run.benchmark.name, run.method, run.benchmark.tiny)
+        if name not in self._defaults:
+            row = rows_of(run.benchmark.name, self.paper).get(run.method)
+            choices = resolve(plugins.declared(run.method), layer(run.benchmark.name, row), [], False, run.benchmark.tiny)
+            self._defaults[name] = _values(choices[0].recipe)
+        return self._defaults[name]
 
     def variant(self, result: Result, prefix: str = "") -> list[str]:
         """Fields in which a run (or a run that it starts from) differs from its table row, but for tuned ones; an older method's version.
@@ -43,13 +80,11 @@ class Reader:
         if gone(result):  # a parent's method that was removed has no row to differ from
             return [f"{prefix}version={run.method_version}"]
         method = plugins.declared(run.method)
-        row = rows_of(run.benchmark.name, self.paper).get(run.method)
-        default = resolve(method, layer(run.benchmark.name, row), [], False, run.benchmark.tiny)[0].recipe
         differs = [f"{prefix}version={run.method_version}"] if run.method_version != method.version else []
         differs += [
             f"{prefix}{field}={short(value)}"
-            for field, value in run.recipe
-            if field in method.fields and field not in self.tuned and value != getattr(default, field)
+            for field, value, default in zip(FIELDS, _values(run.recipe), self._default(run), strict=True)
+            if value != default and field in method.fields and field not in self.tuned
         ]
         parts, others = self._parents(run)
         swept = _swept([part.run for part in parts])
@@ -75,12 +110,15 @@ class Reader:
     def network(self, run: Run) -> list[str]:
         """What tells the network of a row from those of the table's other rows: its arguments, its weights; random ones are always told."""
         own = run.backbone
-        differs = [
-            f"{key}={value}" for key, value in own.kwargs.items() if any(other.backbone.kwargs.get(key) != value for other in self.runs)
-        ]
+        differs = [f"{key}={value}" for key, value in own.kwargs.items() if any(other.get(key) != value for other in self.several_kwargs)]
         if _reads_file(run) and "backbone" not in run.parents:
             differs += [] if own.weights and not self.several_weights else [f"weights={own.weights[:8] if own.weights else RANDOM}"]
         return differs
+
+    @cached_property
+    def several_kwargs(self) -> list[dict[str, Any]]:
+        """The different arguments of the table's networks."""
+        return list({canonical_json(run.backbone.kwargs): run.backbone.kwargs for run in self.runs}.values())
 
     @cached_property
     def several_weights(self) -> bool:
@@ -110,8 +148,14 @@ class Reader:
         return found | {name: tuple(sorted({values[name] for values in each}, key=rank)) for name in (each[0] if each else ())}
 
 
+def _spelled(network: BackboneRef) -> tuple:
+    return network.name, canonical_json(network.kwargs) if network.kwargs else "", network.definition, network.weights
+
+
 def _swept(runs: list[Run]) -> dict[str, tuple]:
     """The recipe fields in which runs differ, with all their values in order."""
+    if len(runs) < 2:
+        return {}
     among = {field: {getattr(run.recipe, field) for run in runs} for field in Recipe.model_fields}
     return {field: tuple(sorted(values, key=rank)) for field, values in among.items() if len(values) > 1}
 

@@ -255,10 +255,13 @@ def test_the_runs_of_a_cell_are_found_and_measured(call, home_store, tmp_path):
     out = call("show", "lp-ft/2:ft:Living-17")[1]
     assert re.findall(r"^run +(\w+)  (.+)$", out, re.M) == [(run.key, f"ft seed {run.seed}  done") for run in first]
     # 0.81 ± t(1, 97.5 %)·0.01·√2/√2
-    assert "measured    81.0 ± 12.7, 2 seeds, selected by " in out
+    assert f"measured    81.0 ± 12.7 (1.6), 2 seeds, selected by id_val: {first[0].key}, {first[1].key}\n" in out
+    assert re.search(r"^verdict     Δ \S+, .+: p = ", out, re.M)
     assert f"missing     {len(own) - 2} of {len(own)} runs" in out and "their keys are known once the weights are here" in out
     found = json.loads(call("show", "lp-ft/2:ft:Living-17", "--json")[1])
-    assert found["measured"]["n"] == 2 and [run["key"] for run in found["runs"] if run["state"] == "done"] == [run.key for run in first]
+    assert found["measured"] == {"mean": pytest.approx(81.0), "half": pytest.approx(12.706, abs=1e-3), "n": 2}
+    assert found["taken"] == [run.key for run in first] and found["verdict"] in out and f"{found['delta']:+.1f}".replace("-", "−") in out
+    assert [run["key"] for run in found["runs"] if run["state"] == "done"] == [run.key for run in first]
 
 
 def test_a_cell_that_cannot_be_run_says_why(call, monkeypatch):

@@ -159,16 +159,29 @@ def test_latex_has_every_brace_and_environment_closed_and_rows_of_one_length(vie
         assert len(rows) >= 6 and {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(columns)}
 
 
+def long_names(benchmark):
+    variant = tuple(f"{field}=1e-05,3e-05" for field in ("lr", "batch_size", "weight_decay", "augment", "lp.lp_c_count", "keep_weights"))
+    return benchmark._replace(rows=tuple(row._replace(variant=variant) for row in benchmark.rows))
+
+
+def test_latex_breaks_long_names_of_rows_and_no_line_is_wider_than_an_article(benchmark):
+    text = formats.text([long_names(benchmark)], "latex")
+    lines = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert max(len(re.sub(r"\\textbf|\\pm|[{}$\\&]", "", line)) for line in lines) <= latex.WIDTH
+    assert "keep\\_weights" in text and len(lines) > 3 * len(benchmark.rows)
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
 def test_latex_compiles(view, benchmark, tmp_path):
     shipped = [arrangement.load("made-up/digits")]
     more = [paper_tables.view(each, [], [], paper_tables.benchmarks_of(each, Places.find())) for each in shipped]
-    body = formats.text([view, benchmark, *more], "latex")
+    body = formats.text([view, benchmark, long_names(benchmark), *more], "latex")
     page = f"\\documentclass{{article}}\\usepackage[T1]{{fontenc}}\\usepackage{{booktabs}}\n\\begin{{document}}\n{body}\\end{{document}}\n"
     (tmp_path / "page.tex").write_text(page, encoding="utf-8")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout, "every block fits into the lines of an article"
     assert "Missing" not in done.stdout and "Undefined" not in done.stdout and (tmp_path / "page.pdf").stat().st_size > 10_000
 
 

@@ -13,7 +13,7 @@ import paper_fixture
 import pytest
 
 from repro.display import report
-from repro.types import Split
+from repro.types import Grouping, Split
 
 VOID = {"meta", "br", "hr", "img", "link"}
 HOSTILE = "<script>alert(\"1\")</script> & 'x'"
@@ -70,7 +70,8 @@ def test_a_page_of_everything_that_was_measured(filled, call):
     count = Counter(tag for tag, _ in page.seen)
     assert [data for tag, data in page.words if tag == "h2"] == ["Papers’ tables", "Benchmarks", "Costs", "Environments"]
     assert page.of("class").count("repro-table") == 3
-    assert count["details"] == 30 + 4 + 1, "cells of the paper's table, rows of the benchmarks', and the fold of what was not measured"
+    told = "cells of the paper's table, rows of the benchmarks', the fold of what was not measured, the paper's figures, three of trainings"
+    assert count["details"] == 30 + 4 + 1 + 1 + 3, told
     assert "viewport" in page.of("name") and "prefers-color-scheme: dark" in "".join(data for tag, data in page.words if tag == "style")
     assert "TINY" not in page.text()
 
@@ -134,7 +135,18 @@ def test_only_what_is_named(filled, call):
     page = Page(written(call, "living17"))
     assert page.of("class").count("repro-table") == 1 and "Entity-30" not in page.text()
     page = Page(written(call, "made-up"))
-    assert page.of("class").count("repro-table") == 1 and "Fixture: numbers fabricated" in page.text()
+    assert page.of("class").count("repro-table") == 2 and "Fixture: numbers fabricated" in page.text()
+
+
+def test_a_paper_is_all_of_its_tables_and_several_names_are_one_page(call, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = Page(written(call, "lp-ft", "flyp/few-shot", "lp-ft/2"))
+    assert [target for target in page.of("href") if target.startswith("#table-")] == [
+        "#table-1-lp-ft-1",
+        "#table-2-lp-ft-2",
+        "#table-3-flyp-few-shot",
+    ]
+    assert page.open == [] and page.of("class").count("repro-table") == 3
 
 
 def test_hostile_names_stay_text(home_store, call, tmp_path, monkeypatch):
@@ -185,9 +197,46 @@ def test_without_matplotlib_a_sentence_stands_for_the_figure(filled, call, monke
 
 def test_figures_are_drawings_in_the_page(filled, call):
     pytest.importorskip("matplotlib", reason="figures are an extra")
+    text = written(call)
+    page = Page(text)
+    assert [tag for tag, _ in page.seen].count("svg") == 4 + 2, (
+        "ID against OOD and trainings of two benchmarks, and of the paper's runs on one"
+    )
+    assert "OOD: accuracy in % (ood_test)" in page.text() and "Losses and metrics per epoch" in page.text()
+    assert set(Counter(page.of("id")).values()) == {1}
+
+
+def test_curves_over_alpha_and_groups_are_drawn_where_there_are_some(home_store, call, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib", reason="figures are an extra")
+    monkeypatch.chdir(tmp_path)
+    grouped = Grouping(name="region", values=("here", "there"))
+    of = fabricated.benchmark(name="digits", groupings=(grouped,))
+    for seed in range(2):
+        points = [
+            fabricated.checkpoint(f"alpha-{alpha}", sketch=0.4 + alpha / 10).model_copy(update={"epoch": None}) for alpha in (0.0, 0.5, 1.0)
+        ]
+        fabricated.finish(home_store, fabricated.run("wise-ft", seed, of=of), *map(_by_region, points))
     page = Page(written(call))
-    assert [tag for tag, _ in page.seen].count("svg") == 2
-    assert "OOD: accuracy in % (ood_test)" in page.text()
+    titles = [
+        title for title in ("Mixtures of weights over α", "Accuracy of each group", "Losses and metrics per epoch") if title in page.text()
+    ]
+    assert titles == ["Mixtures of weights over α", "Accuracy of each group"]
+    assert [tag for tag, _ in page.seen].count("svg") == 3 and "α = 1" in page.text() and "here" in page.text()
+
+
+def _by_region(point):
+    return point.model_copy(
+        update={"metrics": {split: {**own, "region=here": 0.9, "region=there": 0.4} for split, own in point.metrics.items()}}
+    )
+
+
+def test_more_rows_than_a_figure_can_tell_apart_are_said(home_store, call, tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib", reason="figures are an extra")
+    monkeypatch.chdir(tmp_path)
+    for size in range(25):
+        fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits(), batch_size=size + 1), fabricated.checkpoint())
+    page = Page(written(call))
+    assert "No figures: 25 rows are more than a figure can tell apart" in page.text() and "svg" not in [tag for tag, _ in page.seen]
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on this machine")

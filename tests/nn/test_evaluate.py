@@ -33,6 +33,33 @@ def test_outputs_are_in_order_whatever_the_batch(images: Images, monkeypatch: py
     assert seen == [32, 64, 70]
 
 
+def test_out_of_memory_is_smaller_batches_of_the_same_outputs(images: Images) -> None:
+    whole, sizes, told = images.batch(torch.arange(70), None).flatten(1), [], []
+
+    def outputs(batch: torch.Tensor) -> torch.Tensor:
+        sizes.append(len(batch))
+        if len(batch) > 20:
+            raise torch.OutOfMemoryError("made up")
+        return batch.flatten(1)
+
+    assert torch.equal(evaluate.outputs(outputs, images, on_smaller=told.append), whole)
+    assert told == [35, 17] and sizes == [70, 35, 17, 17, 17, 17, 2]
+    with pytest.raises(torch.OutOfMemoryError):
+        evaluate.outputs(lambda batch: outputs(batch.repeat(30, 1, 1, 1)), images)
+
+
+def test_smaller_batches_are_recorded(images: Images) -> None:
+    class Small(nn.Module):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            if len(batch) > 40:
+                raise torch.OutOfMemoryError("made up")
+            return batch.flatten(1)[:, :10]
+
+    benchmark, extras = plugins.benchmark("digits").describe({}, places_at(Path("unused")), True), {}
+    evaluate.judge(Small(), {"id_test": images}, benchmark, extras=extras)
+    assert extras == {"judged_in_batches_of": 35}
+
+
 @pytest.mark.parametrize("training", [True, False])
 def test_metrics_are_of_the_logits_in_evaluation_mode(images: Images, training: bool) -> None:
     torch.manual_seed(0)

@@ -1,63 +1,14 @@
-"""The linear probe's solver against scikit-learn run to convergence."""
+"""The choice of C, and the head that it gives, against scikit-learn."""
 
 import numpy as np
 import pytest
 import torch
+from probe_data import blobs, converged
 from sklearn.linear_model import LogisticRegression
 
 from repro.errors import UserError
 from repro.nn import logreg
 from repro.settings import Recipe
-
-
-def blobs(classes: int, count: int = 240, dim: int = 12, seed: int = 0, spread: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Overlapping Gaussian classes, shifted and scaled as features are."""
-    rng = np.random.default_rng([seed, classes])
-    centres = np.random.default_rng([99, classes]).normal(size=(classes, dim))
-    labels = rng.permutation(np.arange(count) % classes)
-    features = 3 + 0.7 * (centres[labels] * spread + rng.normal(size=(count, dim)) * rng.uniform(0.3, 2, dim))
-    return torch.from_numpy(features), torch.from_numpy(labels)
-
-
-def converged(x: np.ndarray, y: np.ndarray, c: float) -> LogisticRegression:
-    """Newton steps over the full Hessian, to the last digit."""
-    return LogisticRegression(C=c, solver="newton-cg", tol=1e-9, max_iter=2000).fit(x, y)
-
-
-@pytest.mark.parametrize("classes", [2, 3, 10])
-@pytest.mark.parametrize("c", [1e-6, 1e-3, 1.0, 100.0])
-def test_solve_finds_scikit_learns_minimum(classes: int, c: float) -> None:
-    x, y = blobs(classes)
-    x = (x - x.mean()) / x.std(correction=0)
-    theta = logreg.solve(x, y, classes, c, tolerance=1e-9)
-    theirs = converged(x.numpy(), y.numpy(), c)
-    coefficients, intercepts = torch.from_numpy(theirs.coef_), torch.from_numpy(theirs.intercept_)
-    assert theta.shape == (len(coefficients), x.shape[1] + 1)
-    value = logreg.objective(theta[:, :-1], theta[:, -1], x, y, c)
-    assert value <= logreg.objective(coefficients, intercepts, x, y, c) * (1 + 1e-7)
-    scale = coefficients.abs().max()
-    assert torch.allclose(theta[:, :-1], coefficients, atol=float(1e-3 * scale))
-    centred = theta[:, -1] - theta[:, -1].mean() * (len(theta) > 1)  # softmax ignores a shift of all biases
-    assert torch.allclose(centred, intercepts - intercepts.mean() * (len(theta) > 1), atol=2e-3)
-
-
-def test_the_default_tolerance_is_close_in_objective_and_same_in_prediction() -> None:
-    x, y = blobs(5)
-    x = (x - x.mean()) / x.std(correction=0)
-    for c in (1e-3, 1.0):
-        loose, tight = (logreg.solve(x, y, 5, c, tolerance=tolerance) for tolerance in (1e-4, 1e-10))
-        values = [float(logreg.objective(theta[:, :-1], theta[:, -1], x, y, c)) for theta in (loose, tight)]
-        assert values[0] == pytest.approx(values[1], rel=1e-4)
-        labels = [(x @ theta[:, :-1].T + theta[:, -1]).argmax(dim=1) for theta in (loose, tight)]
-        assert (labels[0] == labels[1]).double().mean() > 0.99
-
-
-def test_a_warm_start_changes_the_way_and_not_the_end() -> None:
-    x, y = blobs(4)
-    x = (x - x.mean()) / x.std(correction=0)
-    cold = logreg.solve(x, y, 4, 0.1, tolerance=1e-10)
-    warm = logreg.solve(x, y, 4, 0.1, start=logreg.solve(x, y, 4, 10.0), tolerance=1e-10)
-    assert torch.allclose(cold[:, :-1], warm[:, :-1], atol=1e-6)
 
 
 def select_by_scikit_learn(train: tuple, val: tuple, recipe: Recipe) -> tuple[float, list[float]]:

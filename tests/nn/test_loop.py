@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from repro.nn import fitting
 from repro.nn.job import Batch, Job
 from repro.nn.loop import Diverged, Trainer
 from repro.nn.optim import learning_rate
@@ -161,7 +162,9 @@ def test_a_loss_that_is_no_number_names_its_step_and_examples(home: Places, tmp_
         trainer.fit()
     from repro.nn.loop import _order
 
-    assert "step 2" in str(caught.value) and str(_order(trainer.job, 100, 0)[2].tolist()) in str(caught.value)
+    batch = _order(trainer.job, 100, 0)[2].tolist()
+    assert str(caught.value) == f"loss is nan at step 2 (learning rate 0.003), examples {batch[:8]} and 24 more"
+    assert caught.value.details == {"step": 2, "examples": batch}
     assert all(torch.isfinite(parameter).all() for parameter in trainer.model.parameters())
 
 
@@ -212,3 +215,67 @@ def test_reduced_precision_runs_and_stays_close(home: Places, tmp_path: Path) ->
     reduced = tiny_digits.fit(job_with(home, *sets, "precision=bf16"), tmp_path / "reduced")[1]
     assert reduced != full
     assert reduced == pytest.approx(full, rel=0.02)
+
+
+class Small:
+    """A loss with memory for `room` examples at a time; remembers how many it was asked for."""
+
+    def __init__(self, room: int, error=torch.OutOfMemoryError):
+        self.room, self.error, self.sizes = room, error, []
+
+    def __call__(self, model: nn.Module, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+        self.sizes.append(len(batch.labels))
+        if len(batch.labels) > self.room:
+            raise self.error("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes")
+        return mean_loss(model, batch, job)
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError, RuntimeError])
+def test_out_of_memory_is_smaller_micro_batches_with_the_same_gradient(home: Places, tmp_path: Path, error: type) -> None:
+    """Bit by bit what `accumulate` gives, as close to the whole batch as that is, and recorded."""
+    sets, loss = ("batch_size=32", "epochs=2"), Small(9, error)
+    small = trainer_of(job_with(home, *sets), tmp_path / "small", loss=loss)
+    asked = trainer_of(job_with(home, *sets, "accumulate=4"), tmp_path / "asked")
+    for trainer in (small, asked):
+        trainer.folder.mkdir()
+        trainer.fit()
+    assert loss.sizes[:6] == [32, 16, 8, 8, 8, 8] and max(loss.sizes[2:]) == 8, "once found, it stays"
+    assert small.job.extras["micro_batches"] == {"from_step": 0, "parts": 4}
+    assert all(torch.equal(a, b) for a, b in zip(small.model.parameters(), asked.model.parameters(), strict=True))
+    assert small.progress.checkpoints[-1].train == asked.progress.checkpoints[-1].train
+
+
+def test_an_interrupted_run_goes_on_with_its_micro_batches(home: Places, tmp_path: Path) -> None:
+    sets, loss = ("batch_size=32", "epochs=1"), Small(9)
+    first = trainer_of(job_with(home, *sets), tmp_path, loss=loss)
+    first._step(*first_batch(first))
+    first._save()
+    loss.sizes.clear()
+    trainer_of(job_with(home, *sets), tmp_path, loss=loss).fit()
+    assert max(loss.sizes) == 8
+
+
+@pytest.mark.parametrize(
+    ("method", "sets", "norm", "why"),
+    [
+        ("ft", ("batchnorm=train",), True, "the statistics of its BatchNorm are of whole batches"),
+        ("flyp", (), False, "the loss of flyp is of whole batches"),
+        ("ft", (), False, "one example alone does not fit"),
+    ],
+)
+def test_where_smaller_batches_would_be_other_mathematics_the_run_fails(
+    home: Places, tmp_path: Path, method: str, sets: tuple[str, ...], norm: bool, why: str
+) -> None:
+    trainer = trainer_of(job_with(home, "batch_size=32", *sets, method=method), tmp_path, Smooth(norm), Small(0))
+    before = [parameter.clone() for parameter in trainer.model.parameters()]
+    with pytest.raises(fitting.TooLarge, match=why):
+        trainer.fit()
+    assert all(torch.equal(a, b) for a, b in zip(before, trainer.model.parameters(), strict=True))
+
+
+def test_another_error_is_no_lack_of_memory(home: Places, tmp_path: Path) -> None:
+    def broken(model: nn.Module, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        trainer_of(job_with(home, "batch_size=32"), tmp_path, loss=broken).fit()

@@ -56,6 +56,25 @@ def test_a_truncated_pack_is_refused_with_its_cure(packed: Path, file: str, keep
     assert f"rm -r {packed}" in caught.value.cure
 
 
+@pytest.mark.parametrize("file", ["images.bin", "labels.npy", "shapes.npy", "caption_of.npy", "groups.npz", "pack.json"])
+def test_a_flipped_bit_is_noticed_wherever_it_is(tmp_path: Path, file: str) -> None:
+    """Of the pixels, labels, captions and groups; in another process, for one that has read a pack trusts its memory."""
+    made = Examples([noise(8, 8)] * 3, np.array([2, 0, 2]), ("a", "b"), np.array([[0], [1], [0]]), {"writer": np.array([7, 8, 9])})
+    packs.build(tmp_path / "pack", made, packs.Resize(side=8, mode="squash"), lambda done: None)
+    whole = (tmp_path / "pack" / file).read_bytes()
+    positions = (
+        range(len(whole) - 24, len(whole), 8) if file.endswith("npy") else [whole.index(b'"a"') + 1] if file == "pack.json" else [60]
+    )
+    for position in positions:
+        (tmp_path / "pack" / file).write_bytes(whole[:position] + bytes([whole[position] ^ 2]) + whole[position + 1 :])
+        packs._intact.clear()
+        with pytest.raises(UserError) as caught:
+            packs.open_pack(tmp_path / "pack")
+        assert "is damaged" in caught.value.what and "rm -r" in caught.value.cure
+    (tmp_path / "pack" / file).write_bytes(whole)
+    assert len(packs.open_pack(tmp_path / "pack")) == 3
+
+
 @pytest.mark.parametrize("file", ["images.bin", "labels.npy", "shapes.npy"])
 def test_a_pack_without_one_of_its_files_is_refused(packed: Path, file: str) -> None:
     (packed / file).unlink()

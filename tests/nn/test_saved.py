@@ -13,7 +13,7 @@ import torch
 from tiny_digits import CPU, Log, bytes_of, execute, pretrained_home
 
 from repro.errors import UserError
-from repro.nn import loop, saved
+from repro.nn import loop, packs, saved
 from repro.outcomes.metrics import evaluate
 from repro.outcomes.store import Store
 from repro.paths import Places
@@ -158,6 +158,38 @@ def test_a_damaged_state_starts_over_with_the_same_numbers(
     assert bytes_of(places, run) == expected
 
 
+@pytest.mark.parametrize("damage", [cut, flip_a_bit_of_a_tensor, None], ids=["cut", "flipped", "gone"])
+@pytest.mark.parametrize("kind", ["predictions", "weights"])
+def test_a_kept_file_that_changed_starts_over_with_the_same_numbers(undisturbed: tuple, tmp_path: Path, kind: str, damage) -> None:
+    plan, run, expected = undisturbed
+    places = pretrained_home(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        execute(plan, places, CPU, Interrupting(6))
+    (kept, *_) = sorted((Store(places.runs).folder(run) / "checkpoint").glob(f"{kind}-*"))
+    kept.write_bytes(damage(kept.read_bytes())) if damage else kept.unlink()
+    assert steps_taken(finish(plan, places)) == list(range(1, STEPS + 1))
+    assert bytes_of(places, run) == expected
+
+
+def test_a_kept_file_that_changes_meanwhile_fails_the_run_and_the_next_starts_over(
+    undisturbed: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan, run, expected = undisturbed
+    places, publish = pretrained_home(tmp_path), saved.publish
+
+    def spoiled(trainer):
+        (kept, *_) = (trainer.folder / "checkpoint").glob("weights-*")
+        kept.write_bytes(flip_a_bit_of_a_tensor(kept.read_bytes()))
+        return publish(trainer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(saved, "publish", spoiled)
+        (failure,) = execute(plan, places, CPU, Log())
+    assert "weights-epoch-" in failure.error and "is not what was written" in failure.error
+    finish(plan, places)
+    assert bytes_of(places, run) == expected
+
+
 def test_only_checkpoints_that_a_rule_would_report_are_kept(undisturbed: tuple) -> None:
     _, _, left = undisturbed
     with np.load(io.BytesIO(left["predictions.npz"])) as arrays:
@@ -176,7 +208,12 @@ def test_all_metrics_follow_from_what_is_published(tmp_path: Path) -> None:
     labels, groups = random.integers(0, 2, 20), {"region": random.integers(0, 3, 20)}
     judged = {"sketch": SimpleNamespace(pack=SimpleNamespace(labels=torch.from_numpy(labels), groups=groups))}
     trainer = SimpleNamespace(
-        folder=tmp_path, judged=judged, keep=("epoch-1",), keep_weights=(), recipe=SimpleNamespace(keep_weights="none", judge="all")
+        folder=tmp_path,
+        judged=judged,
+        keep=("epoch-1",),
+        keep_weights=(),
+        recipe=SimpleNamespace(keep_weights="none", judge="all"),
+        progress=SimpleNamespace(files={}),
     )
     saved.write_point(trainer, "epoch-1", {"sketch": logits}, {})
     (published,) = saved.publish(trainer)
@@ -199,7 +236,7 @@ def test_a_file_system_without_second_names_gets_copies(undisturbed: tuple, tmp_
     assert bytes_of(places, run) == expected
 
 
-def test_a_run_that_was_begun_on_other_images_is_not_continued(undisturbed: tuple, tmp_path: Path) -> None:
+def test_a_run_that_was_begun_on_other_images_is_not_continued(undisturbed: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As after another decoder has packed them again; the cure starts the run over."""
     plan, run, expected = undisturbed
     places = pretrained_home(tmp_path)
@@ -209,6 +246,7 @@ def test_a_run_that_was_begun_on_other_images_is_not_continued(undisturbed: tupl
     content = marker.read_text()
     known = json.loads(content)
     marker.write_text(json.dumps({**known, "content": known["content"][::-1]}))
+    monkeypatch.setattr(packs, "_require_intact", lambda folder, pack: None)  # its bytes are still those of the old one
     with pytest.raises(UserError, match="its images are others now") as caught:
         execute(plan, places, CPU, Log())
     checkpoint = Store(places.runs).folder(run) / "checkpoint"

@@ -169,3 +169,13 @@ def test_no_difference_has_no_sign():
         said
         == "a and b are equal on sketch to a tenth of a point: other cameras or another training might change the sign, so no difference is shown."
     )
+
+
+def test_predictions_whose_hash_is_not_the_recorded_one(store):
+    """Whole and readable, and yet not what the run wrote."""
+    a, b = fabricated.run("lp-ft", 7), fabricated.run("ft", 7)
+    kept_predictions.finish(store, a, files={"predictions.npz": "0" * 64})
+    kept_predictions.finish(store, b)
+    with pytest.raises(UserError, match="is damaged") as caught:
+        compare(store, find(store, a.key, b.key))
+    assert "its hash is not the one that the run's result records" in caught.value.why

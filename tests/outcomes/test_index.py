@@ -11,6 +11,7 @@ import pytest
 
 from repro.errors import UserError
 from repro.outcomes import index
+from repro.outcomes.selection import RULES, reported
 from repro.outcomes.store import Store
 
 
@@ -18,7 +19,8 @@ from repro.outcomes.store import Store
 def store(tmp_path):
     made = Store(tmp_path / "runs")
     for seed in range(3):
-        fabricated.finish(made, fabricated.run("ft", seed, lr=0.01), fabricated.checkpoint(sketch=seed / 10))
+        points = [fabricated.checkpoint(f"epoch-{place}", sketch=seed / 10, id_val=(5 - place) / 10) for place in range(3)]
+        fabricated.finish(made, fabricated.run("ft", seed, lr=0.01), *points)
     fabricated.finish(made, fabricated.run("lp", of=fabricated.of_digits()))
     return made
 
@@ -32,7 +34,8 @@ def told(found: index.Found) -> list[tuple]:
             each.run.seed,
             each.run.parents,
             each.run.provenance,
-            [p.metrics for p in each.checkpoints],
+            len(each.checkpoints),
+            [reported(each, rule).metrics for rule in ("id_val", "last", "oracle")],
         )
         for each in found.results
     ]
@@ -60,6 +63,33 @@ def test_what_the_index_gives_is_what_the_files_say_and_only_new_files_are_read(
     assert len(index.find(store, ["made-up"]).results) == 4 and len(seen) == 5
 
 
+def test_what_no_rule_reports_is_read_from_the_file(store, monkeypatch):
+    whole = store.results()
+    index.find(store)
+    seen = reads(monkeypatch)
+    found = index.find(store).results
+    for kept, result in zip(found, whole, strict=True):
+        assert [reported(kept, rule).metrics for rule in RULES if rule != "ood_val"] == [
+            reported(result, rule).metrics for rule in RULES if rule != "ood_val"
+        ]
+        with pytest.raises(UserError, match="no split for selection by ood_val"):
+            reported(kept, "ood_val")
+        assert len(kept.checkpoints) == len(result.checkpoints) and kept.checkpoints[-1].metrics == result.checkpoints[-1].metrics
+    assert sorted(len(kept.checkpoints) for kept in found) == [1, 3, 3, 3] and not seen
+    assert [kept.checkpoints for kept in found] != [result.checkpoints for result in whole]
+    assert [tuple(kept.checkpoints) for kept in found] == [result.checkpoints for result in whole] and len(seen) == 4
+    store.remove(store.folder(found[0].run))
+    with pytest.raises(UserError, match="is gone"):
+        found[0].checkpoints[0]
+
+
+def test_an_index_of_other_rules_is_not_read(store, monkeypatch):
+    index.find(store)
+    monkeypatch.setattr(index, "form", lambda: 7)
+    seen = reads(monkeypatch)
+    assert told(index.find(store)) == files(store) and len(seen) == 8
+
+
 def test_a_changed_or_removed_result_is_never_taken_from_the_index(store):
     index.find(store)
     run = fabricated.run("ft", 0, lr=0.01)
@@ -67,7 +97,7 @@ def test_a_changed_or_removed_result_is_never_taken_from_the_index(store):
     before = path.stat()
     path.write_text(path.read_text().replace('"sketch": {\n     "accuracy": 0.0', '"sketch": {\n     "accuracy": 0.7'))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
-    assert 0.7 in [each.checkpoints[0].metrics["sketch"]["accuracy"] for each in index.find(store).results]
+    assert 0.7 in [reported(each, "id_val").metrics["sketch"]["accuracy"] for each in index.find(store).results]
     store.remove(store.folder(run))
     assert told(index.find(store)) == files(store) and len(files(store)) == 3
 
@@ -84,7 +114,7 @@ def test_a_damaged_index_costs_nothing_but_time(store, damage):
         path.unlink()
     else:
         with sqlite3.connect(path) as connection:
-            connection.execute("PRAGMA user_version = 7" if damage == "other form" else "UPDATE result SET head = '{'")
+            connection.execute("PRAGMA user_version = 7" if damage == "other form" else "UPDATE result SET recipe = '{'")
         connection.close()
     for _ in range(2):
         assert told(index.find(store)) == expected

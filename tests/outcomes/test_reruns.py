@@ -9,9 +9,10 @@ import pytest
 
 from repro.errors import UserError
 from repro.outcomes import reruns
+from repro.outcomes.claims import STALE_SECONDS
 from repro.outcomes.difference import compare
 from repro.outcomes.finished import Finished
-from repro.outcomes.store import STALE_SECONDS, Store
+from repro.outcomes.store import Store
 
 
 @pytest.fixture

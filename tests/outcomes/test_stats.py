@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import random
 import statistics
 
 import pytest
 
-from repro.outcomes.stats import INTERVAL, paper_interval, t_interval, t_outside, t_quantile, welch
+from repro.outcomes.stats import INTERVAL, paper_interval, stdev, t_interval, t_outside, t_quantile, welch
 from repro.papers import reported
 from repro.papers.reported import Interval
 
@@ -42,6 +43,17 @@ def test_a_higher_confidence_is_wider():
     values = [0.1, 0.2, 0.4]
     halves = [t_interval(values, confidence).half for confidence in (0.5, 0.9, 0.95, 0.99)]
     assert halves == sorted(halves) and len(set(halves)) == 4
+
+
+def test_the_deviation_is_that_of_pythons_statistics_to_the_last_bit():
+    draw = random.Random(0)
+    for _ in range(2000):
+        values = [
+            draw.choice([draw.random(), draw.gauss(0, 1e200), 1e-300 * draw.random(), draw.randrange(100) / 100])
+            for _ in range(draw.randint(2, 9))
+        ]
+        assert stdev(values) == statistics.stdev(values)
+    assert math.isnan(stdev([0.5, math.inf])) and math.isnan(stdev([math.nan, 0.5]))
 
 
 @pytest.mark.parametrize("n", [2, 3, 5])

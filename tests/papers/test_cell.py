@@ -8,7 +8,7 @@ import pytest
 
 from repro.cli import app
 from repro.errors import UserError
-from repro.papers import arrangement, coverage, rows
+from repro.papers import arrangement, coverage
 from repro.papers import cell as cells
 from repro.papers.arrangement import Column, Line, PaperTable
 from repro.paths import Places
@@ -67,20 +67,19 @@ def test_the_command_that_fills_a_cell(spelled):
 
 
 OBSTACLES = {  # benchmark, method, settings → without a reported number
-    ("digits", "ft", ()): None,
+    ("living17", "ft", ()): None,
     ("no-such-benchmark", "ft", ()): "no benchmark: no-such-benchmark",
-    ("digits", "no-such-method", ()): "no method: no-such-method",
-    ("digits", "ft", (("cutmix", "1"),)): "no setting: cutmix=1",
-    ("living17", "ft", ()): "no recipe: made-up has none on living17",
+    ("living17", "no-such-method", ()): "no method: no-such-method",
+    ("living17", "ft", (("cutmix", "1"),)): "no setting: cutmix=1",
+    ("living17", "flyp", ()): "no recipe: flyp on living17: not written yet",
 }
 
 
 @pytest.mark.parametrize("asked", OBSTACLES)
-def test_what_stands_in_the_way_where_no_number_is_reported(asked, tmp_path, monkeypatch):
+def test_what_stands_in_the_way_where_no_number_is_reported(asked, tmp_path):
     benchmark, method, settings = asked
-    monkeypatch.setattr(rows, "papers_of", lambda name: ["made-up"] if name == "digits" else [])
-    line, column = Line(title="row", method=method, settings=dict(settings)), Column(title="column", benchmark=benchmark, split="id_test")
-    table = PaperTable(name="made-up/1", title="made up", paper="made-up", row=(line,), column=(column,))
+    line, column = Line(title="row", method=method, settings=dict(settings)), Column(title="column", benchmark=benchmark, split="ood_test")
+    table = PaperTable(name="lp-ft/made-up", title="made up", paper="lp-ft", row=(line,), column=(column,))
     assert cells.Cell(table, line, column, ()).obstacle(Places.find(home=tmp_path)) == OBSTACLES[asked]
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from repro.display.formats.grid import Grid
 
 BETWEEN = 3  # characters that a column takes beside its text
+NAME = 40  # characters of a row's name in one line, where nothing else is folded
 
 
 def blocks(grid: Grid, width: int, folded: bool = True) -> list[list[int]]:
     """Columns that fit beside the names of the rows, in order: as few blocks as there can be, and those of like widths.
 
-    `folded`: titles and names may stand in several lines.
+    `folded`: titles may stand in several lines, and names in a third of the width; else names in lines of NAME.
     """
-    start = (_name_width(grid, width) if folded else max(len(line.name) for line in grid.lines)) + BETWEEN
+    start = (_name_width(grid, width) if folded else min(max(len(line.name) for line in grid.lines), NAME)) + BETWEEN
     needed = [column_width(grid, index, folded) + BETWEEN for index in range(len(grid.heads))]
     fewest = len(_filled(start, needed, width))
     return next(found for limit in range(width + 1) if len(found := _filled(start, needed, limit)) <= fewest)

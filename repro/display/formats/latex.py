@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from repro.display.formats.blocks import blocks
+import textwrap
+
+from repro.display.formats.blocks import NAME, blocks
 from repro.display.formats.grid import Grid, Line, Piece, with_source
 
 SPECIAL = {
@@ -45,11 +47,12 @@ def _block(grid: Grid, columns: list[int]) -> list[str]:
 
 
 def _lines(line: Line, columns: list[int]) -> list[str]:
-    """A row takes as many lines as its highest cell."""
+    """A row takes as many lines as its highest cell, or as its name."""
     cells = [line.cells[index] for index in columns]
-    height = max(map(len, cells))
+    names = textwrap.wrap(line.name, NAME, break_on_hyphens=False) or [""]
+    height = max(len(names), *map(len, cells))
     lines = [
-        _row([escaped(line.name) if level == 0 else "", *(_piece(cell[level]) if level < len(cell) else "" for cell in cells)])
+        _row([escaped(names[level]) if level < len(names) else "", *(_piece(cell[level]) if level < len(cell) else "" for cell in cells)])
         for level in range(height)
     ]
     return [*lines, r"\addlinespace"] if height > 1 else lines

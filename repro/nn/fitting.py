@@ -1,0 +1,49 @@
+"""Out of memory: what can be halved without changing the mathematics is, and what cannot says what to change."""
+
+from __future__ import annotations
+
+import gc
+
+import torch
+from torch import nn
+
+from repro.nn.job import Job
+
+
+class TooLarge(RuntimeError):
+    """A batch does not fit into memory, and a part of it would be other mathematics."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out: a GPU's, or the machine's as torch's CPU allocator says it."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
+    )
+
+
+def indivisible(model: nn.Module, job: Job, divisible: bool) -> str | None:
+    """Why a batch may not be split into micro-batches; None where the gradient stays that of the whole batch.
+
+    `divisible`: the method's loss is a mean over examples, as those are whose recipes have `accumulate`.
+    """
+    if not divisible:
+        return f"the loss of {job.run.method} is of whole batches"
+    normed = any(isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training for module in model.modules())
+    return "the statistics of its BatchNorm are of whole batches" if normed else None
+
+
+def require_divisible(model: nn.Module, job: Job, divisible: bool, examples: int, parts: int) -> None:
+    """`TooLarge` where a micro-batch of `examples`/`parts` is all that can be."""
+    why = "one example alone does not fit" if parts >= examples else indivisible(model, job, divisible)
+    if why:
+        raise TooLarge(
+            f"out of memory with {examples} examples in a step ({parts} micro-batches), and {why}; a smaller batch_size, a smaller image_size, "
+            "precision=bf16 or batchnorm=eval needs less"
+        )
+
+
+def free() -> None:
+    """Give back what the failed attempt held."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
