@@ -11,7 +11,7 @@ from repro.record import Record
 
 
 def _each_positive(values: tuple[float, ...] | None) -> tuple[float, ...] | None:
-    if values is not None and min(values) <= 0:
+    if values is not None and min(values, default=0) <= 0:
         raise ValueError("each number should be greater than 0")
     return values
 
@@ -19,6 +19,12 @@ def _each_positive(values: tuple[float, ...] | None) -> tuple[float, ...] | None
 def _each_a_decay(values: tuple[float, ...]) -> tuple[float, ...]:
     if not all(0 <= value < 1 for value in values):
         raise ValueError("each number should be at least 0 and less than 1")
+    return values
+
+
+def _each_a_share(values: tuple[float, ...]) -> tuple[float, ...]:
+    if not values or not all(0 < value <= 1 for value in values):
+        raise ValueError("each number should be above 0 and at most 1")
     return values
 
 
@@ -135,14 +141,18 @@ class Recipe(Record):
     anneal_steps: int = Field(0, ge=0, description="steps with IRM's penalty weighted 1, after which the optimiser starts afresh")
     discriminator_lr: float | None = Field(None, gt=0, description="learning rate of DANN's discriminator; None: the backbone's")
     # pretraining by SwAV
-    crops: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+    crops: Annotated[tuple[int, ...], AfterValidator(_each_positive)] = Field(
         (2, 6), description="views of an image, so many of each kind; two at least in all"
     )
-    crop_sides: tuple[Annotated[int, Field(ge=8)], ...] | None = Field(
+    crop_sides: Annotated[tuple[int, ...] | None, AfterValidator(_each_positive)] = Field(
         None, description="side in pixels of each kind of view; None: the network's for all"
     )
-    crop_min: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((0.14, 0.05), description="smallest share of the area, of each kind")
-    crop_max: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field((1.0, 0.14), description="largest share of the area, of each kind")
+    crop_min: Annotated[tuple[float, ...], AfterValidator(_each_a_share)] = Field(
+        (0.14, 0.05), description="smallest share of the area, of each kind"
+    )
+    crop_max: Annotated[tuple[float, ...], AfterValidator(_each_a_share)] = Field(
+        (1.0, 0.14), description="largest share of the area, of each kind"
+    )
     prototypes: int = Field(3000, ge=2)
     projection: Annotated[tuple[int, int], AfterValidator(_each_positive)] = Field(
         (2048, 128), description="widths of the head that is thrown away: hidden, output"
@@ -194,8 +204,9 @@ TRAINING = frozenset(
     "clip_norm label_smoothing head_lr_factor precision batchnorm freeze augment rrc_scale shift judge_every keep_weights".split()
 )
 INIT = frozenset(["init"])
-DOMAINS = frozenset(["groups_per_batch", "penalty_weight", "penalty_schedule"])
-BY_DOMAIN = (TRAINING - {"accumulate", "drop_last"}) | DOMAINS  # a batch is a whole one, of whole groups
+UNLABELLED = frozenset(["unlabelled"])
+DOMAINS = frozenset(["groups_per_batch", "penalty_weight", "penalty_schedule", "anneal_steps", "discriminator_lr"])
+BY_DOMAIN = (TRAINING - {"accumulate", "drop_last"}) | (DOMAINS - {"anneal_steps", "discriminator_lr"})  # a batch is one of whole groups
 SWAV = frozenset(
     "crops crop_sides crop_min crop_max prototypes projection sinkhorn_epsilon sinkhorn_iterations temperature frozen_prototype_steps".split()
 )

@@ -10,7 +10,23 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from repro.record import canonical_json, digest
-from repro.settings import FEW_SHOT, HEAD, IMAGES, L2SP, MIXTURE, PROBE, STAGED, TARGETED, TOWERS, TRAINING, Recipe
+from repro.settings import (
+    DOMAINS,
+    FEW_SHOT,
+    HEAD,
+    IMAGES,
+    INIT,
+    L2SP,
+    MIXTURE,
+    PROBE,
+    STAGED,
+    SWAV,
+    TARGETED,
+    TOWERS,
+    TRAINING,
+    UNLABELLED,
+    Recipe,
+)
 from repro.types import BackboneRef, Benchmark, Parent, Run, Split
 
 # A field at the value written here is left out of keys: changing a value would silently give old results a new meaning. A new field
@@ -73,6 +89,25 @@ NEUTRAL = {
     "probe_epochs": 10,
     "probe_batchnorm": "eval",
     "start_at": "id_val",
+    "lr_end": 0.0,
+    "lr_gamma": 1.0,
+    "init": "own",
+    "unlabelled": None,
+    "groups_per_batch": None,
+    "penalty_weight": 1.0,
+    "penalty_schedule": "constant",
+    "anneal_steps": 0,
+    "discriminator_lr": None,
+    "crops": (2, 6),
+    "crop_sides": None,
+    "crop_min": (0.14, 0.05),
+    "crop_max": (1.0, 0.14),
+    "prototypes": 3000,
+    "projection": (2048, 128),
+    "sinkhorn_epsilon": 0.05,
+    "sinkhorn_iterations": 3,
+    "temperature": 0.1,
+    "frozen_prototype_steps": 313,
 }
 
 BENCHMARK = Benchmark(
@@ -155,7 +190,7 @@ def test_a_value_that_is_not_neutral_enters_the_key():
 
 
 def test_every_field_means_something_to_some_kind_of_method():
-    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE, FEW_SHOT, TARGETED, STAGED)
+    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE, FEW_SHOT, INIT, UNLABELLED, DOMAINS, SWAV, TARGETED, STAGED)
     assert set(NEUTRAL) == frozenset().union(*kinds) and sum(map(len, kinds)) == len(NEUTRAL)
     assert TOWERS < TRAINING
 

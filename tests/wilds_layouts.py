@@ -21,6 +21,14 @@ CAMELYON17 = (  # patient, node, x, y, tumor, slide, center, split; what part it
     ("099", 4, 9984, 20000, 0, 49, 4, 0, "train"),
 )
 
+CAMELYON17_UNLABELLED = (  # patient, node, x, y, tumor, slide, center; what part it is in follows
+    ("005", 0, 96, 3200, -1, 1, 0, "train_unlabeled"),
+    ("022", 1, 96, 3200, -1, 12, 1, "val_unlabeled"),
+    ("044", 1, 96, 3200, -1, 24, 2, "test_unlabeled"),
+    ("044", 2, 128, 3200, -1, 25, 2, "test_unlabeled"),
+    ("098", 2, 128, 3200, -1, 48, 4, "train_unlabeled"),
+)
+
 IWILDCAM = (  # split, camera (as remapped), class; what part it is in follows
     ("train", 0, 0, "train"),
     ("test", 4, 3, "ood_test"),
@@ -73,10 +81,19 @@ def write_image(path: Path, number: int) -> None:
 
 
 def write_camelyon17(root: Path) -> Path:
-    folder = root / "camelyon17_v1.0"
     columns = ("", "patient", "node", "x_coord", "y_coord", "tumor", "slide", "center", "split")
-    write_csv(folder / "metadata.csv", columns, [(number, *row[:8]) for number, row in enumerate(CAMELYON17)])
-    for number, (patient, node, x, y, *_) in enumerate(CAMELYON17):
+    return _write_patches(root, "camelyon17_v1.0", columns, CAMELYON17)
+
+
+def write_camelyon17_unlabelled(root: Path) -> Path:
+    columns = ("", "patient", "node", "x_coord", "y_coord", "tumor", "slide", "center")
+    return _write_patches(root, "camelyon17_unlabeled_v1.0", columns, CAMELYON17_UNLABELLED)
+
+
+def _write_patches(root: Path, name: str, columns: Sequence[str], rows: Sequence[Sequence]) -> Path:
+    folder = root / name
+    write_csv(folder / "metadata.csv", columns, [(number, *row[:-1]) for number, row in enumerate(rows)])
+    for number, (patient, node, x, y, *_) in enumerate(rows):
         write_image(folder / f"patches/patient_{patient}_node_{node}/patch_patient_{patient}_node_{node}_x_{x}_y_{y}.png", number)
     (folder / "RELEASE_v1.0.txt").write_text("")
     return root

@@ -2,7 +2,8 @@
 
 Train and id_val are hospitals 0, 3 and 4, ood_val is hospital 1, ood_test hospital 2; the metric is accuracy over patches. Connect Later
 reports id_val as its ID column and selects on ood_val (helenqu/connect-later-wilds@88e79ef examples/read_results.py:28-37,
-choose_best_hyperparams.py:13-26). Prompts, which no paper has for it, are those that FLYP uses for PatchCamelyon's patches of the same slides.
+choose_best_hyperparams.py:13-26). Patches without labels, which are optional, are of other slides of the same hospitals. Prompts, which no
+paper has for it, are those that FLYP uses for PatchCamelyon's patches of the same slides.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ SPLITS = (
     Split(name="id_val", role="id_val", caption="hospitals 0, 3 and 4, reported as ID by Connect Later", column="ID", count=33_560),
     Split(name="ood_val", role="ood_val", caption="hospital 1", count=34_904),
     Split(name="ood_test", role="ood_test", caption="hospital 2", column="OOD", count=85_054),
+    Split(name="train_unlabeled", role="pretrain", caption="other slides of hospitals 0, 3 and 4", count=1_799_247, labelled=False),
+    Split(name="val_unlabeled", role="pretrain", caption="other slides of hospital 1", count=600_030, labelled=False),
+    Split(name="test_unlabeled", role="pretrain", caption="other slides of hospital 2", count=600_030, labelled=False),
 )
 
 
@@ -55,7 +59,8 @@ def examples(benchmark: Benchmark, split: Split) -> Examples:
     from repro.reading.examples import Examples
 
     root = Path(benchmark.roots["camelyon17"])
-    frame = camelyon17.read(root)
+    frame = camelyon17.read(root) if split.labelled else camelyon17.read_unlabelled(root)
     frame = frame[frame["part"] == split.name]
+    labels = frame["tumor"].to_numpy(np.int64) if split.labelled else np.full(len(frame), camelyon17.NO_LABEL, np.int64)
     groups = {"hospital": frame["center"].to_numpy(np.int64)}
-    return Examples([root / path for path in frame["path"]], frame["tumor"].to_numpy(np.int64), groups=groups)
+    return Examples([root / path for path in frame["path"]], labels, groups=groups)

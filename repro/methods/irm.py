@@ -38,6 +38,6 @@ def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """Mean risk of the domains plus the weighted penalty, which is also given by itself, without its weight, and may be negative."""
     from repro.nn.alignment import irm_terms
 
-    risk, penalty = irm_terms(model(batch.images), batch.labels, batch.domains, job.recipe.label_smoothing)
+    risk, penalty = irm_terms(model(batch.images).float(), batch.labels, batch.domains, job.recipe.label_smoothing)
     weight = 1.0 if job.step < job.recipe.anneal_steps else job.recipe.penalty_weight
     return {"loss": risk + weight * penalty, "irm": penalty}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import IMAGES, INIT, TRAINING
+from repro.settings import IMAGES, INIT, TRAINING, UNLABELLED
 from repro.types import Method, Parent
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="self-training",
     version=1,
-    fields=TRAINING | IMAGES | INIT | {"base", "mix_at", "unlabelled"},
+    fields=TRAINING | IMAGES | INIT | UNLABELLED | {"base", "mix_at"},
     defaults={"epochs": 20, "base": "ft", "mix_at": "id_val"},
     parents={"teacher": Parent(method="ft", field="base", images=True)},
     needs_unlabelled=True,

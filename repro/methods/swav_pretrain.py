@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import IMAGES, INIT, SWAV, TOWERS
+from repro.settings import IMAGES, INIT, SWAV, TOWERS, UNLABELLED
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="swav-pretrain",
     version=1,
-    fields=(TOWERS - {"rrc_scale", "shift", "judge_every"}) | IMAGES | INIT | SWAV | {"unlabelled"},
+    fields=(TOWERS - {"rrc_scale", "shift", "judge_every"}) | IMAGES | INIT | SWAV | UNLABELLED,
     defaults={
         "init": "random",
         "optimizer": "larc",

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from repro import backbones, plugins
 from repro.outcomes.store import Store
 from repro.planning.plan import Plan
+from repro.settings import Recipe
 from repro.types import Result, Run
 
 FLOP_PER_SECOND = 30e12  # of one GPU, a round number for these networks in practice
@@ -57,12 +58,19 @@ def passes(run: Run) -> int | None:
     judged = method.judged_on(run.benchmark)
     times = dict.fromkeys(judged, len(recipe.alphas) if "alphas" in method.fields else max(-(-recipe.epochs // recipe.judge_every), 1))
     if recipe.epochs:
-        times |= dict.fromkeys(trained, recipe.epochs * (1 if recipe.freeze == "backbone" else 1 + BACKWARD))
+        views = _views(recipe) if "crops" in method.fields else 1
+        times |= dict.fromkeys(trained, recipe.epochs * views * (1 if recipe.freeze == "backbone" else 1 + BACKWARD))
     if "lp_features" in method.fields:
         val = run.benchmark.with_role("id_val")[0].name
         times |= {trained[0]: 1, val: times[val] + 1}
     known = [counts[name] * number for name, number in times.items() if counts[name] is not None]
-    return sum(known) if len(known) == len(times) else None
+    return round(sum(known)) if len(known) == len(times) else None
+
+
+def _views(recipe: Recipe) -> float:
+    """Views of an image, counted by their area beside that of the largest."""
+    sides = recipe.crop_sides or (1,) * len(recipe.crops)
+    return sum(count * (side / max(sides)) ** 2 for count, side in zip(recipe.crops, sides, strict=True))
 
 
 def flop(run: Run) -> float | None:

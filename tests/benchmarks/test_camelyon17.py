@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from official_splits import describe, published, refuse_a_missing_image, refuse_other_counts
-from wilds_layouts import write_camelyon17
+from wilds_layouts import write_camelyon17, write_camelyon17_unlabelled
 
 from repro.benchmarks import camelyon17
 from repro.errors import UserError
@@ -26,13 +26,18 @@ def test_what_is_declared_is_what_is_published():
         "id_val": ("id_val", "ID", "accuracy", 33_560),
         "ood_val": ("ood_val", None, "accuracy", 34_904),
         "ood_test": ("ood_test", "OOD", "accuracy", 85_054),
+        "train_unlabeled": ("pretrain", None, "accuracy", 1_799_247),
+        "val_unlabeled": ("pretrain", None, "accuracy", 600_030),
+        "test_unlabeled": ("pretrain", None, "accuracy", 600_030),
     }
     assert (benchmark.needs, benchmark.backbone, benchmark.pretrained_by) == (("camelyon17",), "densenet121-camelyon17", None)
     assert benchmark.targeted == {"stain": ()}
 
 
 def test_other_counts_are_refused(copy):
-    refuse_other_counts(camelyon17, {"train": 3, "id_val": 2, "ood_val": 2, "ood_test": 2})
+    write_camelyon17_unlabelled(copy)
+    bare = {"train_unlabeled": 2, "val_unlabeled": 1, "test_unlabeled": 2}
+    refuse_other_counts(camelyon17, {"train": 3, "id_val": 2, "ood_val": 2, "ood_test": 2, **bare})
 
 
 def test_a_missing_image_is_named(copy):
@@ -55,6 +60,21 @@ def test_labels_and_hospitals_follow_the_rows(copy):
     assert loading.load(benchmark, benchmark.split("ood_test")).groups["hospital"].tolist() == [2, 2]
 
 
+def test_patches_without_labels_are_splits_of_their_own(copy):
+    benchmark = describe(camelyon17, {})
+    assert [split.name for split in benchmark.unlabelled] == ["train_unlabeled", "val_unlabeled", "test_unlabeled"]
+    with pytest.raises(UserError) as caught:
+        loading.load(benchmark, benchmark.split("test_unlabeled"))
+    assert "camelyon17_unlabeled_v1.0 is not there" in caught.value.what
+    assert caught.value.cure == "repro data fetch camelyon17 --with camelyon17_unlabeled_v1.0.tar.gz"
+    write_camelyon17_unlabelled(copy)
+    made = {split.name: loading.load(benchmark, split) for split in benchmark.unlabelled}
+    assert {name: examples.groups["hospital"].tolist() for name, examples in made.items()} == {
+        "train_unlabeled": [0, 4], "val_unlabeled": [1], "test_unlabeled": [2, 2],
+    }  # fmt: skip
+    assert {label for examples in made.values() for label in examples.labels.tolist()} == {-1}
+
+
 def test_prompts_are_those_of_patchcamelyon():
     benchmark = describe(camelyon17)
     assert [fill(template, name) for template in benchmark.templates for name in benchmark.classes] == [
@@ -66,7 +86,7 @@ def test_prompts_are_those_of_patchcamelyon():
 def test_tiny_is_written_when_it_is_read_and_says_so_in_its_identity():
     tiny = describe(camelyon17, tiny=True)
     assert tiny.splits[0] == SYNTHETIC and (tiny.backbone, tiny.pretrained_by, tiny.needs) == ("digits-clip", "clip-pretrain", ())
-    assert [len(loading.load(tiny, split).sources) for split in tiny.splits[1:]] == [108, 36, 48, 48]
+    assert [len(loading.load(tiny, split).sources) for split in tiny.splits[1:]] == [108, 36, 48, 48, 72, 24, 24]
     assert tiny.identity() != describe(camelyon17).identity() and tiny.tiny
 
 

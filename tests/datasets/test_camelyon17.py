@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from PIL import Image
-from wilds_layouts import CAMELYON17, replace_in, without_column, write_camelyon17
+from wilds_layouts import (
+    CAMELYON17,
+    CAMELYON17_UNLABELLED,
+    replace_in,
+    without_column,
+    write_camelyon17,
+    write_camelyon17_unlabelled,
+)
 
 from repro.datasets import camelyon17
 from repro.errors import UserError
@@ -57,6 +64,42 @@ def test_the_synthetic_subset_has_every_hospital_and_class_where_they_belong(tmp
     pixels = [np.asarray(Image.open(tmp_path / path)) for path in frame["path"]]
     assert {image.shape for image in pixels} == {(96, 96, 3)} and len({image.tobytes() for image in pixels}) == len(frame)
     assert (tmp_path / "camelyon17_v1.0/RELEASE_v1.0.txt").is_file()
+
+
+def test_patches_without_labels_are_parted_by_hospital_alone(tmp_path):
+    frame = camelyon17.read_unlabelled(write_camelyon17_unlabelled(tmp_path))
+    assert frame["part"].tolist() == [row[-1] for row in CAMELYON17_UNLABELLED]
+    assert frame["path"][0] == "camelyon17_unlabeled_v1.0/patches/patient_005_node_0/patch_patient_005_node_0_x_96_y_3200.png"
+    assert all((tmp_path / path).is_file() for path in frame["path"])
+
+
+def test_they_are_named_as_wilds_names_them(tmp_path, monkeypatch):
+    """wilds' class asserts the number of its patches; what it makes of the rows before that is looked at here."""
+    from wilds.datasets.unlabeled import camelyon17_unlabeled_dataset as theirs
+
+    frame = camelyon17.read_unlabelled(write_camelyon17_unlabelled(tmp_path))
+    made = theirs.Camelyon17UnlabeledDataset.__new__(theirs.Camelyon17UnlabeledDataset)
+    with pytest.raises(AssertionError):
+        made.__init__(root_dir=str(tmp_path))
+    assert [f"camelyon17_unlabeled_v1.0/{name}" for name in made._input_array] == frame["path"].tolist()
+    names = {number: name for name, number in made._split_dict.items()}
+    assert [names[number] for number in made._metadata_df["split"]] == frame["part"].tolist()
+
+
+def test_the_synthetic_subset_has_patches_without_labels_of_every_hospital(tmp_path):
+    camelyon17.write_tiny(tmp_path)
+    frame = camelyon17.read_unlabelled(tmp_path)
+    assert frame["part"].value_counts().to_dict() == {"train_unlabeled": 72, "val_unlabeled": 24, "test_unlabeled": 24}
+    assert not set(frame["slide"]) & set(camelyon17.read(tmp_path)["slide"])
+
+
+def test_a_subset_takes_patches_without_labels_where_they_are_there(tmp_path):
+    write_camelyon17(tmp_path / "whole")
+    whole = camelyon17.read_unlabelled(write_camelyon17_unlabelled(tmp_path / "whole"))
+    (tmp_path / "taken").mkdir()
+    camelyon17.take_tiny(tmp_path / "whole", tmp_path / "taken")
+    taken = camelyon17.read_unlabelled(tmp_path / "taken")
+    assert taken["path"].tolist() == whole["path"].tolist() and all((tmp_path / "taken" / path).is_file() for path in taken["path"])
 
 
 def test_a_subset_taken_from_a_copy_is_read_as_the_copy_is(tmp_path):

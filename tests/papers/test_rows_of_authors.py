@@ -73,9 +73,19 @@ HERE = {
     ("Connect Later", "Camelyon17", "stage 2"): "camelyon17/connect-later/connect-later",
     ("WILDS reference", "Camelyon17", "ERM"): "camelyon17/wilds/erm",
     ("WILDS reference", "iWildCam", "ERM"): "iwildcam/wilds/erm",
+    ("WILDS reference", "FMoW", "ERM"): "fmow/wilds/erm",
+    **{
+        (paper, name, f"{method}"): " ".join(f"{name.lower()}/{short}/{row}" for row in rows)
+        for paper, short, names in (
+            ("Targeted Augmentations", "targeted-augs", ("iWildCam", "Camelyon17")),
+            ("WILDS reference", "wilds", ("iWildCam", "Camelyon17", "FMoW")),
+        )
+        for name in names
+        for method, rows in (("DANN", ("dann",)), ("DeepCORAL", ("coral", "irm")))
+    },
 }
 # Methods that this program has not, by the beginning of a line's method; every other line that is not above is of another benchmark.
-NO_METHOD = ("AutoFT", "side-tuning", "DANN", "DeepCORAL", "stage 1", "WiSE-FT on AutoFT")
+NO_METHOD = ("AutoFT", "side-tuning", "stage 1", "WiSE-FT on AutoFT")
 NO_BENCHMARK = (
     "ImageNet few-shot",
     "Caltech101",
@@ -87,7 +97,6 @@ NO_BENCHMARK = (
     "Astro",
     "Redshifts",
 )
-NO_SETTING = {("WILDS reference", "FMoW", "ERM"): "StepLR"}  # neither schedule nor DenseNet-121 of ImageNet
 OTHERWISE = {"cifar10.1/autoft/lp-ft": {"epochs": 10}}  # the line's 20 are 10 of the probe and 10 of the fine-tuning
 FIELDS = {"lr_grid": "lr", "weight_decay": "weight_decay", "batch_size": "batch_size", "epochs": "epochs"}
 
@@ -104,8 +113,6 @@ def about(line: dict[str, str]) -> list[str]:
 
 
 def waits_for(line: dict[str, str]) -> str:
-    if (line["paper"], line["benchmark"], line["method"]) in NO_SETTING:
-        return "setting"
     if line["benchmark"].startswith(NO_BENCHMARK):
         return "benchmark"
     return "method" if line["method"].startswith(NO_METHOD) else "nothing"
@@ -142,6 +149,9 @@ def sides(line: dict[str, str], row: rows.Row) -> list[tuple[str, object, object
         elif spread := re.match(r"(\S+)\.\.(\S+) \((\d+) values\)", text):
             low, high, count = spread.groups()
             found.append((field, (min(value), max(value), len(value)), (float(low), float(high), int(count))))
+        elif row.method == "dann" and field == "lr":  # of features, head and discriminator
+            rates = (value, value * recipe["head_lr_factor"], recipe["discriminator_lr"])
+            found.append((field, [float(f"{rate:.4g}") for rate in rates], [float(f"{rate:.4g}") for rate in numbers(text)]))
         elif field == "lr":
             found.append(
                 (field, [row.quick["lr"]] if "trained for" in text else value if isinstance(value, list) else [value], numbers(text))
@@ -171,8 +181,8 @@ def test_every_line_is_here_or_waits_for_what_is_not():
     every = lines()
     here = [line for line in every if about(line)]
     waiting = [waits_for(line) for line in every if not about(line)]
-    counts = {reason: waiting.count(reason) for reason in ("benchmark", "method", "setting", "nothing")}
-    assert (len(every), len(here), counts) == (92, 55, {"benchmark": 16, "method": 20, "setting": 1, "nothing": 0})
+    counts = {reason: waiting.count(reason) for reason in ("benchmark", "method", "nothing")}
+    assert (len(every), len(here), counts) == (92, 63, {"benchmark": 16, "method": 13, "nothing": 0})
     assert len({tuple(about(line)) for line in here} - {()}) >= 36
 
 
@@ -212,5 +222,7 @@ def test_every_row_of_these_papers_that_trains_is_told_by_a_line_or_named_ours()
         "imagenet/lp-ft/lp",
         "iwildcam/connect-later/lp",
         "iwildcam/connect-later/ft",
-        *(f"camelyon17/connect-later/{name}" for name in ("lp", "ft", "lp-ft")),
+        *(f"camelyon17/connect-later/{name}" for name in ("lp", "ft", "lp-ft", "self-training")),
+        *(f"{name}/wilds/{method}" for name in ("camelyon17", "iwildcam", "fmow") for method in ("coral", "irm")),
+        "camelyon17/wilds/swav-pretrain",
     }

@@ -8,6 +8,7 @@ from planned_runs import PRETRAINED, one, planned
 
 from repro.outcomes.store import Store
 from repro.planning.forecast import Forecast, flop, forecast, passes, predict
+from repro.types import Split
 
 
 def test_finished_runs_drop_out(tmp_path):
@@ -84,3 +85,11 @@ def test_what_is_not_known_is_not_made_up():
         for method in ("lp", "ft"):
             run = one(planned(method, **{**MOCO, "of": uncounted}), method)
             assert passes(run) is None and flop(run) is None
+
+
+def test_a_pretraining_costs_as_many_passes_as_it_has_views():
+    corpus = Split(name="corpus", role="pretrain", labelled=False, count=1000)
+    of = fabricated.benchmark(splits=(*fabricated.SPLITS, corpus), backbone="timm:resnet10t")
+    run = fabricated.run("swav-pretrain", of=of, epochs=2, crops=(2, 6), crop_sides=(224, 112), crop_min=(0.1, 0.1), crop_max=(1.0, 0.3))
+    assert passes(run) == 2 * 1000 * 3 * (2 + 6 / 4)
+    assert passes(run.model_copy(update={"recipe": run.recipe.model_copy(update={"crop_sides": None})})) == 2 * 1000 * 3 * 8

@@ -178,8 +178,8 @@ def test_full_and_tiny_never_share_a_key(places):
     small = described(places)
     assert full.data != small.data and full.identity() != small.identity()
     assert full.needs == ("camelyon17",) and small.needs == ()
-    assert [split.count for split in small.splits] == [None] * 5
-    assert [split.count for split in full.splits] == [302_436, 33_560, 34_904, 85_054]
+    assert [split.count for split in small.splits] == [None] * 8
+    assert [split.count for split in full.splits] == [302_436, 33_560, 34_904, 85_054, 1_799_247, 600_030, 600_030]
     assert small.splits[0] == official.SYNTHETIC and (small.backbone, small.pretrained_by) == ("digits-clip", "clip-pretrain")
 
 
