@@ -50,7 +50,8 @@ def _module(folder: str, kind: str, name: str) -> ModuleType:
 
 
 def benchmark(name: str) -> ModuleType:
-    """The module of a benchmark: `VERSION`, `describe(options)` and `examples(benchmark, split)`."""
+    """The module of a benchmark: `VERSION`, `describe(options)`, `examples(benchmark, split)`, and for targeted augmentations
+    that look at more than pixels `targets(benchmark, split, recipe)`."""
     return _module("benchmarks", "benchmark", name)
 
 

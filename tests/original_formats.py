@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from argparse import Namespace
 from pathlib import Path
@@ -82,6 +83,15 @@ def torchvision(path: Path, extra: State | None = None) -> nn.Module:
     full = shake(models.resnet50())
     torch.save({**full.state_dict(), **(extra or {})}, path)
     full.fc = nn.Identity()
+    return full
+
+
+def torchvision_densenet(path: Path, extra: State | None = None) -> nn.Module:
+    """The same of DenseNet, whose file is older than the names of its layers: norm.1 for norm1."""
+    full = shake(models.densenet121())
+    old = {re.sub(r"(denselayer\d+\.(?:norm|relu|conv))([12])", r"\1.\2", name): value for name, value in full.state_dict().items()}
+    torch.save({**old, **(extra or {})}, path)
+    full.classifier = nn.Identity()
     return full
 
 

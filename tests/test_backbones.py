@@ -9,7 +9,7 @@ from repro.backbones import Entry, definition, find, layouts, named, with_layout
 from repro.data import manifest
 
 PAPERS = [
-    *("moco-v2-resnet50", "moco-tp-resnet50", "resnet50-supervised", "swav-resnet50", "densenet121-camelyon17"),
+    *("moco-v2-resnet50", "moco-tp-resnet50", "resnet50-supervised", "densenet121-supervised", "swav-resnet50", "densenet121-camelyon17"),
     *("clip-rn50", "clip-vit-b-32", "clip-vit-b-16", "clip-vit-l-14", "clip-vit-l-14-336", "laion-vit-b-16", "laion-vit-l-14"),
 ]
 
@@ -31,7 +31,7 @@ def test_every_layout_is_of_some_backbone() -> None:
         "swav": ["swav-resnet50"],
         "swav-wilds": ["densenet121-camelyon17"],
         "openai": ["clip-rn50", "clip-vit-b-32", "clip-vit-b-16", "clip-vit-l-14", "clip-vit-l-14-336"],
-        "torchvision": ["resnet50-supervised"],
+        "torchvision": ["resnet50-supervised", "densenet121-supervised"],
         "open_clip": ["laion-vit-b-16", "laion-vit-l-14"],
     }
 

@@ -101,6 +101,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 KNOWN = {
     "moco-v2-resnet50": {"md5": "a04e12f8"},
     "resnet50-supervised": {"sha256": "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a"},
+    "densenet121-supervised": {"sha256": "a639ec97"},
     "clip-rn50": {"sha256": "afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762"},
     "clip-vit-b-32": {"sha256": "40d365715913c9da98579312b702a82c18be219cc2a73407c4526f58eba950af"},
     "clip-vit-b-16": {"sha256": "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f"},

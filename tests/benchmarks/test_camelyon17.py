@@ -31,6 +31,7 @@ def test_what_is_declared_is_what_is_published():
         "test_unlabeled": ("pretrain", None, "accuracy", 600_030),
     }
     assert (benchmark.needs, benchmark.backbone, benchmark.pretrained_by) == (("camelyon17",), "densenet121-camelyon17", None)
+    assert benchmark.targeted == {"stain": ()}
 
 
 def test_other_counts_are_refused(copy):

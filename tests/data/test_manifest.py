@@ -69,15 +69,15 @@ def line_number(text: str, part: str) -> int:
     return next(number for number, line in enumerate(text.splitlines(), 1) if part in line)
 
 
-def test_there_are_34_manifests():
+def test_there_are_35_manifests():
     kinds = [manifest.load(name).kind for name in NAMES]
-    assert (len(NAMES), kinds.count("dataset"), kinds.count("checkpoint")) == (34, 25, 9)
+    assert (len(NAMES), kinds.count("dataset"), kinds.count("checkpoint")) == (35, 25, 10)
 
 
 def test_files_splits_and_mirrors_are_as_many_as_were_written():
     loaded = [manifest.load(name) for name in NAMES]
     files = [file for m in loaded for file in m.files]
-    assert (len(files), sum(len(f.mirrors) for f in files), sum(len(m.counts) for m in loaded)) == (96, 128, 113)
+    assert (len(files), sum(len(f.mirrors) for f in files), sum(len(m.counts) for m in loaded)) == (97, 129, 113)
     assert sum(len(f.members) for f in files) == 13
 
 
@@ -237,7 +237,7 @@ def test_digest_follows_the_content(change):
 
 
 def test_digests_differ():
-    assert len({manifest.digest(manifest.load(name)) for name in NAMES}) == len(NAMES) == 34
+    assert len({manifest.digest(manifest.load(name)) for name in NAMES}) == len(NAMES) == 35
 
 
 def test_records_are_frozen():

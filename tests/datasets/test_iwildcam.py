@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from repro import paths
 from repro.data import manifest
 from repro.datasets import iwildcam
 from repro.errors import UserError
+from repro.reading import megadetector
 
 FOLDER = "iwildcam_v2.0"
 
@@ -135,3 +137,21 @@ def test_a_subset_taken_from_a_copy_has_the_common_classes_of_every_split(tmp_pa
     known = whole.set_index("filename")
     assert known.loc[taken["filename"], ["y", "part", "path"]].to_numpy().tolist() == taken[["y", "part", "path"]].to_numpy().tolist()
     assert all((tmp_path / "taken" / path).read_bytes() == (tmp_path / "whole" / path).read_bytes() for path in taken["path"])
+
+
+def test_masks_and_boxes_go_with_the_subset(tmp_path):
+    """Of training images with an animal: masks, boxes that count, and boxes that are too uncertain; all that a taken subset needs of them."""
+    iwildcam.write_tiny(tmp_path / "iwildcam")
+    frame = iwildcam.read(tmp_path / "iwildcam")
+    animals = frame[(frame["part"] == "train") & (frame["y"] != 0)]
+    names = [Path(name).stem for name in animals["filename"]]
+    found = megadetector.read(tmp_path / "iwildcam", names, "mend")
+    kinds = {kind: sum(outline == kind for outline in [(one.mask is not None, bool(one.boxes)) for one in found]) for kind in
+             ((True, True), (True, False), (False, True), (False, False))}  # fmt: skip
+    assert min(kinds.values()) >= 20 and sum(kinds.values()) == len(names) and not any(one.boxes is None for one in found)
+    (tmp_path / "taken").mkdir()
+    iwildcam.take_tiny(tmp_path / "iwildcam", tmp_path / "taken")
+    taken = [Path(name).stem for name in iwildcam.read(tmp_path / "taken")["filename"]]
+    masks = {path.stem for path in (tmp_path / "taken/instance_masks").glob("*.png")}
+    assert masks == {name for name, one in zip(names, found, strict=True) if one.mask} & set(taken) and len(masks) > 50
+    assert (tmp_path / "taken/megadetector_results.json").read_bytes() == (tmp_path / "iwildcam/megadetector_results.json").read_bytes()

@@ -25,6 +25,7 @@ MAKERS = {
     "moco-tp-resnet50": original_formats.moco,
     "swav-resnet50": original_formats.swav,
     "resnet50-supervised": original_formats.torchvision,
+    "densenet121-supervised": original_formats.torchvision_densenet,
     "densenet121-camelyon17": original_formats.swav_of_wilds,
 }
 # name → tensors of the network, and how many of the file are dropped
@@ -32,6 +33,7 @@ COUNTS = {
     "moco-v2-resnet50": (318, {"encoder_q.fc.": 4, "encoder_k.": 322, "queue": 1, "queue_ptr": 1}),
     "swav-resnet50": (318, {"projection_head.": 9, "prototypes.": 1}),
     "resnet50-supervised": (318, {"fc.": 2}),
+    "densenet121-supervised": (725, {"classifier.": 2}),
     "densenet121-camelyon17": (725, {"projection_head.": 9, "prototypes.": 1}),
 }
 COUNTS["moco-tp-resnet50"] = COUNTS["moco-v2-resnet50"]
@@ -49,7 +51,7 @@ def noise(size: int) -> torch.Tensor:
 
 
 def test_every_image_network_is_tested_here() -> None:
-    assert set(MAKERS) == {entry.name for entry in named.named().values() if not entry.text} and len(MAKERS) == 5
+    assert set(MAKERS) == {entry.name for entry in named.named().values() if not entry.text} and len(MAKERS) == 6
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -47,6 +47,11 @@ def test_the_other_rules_keep_to_the_headline_metric():
     assert score(BY_LOSS[0], "oracle", benchmark, "cross_entropy") == 0.1
 
 
+def test_of_a_stage_that_is_judged_on_validation_alone_what_its_splits_choose_is_worth_keeping():
+    points = tuple(point.model_copy(update={"metrics": {"id_val": point.metrics["id_val"]}}) for point in POINTS)
+    assert worth_keeping(points, WITH_OOD_VAL) == ("epoch-2", "epoch-4")
+
+
 def test_what_was_judged_on_validation_alone_is_worth_keeping_once_and_no_other_rule_applies():
     points = tuple(point.model_copy(update={"metrics": {"id_val": point.metrics["id_val"]}}) for point in BY_LOSS)
     assert worth_keeping(points, BENCHMARK, Recipe(judge="selected", select_by="cross_entropy")) == ("epoch-2",)

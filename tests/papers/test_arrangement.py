@@ -167,6 +167,16 @@ def test_the_settings_of_a_benchmarks_columns_are_among_those_of_its_rows(recipe
     assert table.without_recipe("digits", "other") == ("ft", "lp", "lp-ft")
 
 
+def test_rows_of_one_benchmark_run_on_the_networks_that_their_numbers_name():
+    table = arrangement.load("connect-later")
+    lines = {line.title: line for line in table.row}
+    networks = {name: table.network(lines["ERM"], name) for name in ("iwildcam", "camelyon17")}
+    assert networks == {"iwildcam": "resnet50-supervised", "camelyon17": "torchvision:densenet121"}
+    assert table.network(lines["Connect Later"], "iwildcam") == "swav-resnet50" and table.network(lines["ERM"], None) is None
+    two = arrangement.load("lp-ft/2")
+    assert {two.network(line, "living17") for line in two.row} == {None}  # one network for all rows: the paper's
+
+
 def test_a_papers_name_is_its_main_table_and_its_facts_are_no_table(made_up):
     (made_up.parent / "paper.toml").write_text("title = 1")
     assert arrangement.names() == ["made-up/main"]

@@ -38,6 +38,14 @@ def test_the_recorded_winner_is_one_of_the_draws(benchmark, count):
     assert len(trials) == count and winner == [5] and set(drawn) == set(row.quick)
 
 
+@pytest.mark.parametrize(("benchmark", "augmented", "each"), [("iwildcam", 10, 3), ("camelyon17", 20, 4)])
+def test_draws_without_augmentation_come_after_those_with_it(benchmark, augmented, each):
+    generator = np.random.RandomState(111)
+    generator.uniform(size=augmented * each)
+    pairs = [(generator.uniform(-3, -2), generator.uniform(-5, -2)) for _ in range(10)]
+    assert row_of(benchmark, "lp-ft").search.fields() == {"lr": pytest.approx([10**exponent for _, exponent in pairs])}
+
+
 def test_draws_are_numpys_in_the_order_of_the_ranges():
     ranges = (Range(field="lr", low=-3, high=-2, exponent=True), Range(field="momentum", low=0.5, high=0.9))
     np.random.seed(7)
