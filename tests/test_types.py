@@ -17,17 +17,12 @@ from repro.settings import (
     IMAGES,
     INIT,
     L2SP,
-<<<<<<< HEAD
     LOSSES,
     MASKED,
     MIXTURE,
     OBJECTIVE,
     PROBE,
     SEARCH,
-=======
-    MIXTURE,
-    PROBE,
->>>>>>> targeted
     STAGED,
     SWAV,
     TARGETED,
@@ -117,7 +112,6 @@ NEUTRAL = {
     "sinkhorn_iterations": 3,
     "temperature": 0.1,
     "frozen_prototype_steps": 313,
-<<<<<<< HEAD
     "variant": "as_intended",
     "losses": LOSSES,
     "captions": "english",
@@ -147,8 +141,6 @@ NEUTRAL = {
     "class_weights": "none",
     "head_dropout": 0.0,
     "mask_share": 0.6,
-=======
->>>>>>> targeted
 }
 
 BENCHMARK = Benchmark(
@@ -231,7 +223,6 @@ def test_a_value_that_is_not_neutral_enters_the_key():
 
 
 def test_every_field_means_something_to_some_kind_of_method():
-<<<<<<< HEAD
     kinds = (
         TRAINING,
         IMAGES,
@@ -250,9 +241,6 @@ def test_every_field_means_something_to_some_kind_of_method():
         SEARCH,
         MASKED,
     )
-=======
-    kinds = (TRAINING, IMAGES, PROBE, HEAD, L2SP, MIXTURE, FEW_SHOT, INIT, UNLABELLED, DOMAINS, SWAV, TARGETED, STAGED)
->>>>>>> targeted
     assert set(NEUTRAL) == frozenset().union(*kinds) and sum(map(len, kinds)) == len(NEUTRAL)
     assert TOWERS < TRAINING
 
