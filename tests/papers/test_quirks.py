@@ -29,6 +29,8 @@ NAMES = [
     "selected-by-cross-entropy",
     "patches-as-published",
     "wise-ft-of-flyp",
+    "irm-restarts",
+    "groups-not-epochs",
 ]
 FEW = {"select_by": "cross_entropy", "judge_start": True}
 
