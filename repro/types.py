@@ -28,6 +28,9 @@ class Split(Record):
     count: int | None = Field(default=None, description="examples that must be found; None: whatever is there")
     classes: tuple[int, ...] | None = Field(default=None, description="the classes that a prediction is chosen from; None: all")
     per_class: int | None = Field(default=None, description="examples that each class which has any must have; None: as it comes")
+    optional: str | None = Field(
+        default=None, description="file of the data set's manifest that its images come in, where that is optional"
+    )
     labelled: bool = Field(default=True, description="False: its images have no labels, or none that training may see")
 
 
