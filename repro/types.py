@@ -29,6 +29,9 @@ class Split(Record):
     targeted: str = Field(default="none", description="the targeted augmentation that this training split holds, copies beside originals")
     classes: tuple[int, ...] | None = Field(default=None, description="the classes that a prediction is chosen from; None: all")
     per_class: int | None = Field(default=None, description="examples that each class which has any must have; None: as it comes")
+    optional: str | None = Field(
+        default=None, description="file of the data set's manifest that its images come in, where that is optional"
+    )
     labelled: bool = Field(default=True, description="False: its images have no labels, or none that training may see")
 
 

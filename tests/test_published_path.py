@@ -70,6 +70,15 @@ def test_camelyon17_is_asked_for_added_run_and_tabled(call, mistake, camelyon):
     assert mistake("table", "camelyon17", "--tiny")[0].startswith("there are no results of camelyon17 on tiny subsets")
 
 
+def test_images_without_labels_that_are_not_here_are_told_before_anything_is_run(call, mistake, camelyon):
+    assert call("data", "add", "camelyon17", camelyon)[0] == 0
+    words = ("run", "camelyon17", *NETWORK[2:], "--method", "self-training", "--json")
+    what, why, cure = mistake(*words)
+    assert what == "self-training trains on test_unlabeled of camelyon17, which is not here"
+    assert "camelyon17_unlabeled_v1.0; its file is optional" in why
+    assert cure == "repro data fetch camelyon17 --with camelyon17_unlabeled_v1.0.tar.gz"
+
+
 def test_cifar10_1_is_added_piece_by_piece_and_run(call, mistake, monkeypatch, tmp_path, small):
     full = {"cifar10": tmp_path / "c10", "cifar10.1": tmp_path / "c101"}
     hand_made.cifar10(full["cifar10"], 20)

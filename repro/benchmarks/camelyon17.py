@@ -19,14 +19,22 @@ if TYPE_CHECKING:
     from repro.reading.examples import Examples
 
 VERSION = 1
+BARE = "camelyon17_unlabeled_v1.0.tar.gz"  # in its manifest
 SPLITS = (
     Split(name="train", role="train", caption="hospitals 0, 3 and 4", count=302_436),
     Split(name="id_val", role="id_val", caption="hospitals 0, 3 and 4, reported as ID by Connect Later", column="ID", count=33_560),
     Split(name="ood_val", role="ood_val", caption="hospital 1", count=34_904),
     Split(name="ood_test", role="ood_test", caption="hospital 2", column="OOD", count=85_054),
-    Split(name="train_unlabeled", role="pretrain", caption="other slides of hospitals 0, 3 and 4", count=1_799_247, labelled=False),
-    Split(name="val_unlabeled", role="pretrain", caption="other slides of hospital 1", count=600_030, labelled=False),
-    Split(name="test_unlabeled", role="pretrain", caption="other slides of hospital 2", count=600_030, labelled=False),
+    Split(
+        name="train_unlabeled",
+        role="pretrain",
+        caption="other slides of hospitals 0, 3 and 4",
+        count=1_799_247,
+        labelled=False,
+        optional=BARE,
+    ),
+    Split(name="val_unlabeled", role="pretrain", caption="other slides of hospital 1", count=600_030, labelled=False, optional=BARE),
+    Split(name="test_unlabeled", role="pretrain", caption="other slides of hospital 2", count=600_030, labelled=False, optional=BARE),
 )
 
 

@@ -249,6 +249,7 @@ def _prepare(needs: Sequence[Need], where: Places, forecast: Forecast, fetch: bo
     from repro.preflight import prepare
 
     prepare.require(needs, where, fetching=fetch)
+    prepare.require_optional(forecast.todo)
     if needs and (forecast.seconds is None or forecast.seconds > LONG):
         preflight(where, needs)
     _obtain(needs, where, fetch)

@@ -2,7 +2,7 @@
 
 min mean CE(f(x), y) + w·mean over pairs of domains in the batch of [mean((μa − μb)²) + mean((Ca − Cb)²)], μ and C the mean and the
 covariance of the features that the head sees. Batches hold a few distinct domains, drawn uniformly. Source: Sun & Saenko 2016, whose
-distance has no term of means and another constant; as WILDS runs it: p-lambda/wilds@4726775 examples/algorithms/deepCORAL.py:57-139,
+distance has no term of means and another constant; as WILDS runs it: p-lambda/wilds@4726775 examples/algorithms/deepCORAL.py:55-136,
 which i-gao/targeted-augs@f1ce502 examples/algorithms/deepCORAL.py keeps.
 """
 

@@ -3,7 +3,7 @@
 min over g, h and max over g, min over d: mean CE(h(g(x)), y) + w·mean CE(d(R(g(x))), domain), R the identity whose gradient is −1 times
 that of the identity. Three learning rates: `lr` of the features, times `head_lr_factor` of the head, `discriminator_lr`. The weight is constant,
 as WILDS has it; Ganin's growing one is penalty_schedule=sigmoid. Batches hold a few distinct domains of training, drawn uniformly.
-Source: Ganin et al. 2016; p-lambda/wilds@4726775 examples/algorithms/DANN.py:13-150, examples/models/domain_adversarial_network.py, which
+Source: Ganin et al. 2016; p-lambda/wilds@4726775 examples/algorithms/DANN.py:25-138, examples/models/domain_adversarial_network.py, which
 i-gao/targeted-augs@f1ce502 keeps.
 """
 

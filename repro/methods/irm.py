@@ -3,7 +3,7 @@
 min mean over domains of [R_e(1) + w·g₁·g₂], R_e(s) the cross-entropy of s·f(x) in domain e, g₁ and g₂ its derivatives at s = 1 over
 alternate examples. w is 1 for `anneal_steps` steps; then it is the recipe's, and the optimiser forgets what it remembers. Batches hold a few
 distinct domains, drawn uniformly. Source: Arjovsky et al. 2019, §3.1; as WILDS runs it: p-lambda/wilds@4726775
-examples/algorithms/IRM.py:50-110, which i-gao/targeted-augs@f1ce502 examples/algorithms/IRM.py keeps.
+examples/algorithms/IRM.py:24-99, which i-gao/targeted-augs@f1ce502 examples/algorithms/IRM.py keeps.
 """
 
 from __future__ import annotations

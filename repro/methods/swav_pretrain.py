@@ -4,7 +4,7 @@ min −mean over i ∈ {1, 2}, views v ≠ i of Σ_k q_ik·log softmax(z_v·C/τ
 colours, blur), C prototypes of unit length, q_i = Sinkhorn(z_i·C/ε) in 3 iterations: equal shares of the batch for all prototypes. SGD with
 LARC, the rate scaled with the batch as 4.8·B/4096, a cosine to its thousandth; prototypes without gradient at first; no queue, which the release
 never reaches. Only the image tower is kept; a method begins from it with init=swav-pretrain. Source: Caron et al. 2020; as WILDS runs it:
-p-lambda/wilds@4726775 examples/pretraining/swav/main_swav.py:170-425, src/config.py, src/model.py, src/multicropdataset.py:70-150.
+p-lambda/wilds@4726775 examples/pretraining/swav/main_swav.py:162-432, src/config.py, src/model.py, src/multicropdataset.py:65-170.
 """
 
 from __future__ import annotations

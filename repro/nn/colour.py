@@ -14,7 +14,8 @@ def distort(images: torch.Tensor, uniforms: torch.Tensor, strength: float = 1.0)
     """Jitter with p 0.8, grey with p 0.2, blur with p 0.5: SimCLR's, as SwAV has it. `uniforms` (B, 12).
 
     Jitter: brightness, contrast and saturation times U(1 ± 0.8s), hue plus U(±0.2s) of a turn, in a random order. Blur: a Gaussian of
-    U(0.1, 2) pixels. facebookresearch/swav@04b8f43 src/multicropdataset.py:38-108, which rounds to 8 bits after each.
+    U(0.1, 2) pixels. p-lambda/wilds@4726775 examples/pretraining/swav/src/multicropdataset.py:89-170, which rounds to 8 bits after
+    each and blurs by PIL's approximation.
     """
     draws = uniforms.to(images.device)
     factors = 1 + 0.8 * strength * (2 * draws[:, 1:4] - 1)

@@ -13,8 +13,8 @@ from repro.settings import Recipe
 class Larc(torch.optim.SGD):
     """SGD whose gradient g of each tensor θ becomes t·‖θ‖/(‖g‖ + w‖θ‖ + 1e-8)·(g + wθ), t = 0.001, w the weight decay, before momentum.
 
-    A tensor that is zero, or whose gradient is, keeps g, without decay. NVIDIA/apex apex/parallel/LARC.py with clip=False, as SwAV's
-    release calls it: facebookresearch/swav@04b8f43 main_swav.py:189-196.
+    A tensor that is zero, or whose gradient is, keeps g, without decay. NVIDIA/apex@0bfb830 apex/parallel/LARC.py with clip=False, as
+    p-lambda/wilds@4726775 examples/pretraining/swav/main_swav.py:216-223 calls it.
     """
 
     TRUST = 0.001

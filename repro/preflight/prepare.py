@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from repro import plugins
 from repro.data import holdings, manifest
 from repro.data.amounts import size
 from repro.data.holdings import Progress
@@ -16,6 +17,7 @@ from repro.errors import UserError
 from repro.paths import PLACES, Places
 from repro.preflight.doctor import Diagnosis
 from repro.record import Record
+from repro.types import Run
 
 
 class Need(Record):
@@ -152,6 +154,20 @@ def require(needs: Sequence[Need], places: Places, fetching: bool = False) -> No
     cures += [cure(need, places) for need in fetched if need.file]
     hint = " (or the same command with --fetch)" if fetched and not fetching else ""
     raise UserError(f"not here: {listed(absent)}", why, "; then: ".join(cures) + hint)
+
+
+def require_optional(runs: Sequence[Run]) -> None:
+    """The optional files of data sets whose images runs train on must be here, unpacked: told before the first of these runs, or `UserError`."""
+    for run in runs:
+        splits = plugins.declared(run.method).trained_on(run.benchmark, run.recipe) if run.benchmark.needs else ()
+        for name, split in ((name, split) for name in run.benchmark.needs for split in splits if split.optional):
+            folder = Path(run.benchmark.roots[name]) / (manifest.load(name).file(split.optional).unpack_to or "")
+            if not folder.is_dir():
+                raise UserError(
+                    f"{run.method} trains on {split.name} of {run.benchmark.name}, which is not here",
+                    f"looked for {folder}; its file is optional",
+                    f"repro data fetch {name} --with {split.optional}",
+                )
 
 
 def fetch(needs: Sequence[Need], places: Places, on_progress: Progress | None = None) -> None:

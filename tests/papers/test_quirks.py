@@ -59,6 +59,8 @@ NAMES = [
     "padding-attended",
     "own-astro-split",
     "target-is-pretrained-on",
+    "irm-restarts",
+    "groups-not-epochs",
 ]
 FEW = {"select_by": "cross_entropy", "judge_start": True}
 
