@@ -81,7 +81,7 @@ class Worked:
         if not self.benchmark.with_role("ood_val"):
             rates.append("autoft.search_on=id_val")
         if name in WITHOUT_OOD:  # one batch of two captions, whose contrastive loss starts near its floor, the log of half the batch
-            rates.append("flyp.lr=1e-5")
+            rates += ["flyp.lr=1e-5", "autoft.lr=1e-4", "autoft.head=random"]
         sets = ("epochs=3", "lr=3e-4", "batch_size=16", "lp_c_count=8", *rates, *tiny_digits.PRETRAINING)
         if self.benchmark.kind != "images":
             training = ("epochs=3", "lr=1e-3", "batch_size=16")

@@ -47,7 +47,7 @@ def names() -> tuple[str, ...]:
 
 
 def scientific_names() -> tuple[str, ...]:
-    """The 182 scientific names, by class number, all different."""
+    """The 182 scientific names, by class number; one stands for two classes."""
     return tuple(row["scientific"] for row in _classes())
 
 
