@@ -81,7 +81,7 @@ class Worked:
             rates.append("flyp.lr=1e-5")
         sets = ("epochs=3", "lr=3e-4", "batch_size=16", "lp_c_count=8", *rates, *tiny_digits.PRETRAINING)
         if self.benchmark.kind != "images":
-            training = ("epochs=3", "lr=1e-3", "batch_size=16")
+            training = ("epochs=3", "lr=1e-3", "batch_size=16", "judge_every=1")
             sets = tuple(f"{method}.{text}" for method in methods if method != "lp" for text in training)
             sets += (
                 ("lp.lp_c_min=1", "lp-ft.batch_size=128") if "lp" in methods else ()
