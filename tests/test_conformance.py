@@ -84,8 +84,8 @@ class Worked:
             training = ("epochs=3", "lr=1e-3", "batch_size=16", "judge_every=1")
             sets = tuple(f"{method}.{text}" for method in methods if method != "lp" for text in training)
             sets += (
-                ("lp.lp_c_min=1", "lp-ft.batch_size=128") if "lp" in methods else ()
-            )  # a weaker head says nothing, and fine-tuning would not move
+                ("lp.lp_c_min=1", "lp-ft.batch_size=128", "lp-ft.batchnorm=eval") if "lp" in methods else ()
+            )  # a weaker head would not move; without dropout
         self.plan: Plan = planning.make(Request(self.benchmark, methods, (0,), sets=sets, **own))
         assert [failure.error for failure in execute(self.plan, self.places, CPU, self.log)] == []
         self.store = Store(self.places.runs)
