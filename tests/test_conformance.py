@@ -84,11 +84,11 @@ class Worked:
             rates += ["flyp.lr=1e-5", "autoft.lr=1e-4", "autoft.head=random"]
         sets = ("epochs=3", "lr=3e-4", "batch_size=16", "lp_c_count=8", *rates, *tiny_digits.PRETRAINING)
         if self.benchmark.kind != "images":
-            training = ("epochs=3", "lr=1e-3", "batch_size=16")
+            training = ("epochs=3", "lr=1e-3", "batch_size=16", "judge_every=1")
             sets = tuple(f"{method}.{text}" for method in methods if method != "lp" for text in training)
             sets += (
-                ("lp.lp_c_min=1", "lp-ft.batch_size=128") if "lp" in methods else ()
-            )  # a weaker head says nothing, and fine-tuning would not move
+                ("lp.lp_c_min=1", "lp-ft.batch_size=128", "lp-ft.batchnorm=eval") if "lp" in methods else ()
+            )  # a weaker head would not move; without dropout
         self.plan: Plan = planning.make(Request(self.benchmark, methods, (0,), sets=sets, **own))
         assert [failure.error for failure in execute(self.plan, self.places, CPU, self.log)] == []
         self.store = Store(self.places.runs)
