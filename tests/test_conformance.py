@@ -86,9 +86,8 @@ class Worked:
         if self.benchmark.kind != "images":
             training = ("epochs=3", "lr=1e-3", "batch_size=16", "judge_every=1")
             sets = tuple(f"{method}.{text}" for method in methods if method != "lp" for text in training)
-            sets += (
-                ("lp.lp_c_min=1", "lp-ft.batch_size=128", "lp-ft.batchnorm=eval") if "lp" in methods else ()
-            )  # a weaker head would not move; without dropout
+            if "lp" in methods:  # a weaker head would not let features move; dropout hides small steps
+                sets += ("lp.lp_c_min=1", "lp-ft.batch_size=128", "lp-ft.batchnorm=eval")
         self.plan: Plan = planning.make(Request(self.benchmark, methods, (0,), sets=sets, **own))
         assert [failure.error for failure in execute(self.plan, self.places, CPU, self.log)] == []
         self.store = Store(self.places.runs)

@@ -1,4 +1,4 @@
-"""Masked-autoencoder pretraining on unlabelled light curves: hidden observations are restored; a stage, not a row of tables.
+"""Masked-autoencoder pretraining on unlabelled light curves: restore the observations that were hidden; a stage.
 
 min mean (f(masked x)_t − flux_t)² over a random 60 % of the observations t, of source and target curves alike. Qu and Xie 2024;
 helenqu/connect-later@6a12eab connect_later/pretrain.py:95-130, 141-219, connect_later/dataset_preprocess_raw.py:85-115. Masks are drawn

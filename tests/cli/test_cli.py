@@ -37,7 +37,7 @@ def test_repro_alone_counts_runs_by_state_and_sends_on(call, home_store):
     assert "runs of digits: 1 done" in call()[1]
     assert call()[1].splitlines()[-1].startswith("next: repro run folder --root DIR")
     fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits().model_copy(update={"name": "folder"})))
-    assert call()[1].splitlines()[-1] == "next: repro run camelyon17 --dry-run tells what it needs and costs"
+    assert call()[1].splitlines()[-1] == "next: repro run astro-classification --dry-run tells what it needs and costs"
     broken = fabricated.run("lp", of=fabricated.of_digits())
     home_store.fail(home_store.claim(broken), fabricated.failure(broken))
     home_store.claim(fabricated.run("scratch", of=fabricated.of_digits()))

@@ -31,7 +31,7 @@ def job(folder: Path, *sets: str) -> Job:
     return tiny_digits.job_of(made, "mae-pretrain", places_at(folder))
 
 
-GOLDEN_SETTINGS = ("batch_size=20", "steps=5", "lr=1e-4", "optimizer=sgd")
+GOLDEN_SETTINGS = ("batch_size=20", "steps=5", "lr=1e-4", "optimizer=sgd", "schedule=constant", "weight_decay=0")
 GOLDEN = [0.40590024, 0.41136587, 0.35812068, 0.35381967, 0.2907013]
 
 
