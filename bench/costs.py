@@ -97,6 +97,8 @@ def _packs(runs: Iterable[Run]) -> dict[tuple, float]:
     found = {}
     for run in runs:
         side = run.recipe.image_size or backbones.find(run.backbone.name).side
+        if side is None:  # light curves, which take next to no room
+            continue
         if run.recipe.resize == "crop":
             side = round(side / (run.recipe.crop_ratio or 0.875))
         for split in run.benchmark.splits:

@@ -43,7 +43,7 @@ def required() -> dict[str, str]:
         for name in plugins.names(kind):
             wanted[f"{kind[:-1]}: {name}"] = rf"(?<![\w-]){re.escape(name)}(?![\w-])"
     for name in plugins.names("benchmarks"):
-        for need in () if name == "folder" else plugins.benchmark(name).describe({}, Places.find()).needs:
+        for need in () if name in ("folder", "light-curves") else plugins.benchmark(name).describe({}, Places.find()).needs:
             wanted[f"data of {name}: {need}"] = (
                 rf"repro data (?:fetch|add)[^`]* {re.escape(need)}(?![\w-])|`{need}`[^|]*\| `repro data fetch` and"
             )

@@ -1,4 +1,4 @@
-"""Empirical risk minimisation (ERM): all weights, the plain loss, from random or from pretrained weights as the recipe says.
+"""Empirical risk minimisation (ERM): all weights, the plain loss, from random or pretrained weights as the recipe says.
 
 θ* = argmin mean CE(W·g_θ(x) + b, y): the baseline of WILDS, of Targeted Augmentations and of Connect Later, on images as they are or
 with an augmentation. Source: p-lambda/wilds@v2.0.0 examples/algorithms/ERM.py; i-gao/targeted-augs@f1ce502 examples/configs/datasets.py:6-65.

@@ -35,7 +35,7 @@ class Targeted(Protocol):
 def make(job: Job, split: str, pack: Pack, folder: Path) -> Targeted | None:
     """The recipe's targeted augmentation for a split whose pack is in `folder`; None where it has none."""
     recipe = job.recipe
-    if recipe.targeted == "none":
+    if recipe.targeted in ("none", "redshift"):  # the latter is in the files
         return None
     if recipe.targeted == "stain":
         return StainJitter(recipe.stain_sigma)

@@ -178,6 +178,7 @@ def test_methods_that_cannot_run_are_left_out_with_a_reason():
 CURVES = PRETRAINED.model_copy(
     update={
         "kind": "light-curves",
+        "targeted": {"redshift": ()},
         "backbone": "informer-small",
         "pretrained_by": "mae-pretrain",
         "splits": (
@@ -203,7 +204,7 @@ def test_methods_and_networks_of_images_are_refused_for_light_curves():
 
 def test_settings_that_mean_nothing_on_a_benchmark_are_refused():
     assert one(planned("scratch", of=CURVES, sets=("targeted=redshift",)), "scratch").recipe.targeted == "redshift"
-    with pytest.raises(UserError, match="targeted=redshift is no augmentation of made-up"):
+    with pytest.raises(UserError, match="made-up has no targeted augmentation 'redshift'"):
         planned("scratch", sets=("targeted=redshift",))
     with pytest.raises(UserError, match="augment means nothing on made-up"):
         planned("scratch", of=CURVES, sets=("augment=flip",))
