@@ -124,6 +124,7 @@ def execute(plan: Plan, places: Places, device: torch.device, listener: Listener
     store = Store(places.runs)
     store.prepare()
     make_writable(places.packs, "packs")
+    return pull(plan, Queue(plan.runs, store), places, device, listener)
 
 
 def pull(plan: Plan, queue: Queue, places: Places, device: torch.device, listener: Listener, stay: bool = True) -> list[Failure]:

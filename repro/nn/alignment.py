@@ -78,7 +78,8 @@ class DomainAdversarial(Classifier):
 
     def __init__(self, classifier: Classifier, domains: int, hidden: int = 1024):
         nn.Module.__init__(self)
-        self.backbone, self.head, self.normalize = classifier.backbone, classifier.head, classifier.normalize
+        self.backbone, self.head = classifier.backbone, classifier.head
+        self.normalize, self.dropout = classifier.normalize, classifier.dropout
         self.discriminator = nn.Sequential(
             nn.Linear(classifier.head.in_features, hidden),
             nn.BatchNorm1d(hidden),
@@ -91,6 +92,6 @@ class DomainAdversarial(Classifier):
 
     def classifier(self) -> Classifier:
         """The classifier alone, the very same weights."""
-        plain = Classifier(self.backbone, self.head.out_features, self.normalize)
+        plain = Classifier(self.backbone, self.head.out_features, self.normalize, self.dropout)
         plain.head = self.head
         return plain

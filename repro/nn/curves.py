@@ -98,6 +98,11 @@ class Curves:
     def __len__(self) -> int:
         return len(self.pack)
 
+    @property
+    def groups(self) -> dict[str, np.ndarray]:
+        """Name → (N,): what is known of the examples besides their labels."""
+        return self.pack.groups
+
     def uniforms(self, *seed: int | str) -> None:
         """No transform of a light curve is random: what is augmented are files, or what a method does to a batch."""
         return

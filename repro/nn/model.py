@@ -38,7 +38,7 @@ class Classifier(nn.Module):
 
     def image_classifier(self) -> Classifier:
         """The same classifier, its very weights, without the text tower that may be beside it."""
-        alone = Classifier(self.backbone.image_tower(), self.head.out_features, self.normalize)
+        alone = Classifier(self.backbone.image_tower(), self.head.out_features, self.normalize, self.dropout)
         alone.head = self.head
         return alone
 

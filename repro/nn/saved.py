@@ -91,7 +91,7 @@ def add_predictions(trainer: Trainer, name: str, logits: dict[str, np.ndarray]) 
     require_intact(trainer, path.name)
     with np.load(path) as before:
         arrays = {split: before[split] for split in before.files}
-    del trainer.progress.files[path.name]
+    trainer.progress.files.pop(path.name, None)
     write_state(
         trainer
     )  # which for a moment vouches for neither the old file nor the new one: a kill between them must not look like damage

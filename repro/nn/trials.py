@@ -15,6 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from repro.errors import UserError
@@ -85,6 +86,10 @@ class Kept:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @property
+    def groups(self) -> dict[str, np.ndarray]:
+        return self.images.groups
 
     def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> torch.Tensor:
         drawn = b"" if uniforms is None else uniforms[index].numpy().tobytes()

@@ -180,6 +180,6 @@ def test_crops_reach_every_size_and_edge() -> None:
 
 
 def test_every_targeted_augmentation_of_a_recipe_is_made_here() -> None:
-    names = set(Recipe.model_fields["targeted"].annotation.__args__) - {"none"}
+    names = set(Recipe.model_fields["targeted"].annotation.__args__) - {"none", "redshift"}  # redshifted light curves come from files
     source = Path(targeted.__file__).read_text(encoding="utf-8")
     assert names == {"stain", "paste-digits", "copy-paste"} and all(f'"{name}"' in source for name in names - {"copy-paste"})

@@ -83,14 +83,14 @@ def test_ten_kills_lose_nothing_and_double_nothing(undisturbed: list[dict], tmp_
     for _ in range(10):
         process = CONTEXT.Process(target=work, args=(tmp_path, MOST, 0.04))
         process.start()
-        while process.is_alive() and not any((tmp_path / "workers").glob("*.json")):
+        while process.is_alive() and not any((tmp_path / "workers").glob("*/claim.json")):
             time.sleep(0.002)
         process.join(chance.uniform(0.0, 0.1))
         if process.is_alive():
             os.kill(process.pid, signal.SIGKILL)
         process.join()
         had.append([trial["number"] for trial in finished(tmp_path)])
-        for claim in (tmp_path / "workers").glob("*.json"):
+        for claim in (tmp_path / "workers").glob("*/claim.json"):
             claim.rename(claim.with_suffix(".dead"))  # so that the next one's is seen
     assert all(before == after[: len(before)] for before, after in itertools.pairwise(had)), "a finished trial was lost"
     assert len({len(numbers) for numbers in had}) >= 3 and len(had[-1]) < MOST, "the kills fell between the first trial and the last"
