@@ -90,7 +90,7 @@ def test_killed_at_an_instant_and_run_again(done: tuple[Places, Result], tmp_pat
     process = CONTEXT.Process(target=work, args=(str(tmp_path), 4, 0.3))
     process.start()
     deadline = time.monotonic() + 120
-    while not list(places.runs.glob("*/studies/*/workers/*.json")):
+    while not list(places.runs.glob("*/studies/*/workers/*/claim.json")):
         assert process.is_alive() and time.monotonic() < deadline
         time.sleep(0.01)
     time.sleep(random.Random(seed).uniform(0.1, 1.0))
