@@ -130,6 +130,7 @@ class Recipe(Record):
     # linear probe by gradient descent that fine-tuning starts from
     probe_lr: float = Field(1e-3, gt=0)
     probe_epochs: int = Field(10, ge=1)
+    probe_steps: int | None = Field(None, ge=1, description="in the place of probe_epochs")
     probe_batchnorm: Literal["eval", "adapt"] = Field("eval", description="adapt: running statistics adapt while the head is trained")
     start_at: Literal["id_val", "ood_val", "last"] = Field("id_val", description="checkpoint of the probe from which fine-tuning starts")
     # where the backbone starts
@@ -280,7 +281,7 @@ AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
 MIXTURE = frozenset(["base", "mix_at", "alphas"])
 HEAD = frozenset(["head"])
 TARGETED = frozenset(["targeted", "targeted_p", "stain_sigma", "seen_in"])
-STAGED = frozenset(["probe_lr", "probe_epochs", "probe_batchnorm", "start_at"])
+STAGED = frozenset(["probe_lr", "probe_epochs", "probe_steps", "probe_batchnorm", "start_at"])
 OBJECTIVE = frozenset(
     [
         "variant",

@@ -91,6 +91,7 @@ NEUTRAL = {
     "seen_in": "train",
     "probe_lr": 1e-3,
     "probe_epochs": 10,
+    "probe_steps": None,
     "probe_batchnorm": "eval",
     "start_at": "id_val",
     "lr_end": 0.0,

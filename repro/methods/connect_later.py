@@ -25,9 +25,14 @@ METHOD = Method(
     defaults={"epochs": 15, "schedule": "constant"},
     tiny={"epochs": 2, "batch_size": 16, "lr": 1e-4, "probe_epochs": 2, "probe_lr": 3e-4},
     parents={
-        "probe": Parent(method="connect-later-lp", takes={"lr": "probe_lr", "epochs": "probe_epochs", "batchnorm": "probe_batchnorm"})
+        "probe": Parent(
+            method="connect-later-lp",
+            takes={"lr": "probe_lr", "epochs": "probe_epochs", "steps": "probe_steps", "batchnorm": "probe_batchnorm"},
+        )
     },
     targeted=True,
+    kinds=("images", "light-curves"),
+    tasks=("classification", "regression"),
 )
 
 
@@ -43,7 +48,7 @@ def start(job: Job) -> Classifier:
 
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
-    """Mean cross-entropy."""
-    from repro.nn.losses import cross_entropy
+    """Mean cross-entropy; of a regression, the squared error."""
+    from repro.nn.losses import supervised
 
-    return cross_entropy(model, batch, job)
+    return supervised(model, batch, job)

@@ -24,6 +24,8 @@ METHOD = Method(
     defaults={"epochs": 10, "freeze": "backbone"},
     reported=False,
     chosen_on=("id_val", "ood_val"),
+    kinds=("images", "light-curves"),
+    tasks=("classification", "regression"),
 )
 
 
@@ -33,7 +35,7 @@ def start(job: Job) -> Classifier:
 
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
-    """Mean cross-entropy."""
-    from repro.nn.losses import cross_entropy
+    """Mean cross-entropy; of a regression, the squared error."""
+    from repro.nn.losses import supervised
 
-    return cross_entropy(model, batch, job)
+    return supervised(model, batch, job)

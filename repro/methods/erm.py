@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from repro.nn.job import Batch, Job
     from repro.nn.model import Classifier
 
-METHOD = Method(name="erm", version=1, fields=TRAINING | INIT | IMAGES | TARGETED, defaults={"epochs": 20, "init": "random"})
+METHOD = Method(
+    name="erm",
+    version=1,
+    fields=TRAINING | INIT | IMAGES | TARGETED,
+    defaults={"epochs": 20, "init": "random"},
+    kinds=("images", "light-curves"),
+    tasks=("classification", "regression"),
+)
 
 
 def start(job: Job) -> Classifier:
@@ -26,7 +33,7 @@ def start(job: Job) -> Classifier:
 
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
-    """Mean cross-entropy."""
-    from repro.nn.losses import cross_entropy
+    """Mean cross-entropy; of a regression, the squared error."""
+    from repro.nn.losses import supervised
 
-    return cross_entropy(model, batch, job)
+    return supervised(model, batch, job)

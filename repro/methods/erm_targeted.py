@@ -23,6 +23,8 @@ METHOD = Method(
     fields=TRAINING | INIT | IMAGES | TARGETED,
     defaults={"epochs": 20, "init": "random"},
     targeted=True,
+    kinds=("images", "light-curves"),
+    tasks=("classification", "regression"),
 )
 
 
@@ -32,7 +34,7 @@ def start(job: Job) -> Classifier:
 
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
-    """Mean cross-entropy."""
-    from repro.nn.losses import cross_entropy
+    """Mean cross-entropy; of a regression, the squared error."""
+    from repro.nn.losses import supervised
 
-    return cross_entropy(model, batch, job)
+    return supervised(model, batch, job)

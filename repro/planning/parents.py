@@ -132,6 +132,8 @@ def _stage(method: Method, parent: Parent, child: Choice) -> tuple[Method, Choic
     stage = plugins.declared(parent.method)
     shared = {field: field for field in stage.fields & method.fields if field not in stage.defaults} | parent.takes
     recipe = Recipe.model_validate(stage.defaults | {field: getattr(child.recipe, source) for field, source in shared.items()})
+    if recipe.steps is not None:
+        recipe = recipe.model_copy(update={"epochs": 0})
     told = {field: child.provenance[source] for field, source in shared.items() if source in child.provenance}
     return stage, Choice(recipe, {field: told.get(field, f"method {stage.name}") for field in recipe.changed()})
 

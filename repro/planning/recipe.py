@@ -191,6 +191,7 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
             "accumulate",
             "unlabelled",
             "steps",
+            "probe_steps",
         ):  # of the real images, of thousands of steps, of large batches
             layers.pop(field, None)
         layers |= {field: [(value,), "--tiny"] for field, value in method.tiny.items() if field in method.fields}

@@ -82,7 +82,9 @@ def check(benchmark: Benchmark, split: Split, examples: Examples) -> None:
         raise UserError(f"{where} has no examples", "its files are there, but none belongs to this split", mend)
     if benchmark.task == "regression":
         _require_finite(examples, where, mend)
-    elif examples.labels.min() < (0 if split.labelled and split.role != "pretrain" else -1) or examples.labels.max() >= len(benchmark.classes):
+    elif examples.labels.min() < (0 if split.labelled and split.role != "pretrain" else -1) or examples.labels.max() >= len(
+        benchmark.classes
+    ):
         raise UserError(
             f"{where} has labels from {examples.labels.min()} to {examples.labels.max()}",
             f"the benchmark has the {len(benchmark.classes)} classes 0 to {len(benchmark.classes) - 1}",

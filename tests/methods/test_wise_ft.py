@@ -142,9 +142,9 @@ def test_after_a_kill_between_two_mixtures_only_what_is_missing_is_judged(mixed:
         folder = store.claim(run)
         if ending:
             with pytest.raises(Killed):
-                work(run, store, folder, job)
+                work(run, folder, job)
         else:
-            work(run, store, folder, job)
+            store.finish(folder, work(run, folder, job))
         store.release(folder)
     assert judged == ["alpha-0", "alpha-0.3", "alpha-1", "alpha-1"]
     left = tiny_digits.bytes_of(places, run)

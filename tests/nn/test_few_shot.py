@@ -245,6 +245,8 @@ def test_the_rows_recipe_is_flyps_few_shot_protocol(sst2: Places, tmp_path: Path
     trainer, ours = tiny_digits.fit(job, tmp_path, judge=True)
     points = trainer.progress.checkpoints
     assert ours == pytest.approx(losses, rel=1e-4) and len(ours) == 20 and ours[-1] < ours[0]
-    assert [point.metrics["id_val"]["cross_entropy"] for point in points] == pytest.approx(validated, rel=1e-2, abs=1e-6)  # crops by another kernel
+    assert [point.metrics["id_val"]["cross_entropy"] for point in points] == pytest.approx(
+        validated, rel=1e-2, abs=1e-6
+    )  # crops by another kernel
     assert (chosen == 19) == (lr < 1e-3) and trainer.keep == (f"epoch-{chosen + 1}",)
     assert [list(point.metrics) for point in points].count(["id_val", "id_test"]) == 1
