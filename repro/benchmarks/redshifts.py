@@ -24,7 +24,9 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
     """The benchmark's record; it takes no options."""
     official.no_options("redshifts", options)
     fields = {"backbone": "informer", "pretrained_by": "mae-pretrain"}
-    fields |= official.declare(("astroclassification",), astroclassification.SPLITS, places, tiny, backbone="informer-small")
+    fields |= official.declare(
+        ("astroclassification",), astroclassification.SPLITS, places, tiny, pretrained=("informer-small", "mae-pretrain")
+    )
     return Benchmark(
         name="redshifts",
         version=VERSION,

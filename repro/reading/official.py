@@ -41,21 +41,28 @@ def content(name: str) -> list[Any]:
     return [record.name, record.version, sorted([count.split, count.n] for count in record.counts)]
 
 
-def declare(names: tuple[str, ...], splits: tuple[Split, ...], places: Places, tiny: bool, backbone: str = "digits-clip") -> dict[str, Any]:
+def declare(
+    names: tuple[str, ...],
+    splits: tuple[Split, ...],
+    places: Places,
+    tiny: bool,
+    pretrained: tuple[str, str] = ("digits-clip", "clip-pretrain"),
+) -> dict[str, Any]:
     """The fields of a `Benchmark` that follow from its data sets `names` (of `repro/datasets`) and its splits.
 
-    For a tiny subset the official counts do not hold, nothing is needed from elsewhere, and `backbone` is made in the run: of synthetic
-    images with captions, unless the benchmark has a split of its own to pretrain on.
+    For a tiny subset the official counts do not hold, nothing is needed from elsewhere, and its backbone is made in the run, by `pretrained`:
+    the network and the method, the usual one of synthetic images with captions, others of the benchmark's own split for that.
     """
     if not tiny:
         roots = {name: str(holdings.root_of(name, places)) for name in names}
         return {"data": digest([content(name) for name in names]), "roots": roots, "splits": splits, "needs": names}
-    own = any(split.role == "pretrain" for split in splits)
+    backbone, method = pretrained
+    synthetic = (SYNTHETIC,) if method == "clip-pretrain" else ()
     return {
         "data": digest([tiny_subsets.content(name, places) for name in names]),
         "roots": {name: str(tiny_subsets.folder_of(name, places)) for name in names},
-        "splits": (*(() if own else (SYNTHETIC,)), *(split.model_copy(update={"count": None, "per_class": None}) for split in splits)),
+        "splits": (*synthetic, *(split.model_copy(update={"count": None, "per_class": None}) for split in splits)),
         "tiny": True,
         "backbone": backbone,
-        "pretrained_by": "mae-pretrain" if own else "clip-pretrain",
+        "pretrained_by": method,
     }
