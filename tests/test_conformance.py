@@ -76,7 +76,14 @@ class Worked:
         own = {} if self.benchmark.pretrained_by else {"backbone": "digits-clip", "weights": random_weights(home)}
         methods = tuple(method for method in planning.parse_methods(["all"], self.benchmark) if serves(method, self.benchmark))
         # A fitted head's loss differs more between random crops than three epochs change it.
-        rates = [f"lp-ft.lr={RATES.get(name, 1e-6)}", "lp-ft.augment=none", "bn-only.lr=3e-3", "base=lp-ft", "erm-targeted.targeted_p=0.1", "irm.penalty_weight=0.01"]
+        rates = [
+            f"lp-ft.lr={RATES.get(name, 1e-6)}",
+            "lp-ft.augment=none",
+            "bn-only.lr=3e-3",
+            "base=lp-ft",
+            "erm-targeted.targeted_p=0.1",
+            "irm.penalty_weight=0.01",
+        ]
         rates += ["autoft.search_lr_factor=2", "autoft.trials=3"]
         if not self.benchmark.with_role("ood_val"):
             rates.append("autoft.search_on=id_val")
