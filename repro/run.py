@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,14 +11,18 @@ from types import ModuleType
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 
 from repro import plugins
 from repro.errors import UserError
-from repro.nn import saved
+from repro.nn import fitting, saved
 from repro.nn.allocator import keep_freed_memory
+from repro.nn.coupled import loss_of
 from repro.nn.job import Job, ParentRun
 from repro.nn.loop import Progress, Trainer
 from repro.nn.seeding import make_deterministic
+from repro.nn.step import Diverged
+from repro.nn.together import ALONE, ranks
 from repro.nn.weights import file_hash
 from repro.outcomes.repetition import Repetition
 from repro.outcomes.store import Store, now
@@ -32,7 +38,7 @@ from repro.types import Failure, Result, Run
 def find_device(name: str) -> torch.device:
     """`auto` is the first GPU, else the CPU; a device that is not there is a `UserError`."""
     if name == "auto":
-        return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -48,6 +54,52 @@ def find_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise UserError(f"--device {name}: not supported", "runs are on the CPU or on CUDA devices", "repro run … --device auto")
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
+
+
+AGREED = (Diverged, fitting.TooLarge, KeyboardInterrupt)  # what all processes of a torchrun meet at the same place
+
+
+class Told(BaseModel):
+    """What the first process of a torchrun tells the others of a run that they share."""
+
+    run: Run
+    folder: Path
+    parents: dict[str, Path]
+    weights: Path | None
+    packs: Path
+    device: str
+
+
+def spreads(run: Run) -> bool:
+    """Whether several processes can share a run: it takes steps, and its loss is one of examples or of all their rows."""
+    method, recipe = plugins.method(run.method), run.recipe
+    divisible = hasattr(method, "couple") or "accumulate" in method.METHOD.fields
+    return recipe.trains and divisible and not (hasattr(method, "search") or recipe.clip_each or recipe.class_weights == "frequency")
+
+
+def follow() -> None:
+    """What the other processes of a torchrun do: their part of each run that the first names, until it names none."""
+    together = ranks()
+    while word := together.told():
+        told = Told.model_validate_json(word)
+        store = Store(told.folder.parent.parent)
+        parents = {role: ParentRun(store.read_result(folder), folder) for role, folder in told.parents.items()}
+        job = Job(told.run, _own_gpu(told.device), told.packs, loading.load, parents, told.weights, together=together)
+        _settle(job.device)
+        with contextlib.suppress(Diverged, fitting.TooLarge):
+            _train(plugins.method(told.run.method), job, told.folder)
+    together.close()
+
+
+def dismiss() -> None:
+    """Tell the other processes of a torchrun that there is no more to do."""
+    ranks().told("")
+    ranks().close()
+
+
+def _own_gpu(device: str) -> torch.device:
+    """Of several GPUs the one of this process."""
+    return torch.device("cuda", int(os.environ["LOCAL_RANK"])) if device.startswith("cuda") else torch.device(device)
 
 
 def work(run: Run, folder: Path, job: Job) -> Result:
@@ -67,10 +119,17 @@ def work(run: Run, folder: Path, job: Job) -> Result:
         kept=kept,
         files={path.name: file_hash(path) for path in files},
         extras={**job.extras, "preprocess": job.preprocess._asdict()},
-        environment={**environment.describe(), **_device(job.device), "deterministic": deterministic, "precision": run.recipe.precision},
+        environment={
+            **environment.describe(),
+            **_device(job.device),
+            "deterministic": deterministic,
+            "precision": run.recipe.precision,
+            "processes": job.together.size,
+        },
         seconds={
             "total": round(max(total, progress.fit_seconds + progress.judge_seconds), 3),
             "fit": round(progress.fit_seconds, 3),
+            "data": round(progress.data_seconds, 3),
             "judge": round(progress.judge_seconds, 3),
         },
         images_per_second=round(progress.images / progress.fit_seconds, 1) if progress.fit_seconds else None,
@@ -98,8 +157,10 @@ def _train(method: ModuleType, job: Job, folder: Path) -> tuple[Progress, list[P
     train = training(job) if run.recipe.trains else None
     splits = {name: job.images(name) for name in judged}
     hooks = [getattr(method, name, None) for name in ("judged", "states")]
-    trainer = Trainer(job, model, getattr(method, "loss", None), train, splits, folder, *hooks)
+    trainer = Trainer(job, model, loss_of(method), train, splits, folder, *hooks)
     progress = trainer.fit()
+    if not job.together.first:
+        return progress, [], {}
     if hasattr(method, "finish"):
         method.finish(job, trainer)
     return progress, saved.publish(trainer), {"predictions": trainer.keep if judged else (), "weights": trainer.keep_weights}
@@ -129,15 +190,21 @@ def execute(plan: Plan, places: Places, device: torch.device, listener: Listener
 
 def pull(plan: Plan, queue: Queue, places: Places, device: torch.device, listener: Listener, stay: bool = True) -> list[Failure]:
     """Work off a queue beside whoever else does; `stay` until the runs of others have ended, too. Returns what failed."""
-    store = queue.store
+    store, together = queue.store, ALONE if environment.rank() is None else ranks()
     file = Path(plan.weights_file) if plan.weights_file else None
 
     def job_of(run: Run) -> Job:
         parents = {role: ParentRun(store.result(plan.run(key)), store.folder(plan.run(key))) for role, key in run.parents.items()}
-        return Job(run, device, places.packs, loading.load, parents, file)
+        return Job(run, device, places.packs, loading.load, parents, file, together=together if spreads(run) else ALONE)
 
     def one(run: Run) -> Result | Failure | None:
         ended = attempt(run, store, _worked(job_of, device), listener, queue.failed_elsewhere)
+        if together.torn:
+            raise UserError(
+                f"run {run.key} broke in one of {together.size} processes",
+                ended.error if isinstance(ended, Failure) else "another program took the run over",
+                "the same command again, which goes on from its last checkpoint",
+            )
         if ended is None and hasattr(plugins.method(run.method), "search"):
             _join(job_of(run), store.folder(run), listener)
         return ended
@@ -173,6 +240,15 @@ def _worked(job_of: Callable[[Run], Job], device: torch.device) -> Work:
     def do(run: Run, folder: Path, on_step: OnStep) -> Result:
         job = job_of(run)
         job.on_step = on_step
-        return work(run, folder, job)
+        if job.together is ALONE:
+            return work(run, folder, job)
+        try:
+            parents = {role: parent.folder for role, parent in job.parents.items()}
+            told = Told(run=run, folder=folder, parents=parents, weights=job.weights_file, packs=job.packs, device=str(device))
+            job.together.told(told.model_dump_json())
+            return work(run, folder, job)
+        except BaseException as error:
+            job.together.torn = not isinstance(error, AGREED)
+            raise
 
     return Work(do, lambda: _device(device))

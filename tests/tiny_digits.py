@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from repro import plugins
+from repro.nn.coupled import loss_of
 from repro.nn.images import Images
 from repro.nn.job import Batch, Job, ParentRun
 from repro.nn.loop import Trainer
@@ -84,12 +85,13 @@ def fit(job: Job, folder: Path, judge: bool = False, stop_at: int | None = None)
     """A method's own training in `folder`, and the loss of every step; with `stop_at` it breaks before that step, its state just saved."""
     module = plugins.method(job.run.method)
     seen: list[float] = []
+    whole = loss_of(module)
 
     def loss(model: torch.nn.Module, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
         if trainer.progress.step == stop_at:
             trainer._save()
             raise Stopped
-        terms = module.loss(model, batch, job)
+        terms = whole(model, batch, job)
         seen.append(terms["loss"].item())
         return terms
 

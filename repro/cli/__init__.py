@@ -28,6 +28,7 @@ from repro.cli import (
 from repro.cli.context import GlobalOptions
 from repro.errors import UserError, nearest
 from repro.paths import PLACES
+from repro.preflight import environment
 
 app = typer.Typer(
     add_completion=True,
@@ -87,11 +88,26 @@ def _complain(error: UserError, arguments: list[str]) -> None:
     print(f"error: {what}\n  why: {why}\n  try: {cure}", file=sys.stderr)
 
 
+def _led(arguments: list[str] | None) -> int | None:
+    """The command. Of a torchrun's processes the first has it, and the others take their part of its runs."""
+    rank = environment.rank()
+    if rank:
+        from repro.run import follow
+
+        return follow()
+    code = app(args=arguments, prog_name="repro", standalone_mode=False)
+    if rank == 0:
+        from repro.run import dismiss
+
+        dismiss()
+    return code
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point. Exit codes: 0 done, 1 a run failed, 2 a mistake that the three printed lines explain, 130 interrupted."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        code = app(args=arguments, prog_name="repro", standalone_mode=False)
+        code = _led(arguments)
         sys.stdout.flush()
     except UserError as error:
         _complain(error, words)

@@ -65,11 +65,25 @@ def start(job: Job) -> Classifier:
     return model
 
 
-def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+def pairs(batch: Batch, job: Job) -> torch.Tensor | None:
+    """The captions that the objective's contrastive term wants."""
+    from repro.nn import objective
+
+    return objective.pairs(batch, job)
+
+
+def encode(model: Classifier, images: torch.Tensor, pairs: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+    """Features of the images and, where there are captions, theirs."""
+    from repro.nn import objective
+
+    return objective.encode(model, images, pairs)
+
+
+def couple(model: Classifier, rows: tuple[torch.Tensor, ...], batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """The learned objective, and each of its terms without its weight."""
     from repro.nn import objective
 
-    return objective.loss(model, batch, job)
+    return objective.couple(model, rows, batch, job)
 
 
 def judged(model: Classifier, job: Job) -> Classifier:

@@ -37,12 +37,24 @@ def start(job: Job) -> Backbone:
     return net
 
 
-def loss(model: Backbone, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
-    """The contrastive loss of the batch, one of each image's captions drawn at random."""
+def pairs(batch: Batch, job: Job) -> torch.Tensor:
+    """The tokens (B, L) of one of each image's captions, drawn at random."""
     import torch
-
-    from repro.nn.losses import contrastive
 
     choices = job.caption_of[batch.index]
     drawn = torch.randint(choices.shape[1], (len(choices),))
-    return {"loss": contrastive(model, batch.images, job.tokens[choices[torch.arange(len(choices)), drawn].to(job.device)])}
+    return job.tokens[choices[torch.arange(len(choices)), drawn].to(job.device)]
+
+
+def encode(model: Backbone, images: torch.Tensor, pairs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Unit rows of images and captions."""
+    from repro.nn.losses import embedded
+
+    return embedded(model, model.visual(images), pairs)
+
+
+def couple(model: Backbone, rows: tuple[torch.Tensor, ...], batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+    """The contrastive loss of all pairs."""
+    from repro.nn.losses import contrastive
+
+    return {"loss": contrastive(model, *rows)}

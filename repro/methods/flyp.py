@@ -42,14 +42,26 @@ def start(job: Job) -> Backbone:
     return net
 
 
-def loss(model: Backbone, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
-    """The contrastive loss of the batch, one template per image drawn at random."""
+def pairs(batch: Batch, job: Job) -> torch.Tensor:
+    """The tokens (B, L) of each image's caption, one template per image drawn at random."""
     import torch
 
+    templates = torch.randint(job.tokens.shape[1], (len(batch.labels),))
+    return job.tokens[batch.labels, templates.to(job.device)]
+
+
+def encode(model: Backbone, images: torch.Tensor, pairs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Unit rows of images and captions."""
+    from repro.nn.losses import embedded
+
+    return embedded(model, model.visual(images), pairs)
+
+
+def couple(model: Backbone, rows: tuple[torch.Tensor, ...], batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+    """The contrastive loss of all pairs."""
     from repro.nn.losses import contrastive
 
-    templates = torch.randint(job.tokens.shape[1], (len(batch.labels),))
-    return {"loss": contrastive(model, batch.images, job.tokens[batch.labels, templates.to(job.device)])}
+    return {"loss": contrastive(model, *rows)}
 
 
 def judged(model: Backbone, job: Job) -> Classifier:

@@ -41,11 +41,11 @@ def loss(model: Backbone, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     import torch
     import torch.nn.functional as F
 
-    from repro.nn.losses import similarities
+    from repro.nn.losses import embedded, similarities
 
     classes, alternatives = job.tokens.shape[:2]
     captions = job.tokens[torch.arange(classes), torch.randint(alternatives, (classes,))]
-    return {"loss": F.cross_entropy(similarities(model, batch.images, captions), batch.labels)}
+    return {"loss": F.cross_entropy(similarities(model, *embedded(model, model.visual(batch.images), captions)), batch.labels)}
 
 
 def judged(model: Backbone, job: Job) -> Classifier:

@@ -17,6 +17,7 @@ from repro.nn.curves import CurvePack, Curves, Scaling
 from repro.nn.images import Images, Preprocess
 from repro.nn.model import Classifier, tokenise, zero_shot_classifier
 from repro.nn.seeding import seed_torch
+from repro.nn.together import ALONE, Together
 from repro.nn.weights import file_hash, load_weights, match
 from repro.reading.broken_images import BrokenImages
 from repro.reading.examples import Examples
@@ -85,6 +86,7 @@ class Job:
     total_steps: int = 0
     objective: dict[str, float] = field(default_factory=dict)  # weight of each term, where a loss is a sum of several
     tuned: dict[str, Any] = field(default_factory=dict)  # settings that a search found, in place of the recipe's
+    together: Together = ALONE  # the processes that share the run
     draw: int | None = None  # a seed that a search found: with the run's, that of order and augmentation
 
     @property

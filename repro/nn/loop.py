@@ -8,44 +8,33 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from repro.nn import fitting, saved
-from repro.nn.domains import domains_of, group_batches
+from repro.nn import saved
 from repro.nn.evaluate import judge
-from repro.nn.freezing import freeze
 from repro.nn.images import Images
 from repro.nn.interrupt import deferred
-from repro.nn.job import Batch, Job
+from repro.nn.job import Job
 from repro.nn.joined import Joined
 from repro.nn.losses import frequencies
 from repro.nn.model import kept_state
-from repro.nn.optim import learning_rate, make_optimizer, set_learning_rate, total_steps
-from repro.nn.seeding import generator, seed_torch
+from repro.nn.optim import total_steps
+from repro.nn.order import batches, steps_per_epoch
+from repro.nn.shared_norm import share_statistics
+from repro.nn.step import Diverged, Loss, Stepper
 from repro.outcomes import selection
 from repro.types import Checkpoint
 
-Loss = Callable[[nn.Module, Batch, Job], dict[str, torch.Tensor]]
 Judged = Callable[[nn.Module, Job], nn.Module]
 States = Callable[[nn.Module, Job], Iterator[str]]
 SAVE_SECONDS = 60.0
-FEW = 8  # examples that a message names
-DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-class Diverged(RuntimeError):
-    """The loss or a logit is not finite: names the step, and the examples or the splits; `details` has all of them."""
-
-    def __init__(self, message: str, **details: Any):
-        super().__init__(message)
-        self.details = details
+SAVE, LEAVE = 1, 2  # what a process may want after a step
 
 
 @dataclass
@@ -56,36 +45,11 @@ class Progress:
     sums: dict[str, float] = field(default_factory=dict)
     seen: int = 0
     fit_seconds: float = 0.0
+    data_seconds: float = 0.0  # of those, waiting for batches
     judge_seconds: float = 0.0
     images: int = 0
     checkpoints: list[Checkpoint] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)  # kept predictions and weights → sha256
-
-
-def _order(job: Job, examples: int, epoch: int, domains: torch.Tensor | None = None) -> list[torch.Tensor]:
-    """The epoch's batches: a seeded permutation, the last one short unless the recipe drops it; or the recipe's number of domains each; or
-    each a draw of its own.
-    """
-    if job.recipe.groups_per_batch:
-        return group_batches(domains, job.recipe.batch_size, job.recipe.groups_per_batch, job.run.seed, epoch)
-    if job.recipe.order == "independent":
-        draws = generator("order", job.chance, epoch)
-        return [torch.randperm(examples, generator=draws)[: job.recipe.batch_size] for _ in range(_steps_per_epoch(job, examples))]
-    order = torch.randperm(examples, generator=generator("order", job.chance, epoch))
-    batches = list(order.split(job.recipe.batch_size))
-    return batches[:-1] if job.recipe.drop_last and len(batches) > 1 and len(batches[-1]) < job.recipe.batch_size else batches
-
-
-def _steps_per_epoch(job: Job, examples: int) -> int:
-    size = job.recipe.batch_size
-    return max(examples // size, 1) if job.recipe.drop_last or job.recipe.groups_per_batch else -(-examples // size)
-
-
-def set_mode(model: nn.Module, job: Job) -> None:
-    """Training mode, but for BatchNorm (and dropout with it) where the recipe says eval, as LP-FT's `use_net_val_mode` does."""
-    model.train(job.recipe.batchnorm != "eval")
-    if job.recipe.freeze == "backbone" and job.recipe.batchnorm != "adapt":
-        model.backbone.eval()
 
 
 class Trainer:
@@ -111,21 +75,23 @@ class Trainer:
         self.job, self.model, self.loss, self.train, self.judged, self.folder = job, model, loss, train, judged, folder
         self.recipe = job.recipe
         self.progress = Progress()
-        self.domains = domains_of(job.benchmark, train.groups) if train else None
-        self.steps_per_epoch = _steps_per_epoch(job, len(train)) if train else 0
+        self.steps_per_epoch = steps_per_epoch(self.recipe, len(train)) if train else 0
         self.total_steps = job.total_steps = total_steps(self.recipe, self.steps_per_epoch) if train else 0
         self.epochs = -(-self.total_steps // self.steps_per_epoch) if train else 0
         if train and self.recipe.class_weights == "frequency":
             job.class_weights = frequencies(train.labels, len(job.benchmark.classes))
-        freeze(model, self.recipe)
-        trainable = any(parameter.requires_grad for parameter in model.parameters())
-        self.optimizer = make_optimizer(model, self.recipe) if self.total_steps and trainable else None
-        self.scaler = torch.amp.GradScaler(job.device.type, enabled=self.recipe.precision == "fp16")
+        if job.together.size > 1:
+            share_statistics(model, job.device)
+        self.stepper = Stepper(job, model, loss, train, self.steps_per_epoch)
         self._saved_at = time.monotonic()
 
     def fit(self) -> Progress:
         """Train from wherever the folder's checkpoint stands to the end; judge after every epoch, or once where nothing is trained."""
-        saved.resume(self)
+        if self.job.together.first:
+            saved.resume(self)
+        self.job.together.most(0)
+        if not self.job.together.first:
+            saved.resume(self)
         with deferred() as stop:
             if self.recipe.judge_start and not self.progress.step and not self.progress.checkpoints:
                 self._judge("epoch-0", 0)
@@ -142,23 +108,18 @@ class Trainer:
             uniforms = self.uniforms(epoch)
             for index in self.order(epoch):
                 if self.progress.step == steps:
+                    self.stepper.settle(self.progress.sums)
                     return
                 self._step(index, uniforms)
                 self.job.on_step(self.progress.step, steps, "steps")
 
     def order(self, epoch: int) -> list[torch.Tensor]:
         """The batches of an epoch (from 0), as indices of training examples."""
-        return _order(self.job, len(self.train), epoch, self.domains)
+        return batches(self.job, len(self.train), epoch, self.stepper.domains)
 
     def uniforms(self, epoch: int) -> torch.Tensor | None:
         """The random numbers of an epoch's augmentation."""
         return self.train.uniforms(self.job.chance, 0 if self.recipe.fixed_crops else epoch)
-
-    def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None = None) -> Batch:
-        """The training examples of `index` (B,), augmented by `uniforms`."""
-        device = self.job.device
-        domains = None if self.domains is None else self.domains[index].to(device)
-        return Batch(self.train.batch(index, uniforms), self.train.labels[index.to(device)], index, domains)
 
     def _judge_states(self, stop) -> None:
         judged = {point.name for point in self.progress.checkpoints}
@@ -169,89 +130,42 @@ class Trainer:
                 raise KeyboardInterrupt
 
     def _epoch(self, epoch: int, stop) -> None:
-        batches, uniforms = self.order(epoch), self.uniforms(epoch)
-        end = min((epoch + 1) * self.steps_per_epoch, self.total_steps)
-        for index in batches[self.progress.step - epoch * self.steps_per_epoch : end - epoch * self.steps_per_epoch]:
+        order, uniforms = self.order(epoch), self.uniforms(epoch)
+        before, end = epoch * self.steps_per_epoch, min((epoch + 1) * self.steps_per_epoch, self.total_steps)
+        order = order[self.progress.step - before : end - before]
+        for index, following in itertools.zip_longest(order, order[1:]):
             began = time.monotonic()
-            self._step(index, uniforms)
+            self._step(index, uniforms, following)
+            last = self.progress.step == end
+            if last:
+                self._settle()
             self.progress.fit_seconds += time.monotonic() - began
             self.job.on_step(self.progress.step, self.total_steps, f"epoch {epoch + 1}/{self.epochs}")
-            last = self.progress.step == end
-            if not last and (stop.asked or time.monotonic() - self._saved_at > SAVE_SECONDS):
+            wanted = self.job.together.most(LEAVE if stop.asked else SAVE if time.monotonic() - self._saved_at > SAVE_SECONDS else 0)
+            if wanted and not last:
+                self._settle()
                 self._save()
-            if stop.asked and not last:
+            if wanted == LEAVE and not last:
                 raise KeyboardInterrupt
         if (epoch + 1) % self.recipe.judge_every == 0 or epoch + 1 == self.epochs:
             self._judge(f"epoch-{epoch + 1}", epoch + 1)
         else:
             self._save()
-        if stop.asked:
+        if self.job.together.most(stop.asked):
             raise KeyboardInterrupt
 
-    def _step(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> None:
+    def _step(self, index: torch.Tensor, uniforms: torch.Tensor | None, following: torch.Tensor | None = None) -> None:
         """One optimiser step over the batch `index`."""
-        job, recipe = self.job, self.recipe
-        job.step = self.progress.step
-        if recipe.anneal_steps and job.step == recipe.anneal_steps:  # what it remembers are gradients of another objective
-            self.optimizer = make_optimizer(self.model, recipe)
-        set_learning_rate(self.optimizer, learning_rate(recipe, job.step, self.steps_per_epoch))
-        set_mode(self.model, job)
-        for name, value in self._gradients(index, uniforms).items():
-            self.progress.sums[name] = self.progress.sums.get(name, 0.0) + value
-        self.scaler.unscale_(self.optimizer)
-        self._clip()
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        self.stepper.take(self.progress.step, index, uniforms, following)
+        self.stepper.settle(self.progress.sums, wait=False)
         self.progress.step += 1
         self.progress.seen += len(index)
         self.progress.images += len(index)
 
-    def _gradients(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> dict[str, float]:
-        """Gradients of the mean loss, in micro-batches weighted by their sizes: `accumulate` of them, or as many more as memory takes.
-
-        Returns the losses' sums over examples.
-        """
-        while True:
-            parts = min(max(self.recipe.accumulate, self.job.extras.get("micro_batches", {}).get("parts", 1)), len(index))
-            seed_torch("step", self.job.chance, self.progress.step)
-            self.optimizer.zero_grad(set_to_none=True)
-            try:
-                return self._backward(index.tensor_split(parts), uniforms)
-            except (RuntimeError, MemoryError) as error:
-                if not fitting.out_of_memory(error):
-                    raise
-            fitting.require_divisible(self.model, self.job, "accumulate" in self.job.fields, len(index), parts)
-            self.optimizer.zero_grad(set_to_none=True)
-            fitting.free()
-            found = self.job.extras.setdefault("micro_batches", {"from_step": self.progress.step})
-            found["parts"] = min(2 * parts, len(index))
-
-    def _backward(self, parts: Sequence[torch.Tensor], uniforms: torch.Tensor | None) -> dict[str, float]:
-        job, total = self.job, sum(map(len, parts))
-        autocast = torch.autocast(job.device.type, DTYPES.get(self.recipe.precision), enabled=self.recipe.precision in DTYPES)
-        sums: dict[str, float] = {}
-        for part in parts:
-            batch = self.batch(part, uniforms)
-            with autocast:
-                terms = self.loss(self.model, batch, job)
-            self.scaler.scale(terms["loss"] * (len(part) / total)).backward()
-            for name, value in terms.items():
-                value = float(value.detach())
-                if not np.isfinite(value):
-                    rate, examples = self.optimizer.param_groups[0]["lr"], part.tolist()
-                    few = f"examples {examples[:FEW]}" + (f" and {len(examples) - FEW} more" if len(examples) > FEW else "")
-                    at = f"step {self.progress.step} (learning rate {rate:g})"
-                    raise Diverged(f"{name} is {value} at {at}, {few}", step=self.progress.step, examples=examples)
-                sums[name] = sums.get(name, 0.0) + value * len(part)
-            if self.recipe.clip_each:
-                self._clip(self.scaler.get_scale())
-        return sums
-
-    def _clip(self, scale: float = 1.0) -> None:
-        """Gradients that are `scale` times their size, to the recipe's largest norm."""
-        if self.recipe.clip_norm is not None:
-            parameters = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, self.recipe.clip_norm * scale)
+    def _settle(self) -> None:
+        """Have the losses of all steps, and know how long they waited for data."""
+        self.stepper.settle(self.progress.sums)
+        self.progress.data_seconds += self.stepper.ahead.waited()
 
     def _judge(self, name: str, epoch: int | None) -> None:
         """Evaluate, record, keep what some selection rule would report, and save."""
@@ -263,15 +177,19 @@ class Trainer:
         )
         progress.checkpoints.append(point)
         progress.sums, progress.seen = {}, 0
-        saved.write_point(self, name, logits, kept_state(model, self.recipe.batchnorm == "adapt"))
-        saved.forget(self)
+        if self.job.together.first:
+            saved.write_point(self, name, logits, kept_state(model, self.recipe.batchnorm == "adapt"))
+            saved.forget(self)
         self._save()
-        saved.prune(self)
+        if self.job.together.first:
+            saved.prune(self)
 
     def _look(self, model: nn.Module, splits: dict[str, Images], name: str) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
         """Logits and metrics of some splits at the checkpoint `name`; `Diverged` where a logit is not finite."""
         began = time.monotonic()
-        logits, metrics = judge(model, splits, self.job.benchmark, self.recipe.select_by, self.job.extras) if splits else ({}, {})
+        logits, metrics = (
+            judge(model, splits, self.job.benchmark, self.recipe.select_by, self.job.extras, self.job.together) if splits else ({}, {})
+        )
         broken = [split for split, values in logits.items() if not np.isfinite(values).all()]
         if broken:  # the last step may have ruined what no further loss will tell, and an argmax of NaN is a class like any other
             raise Diverged(f"the logits of {', '.join(broken)} are not finite at {name}, step {self.progress.step}")
@@ -289,12 +207,15 @@ class Trainer:
             return
         model = self.classifier(self.model, self.job)
         logits, metrics = self._look(saved.with_weights_of(self, chosen.name, model), rest, chosen.name)
-        saved.add_predictions(self, chosen.name, logits)
+        if self.job.together.first:
+            saved.add_predictions(self, chosen.name, logits)
         points[points.index(chosen)] = chosen.model_copy(update={"metrics": {**chosen.metrics, **metrics}})
         self._save()
 
     def _save(self) -> None:
-        saved.write_state(self)
+        if self.job.together.first:
+            saved.write_state(self)
+        self.job.together.most(0)  # nobody reads what is not written yet
         self._saved_at = time.monotonic()
 
     @property

@@ -42,29 +42,23 @@ def squared_distance(model: nn.Module, origin: dict[str, torch.Tensor]) -> torch
     return torch.stack([(parameters[name] - start).square().sum() for name, start in origin.items()]).sum()
 
 
-def similarities(backbone: Backbone, images: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """s·cos (B, C) of images (B, 3, S, S) and captions (C, L), s = exp(logit_scale). Equal captions are encoded once."""
-    return similarities_of(backbone, backbone.visual(images), tokens)
-
-
-def similarities_of(backbone: Backbone, features: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """As `similarities`, of image features (B, dim)."""
-    image = F.normalize(features, dim=-1)
+def embedded(backbone: Backbone, features: torch.Tensor, tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Unit rows (B, dim) of image features (B, dim) and (C, dim) of captions (C, L); equal captions are encoded once."""
     distinct, where = torch.unique(tokens, dim=0, return_inverse=True)
-    text = F.normalize(backbone.text(distinct), dim=-1)[where]
+    return F.normalize(features, dim=-1), F.normalize(backbone.text(distinct), dim=-1)[where]
+
+
+def similarities(backbone: Backbone, image: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+    """s·cos (B, C) of unit rows (B, dim) and (C, dim), s = exp(logit_scale)."""
     return backbone.logit_scale.exp() * image @ text.T
 
 
-def contrastive(backbone: Backbone, images: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-    """CLIP's symmetric loss of B image–text pairs: images (B, 3, S, S), tokens (B, L).
+def contrastive(backbone: Backbone, image: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
+    """CLIP's symmetric loss of B image–text pairs, given as unit rows (B, dim).
 
-    ½[CE(s·I·Tᵀ, arange) + CE(s·T·Iᵀ, arange)] with unit rows and s = exp(logit_scale); pairs with equal captions count as negatives,
+    ½[CE(s·I·Tᵀ, arange) + CE(s·T·Iᵀ, arange)] with s = exp(logit_scale); pairs with equal captions count as negatives,
     as in open_clip.loss.ClipLoss.
     """
-    return symmetric(similarities(backbone, images, tokens))
-
-
-def symmetric(logits: torch.Tensor) -> torch.Tensor:
-    """½[CE(logits, arange) + CE(logitsᵀ, arange)] of similarities (B, B)."""
+    logits = similarities(backbone, image, text)
     target = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2

@@ -16,8 +16,9 @@ from torch import nn
 
 from repro import backbones, plugins
 from repro.errors import UserError
+from repro.nn.coupled import Coupled
 from repro.nn.job import Batch, Job
-from repro.nn.losses import similarities_of, symmetric
+from repro.nn.losses import contrastive, embedded
 from repro.nn.model import Classifier
 
 
@@ -77,18 +78,34 @@ def origin_of(model: nn.Module, live: bool = False) -> dict[str, torch.Tensor]:
     return {name: parameter.detach() if live else parameter.detach().clone() for name, parameter in model.named_parameters()}
 
 
-def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
+def pairs(batch: Batch, job: Job) -> torch.Tensor | None:
+    """The tokens (B, L) of a caption of each image's class, one template per image drawn at random; None where no term wants them."""
+    if "flyp" not in job.objective:
+        return None
+    templates = torch.randint(job.tokens.shape[1], (len(batch.labels),)).to(job.device)
+    return job.tokens[batch.labels, templates]
+
+
+def encode(model: Classifier, images: torch.Tensor, pairs: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+    """Features (B, dim), as the head sees them, of images; with captions also the unit rows of both."""
+    features = model.features(images)
+    return (features,) if pairs is None else (features, *embedded(model.backbone, features, pairs))
+
+
+def couple(model: Classifier, rows: tuple[torch.Tensor, ...], batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """The sum of the terms of `job.objective`, each times its weight there, and every term by itself."""
-    names = job.objective
-    features = model.features(batch.images)
+    names, (features, *contrasted) = job.objective, rows
     found = of_logits(model.head(features), batch.labels)
-    if "flyp" in names:
-        found["flyp"] = _flyp(model, features, batch, job)
+    if contrasted:
+        found["flyp"] = contrastive(model.backbone, *contrasted)
     if any(name.startswith(("l1", "l2")) for name in names):
         found |= of_parameters(model, job.origin)
     terms = {name: found[name] for name in names}
     total = torch.stack([weight * terms[name] for name, weight in names.items()]).sum() / job.recipe.loss_divisor
     return {"loss": total, **terms}
+
+
+LOSS = Coupled(pairs, encode, couple)
 
 
 def of_logits(logits: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -116,9 +133,3 @@ def of_parameters(model: nn.Module, origin: dict[str, torch.Tensor]) -> dict[str
         "l2init": torch.stack([move.square().sum() for move in moves]).sum() / count,
         "l2zero": torch.stack([value.square().sum() for value in values]).sum() / count,
     }
-
-
-def _flyp(model: Classifier, features: torch.Tensor, batch: Batch, job: Job) -> torch.Tensor:
-    """The contrastive loss, one template per image drawn at random; `features` may be of length 1 already."""
-    templates = torch.randint(job.tokens.shape[1], (len(batch.labels),)).to(job.device)
-    return symmetric(similarities_of(model.backbone, features, job.tokens[batch.labels, templates]))

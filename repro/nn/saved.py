@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from repro.nn.loop import Trainer
 
 _PARTS = {"progress", "checkpoints", "model", "optimizer", "scaler", "extras"}
-_SCALARS = ("step", "sums", "seen", "fit_seconds", "judge_seconds", "images", "files")
+_SCALARS = ("step", "sums", "seen", "fit_seconds", "data_seconds", "judge_seconds", "images", "files")
 
 
 def _replace(path: Path, write) -> None:
@@ -107,8 +107,8 @@ def write_state(trainer: Trainer) -> None:
         "progress": {name: getattr(trainer.progress, name) for name in _SCALARS},
         "checkpoints": [point.model_dump_json() for point in trainer.progress.checkpoints],
         "model": trainer.model.state_dict(),
-        "optimizer": trainer.optimizer.state_dict() if trainer.optimizer else None,
-        "scaler": trainer.scaler.state_dict(),
+        "optimizer": trainer.stepper.optimizer.state_dict() if trainer.stepper.optimizer else None,
+        "scaler": trainer.stepper.scaler.state_dict(),
         "extras": trainer.job.extras,
     }
     _replace(folder / "state.pt", lambda file: torch.save(state, file))
@@ -145,9 +145,9 @@ def resume(trainer: Trainer) -> None:
             f"rm -r {path.parent}, then run the same command again",
         )
     trainer.model.load_state_dict(state["model"])
-    if trainer.optimizer and state["optimizer"]:
-        trainer.optimizer.load_state_dict(state["optimizer"])
-    trainer.scaler.load_state_dict(state["scaler"])
+    if trainer.stepper.optimizer and state["optimizer"]:
+        trainer.stepper.optimizer.load_state_dict(state["optimizer"])
+    trainer.stepper.scaler.load_state_dict(state["scaler"])
     trainer.job.extras.update(state["extras"])
     for name, value in state["progress"].items():
         setattr(trainer.progress, name, value)

@@ -23,9 +23,10 @@ from repro.nn import objective
 from repro.nn.evaluate import outputs
 from repro.nn.images import Images
 from repro.nn.job import Job
-from repro.nn.loop import Diverged, Progress, Trainer
+from repro.nn.loop import Progress, Trainer
 from repro.nn.model import zero_shot_classifier
 from repro.nn.seeding import generator
+from repro.nn.step import Diverged
 from repro.outcomes.metrics import evaluate, rank, title
 from repro.outcomes.study import Interval, Study, Trial, best
 from repro.record import digest
@@ -167,8 +168,8 @@ class Bench:
             self.job.on_step(number * of + done, recipe.trials * of, f"trial {number + 1}/{recipe.trials}")
 
         job = dataclasses.replace(self.job, tuned=tuned, objective=weights, origin=self.origin, draw=int(settings["seed"]), on_step=on_step)
-        trainer = Trainer(job, self.model, objective.loss, self.train, {}, self.folder)
-        trainer.steps_per_epoch = recipe.inner_steps  # of a schedule, the trial is the whole
+        trainer = Trainer(job, self.model, objective.LOSS, self.train, {}, self.folder)
+        trainer.stepper.steps_per_epoch = recipe.inner_steps  # of a schedule, the trial is the whole
         trainer.take(recipe.inner_steps)
 
     def _judge(self) -> float:

@@ -58,7 +58,7 @@ def test_the_settings_found_are_those_trained_with(home: Places, tmp_path: Path)
     best = job.parents["search"].result.extras["best"]
     assert job.objective == best["weights"] and job.objective["ce"] == 1.0
     assert (job.recipe.lr, job.recipe.weight_decay, job.draw) == (best["lr"], best["weight_decay"], best["seed"])
-    assert trainer.optimizer.param_groups[0]["weight_decay"] == best["weight_decay"]
+    assert trainer.stepper.optimizer.param_groups[0]["weight_decay"] == best["weight_decay"]
     assert trainer.recipe.lr == best["lr"] != job.run.recipe.lr
 
 

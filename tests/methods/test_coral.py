@@ -14,7 +14,7 @@ def test_the_loss_is_the_formula(tmp_path: Path) -> None:
     job = tiny_digits.job_of(tiny_digits.plan("coral", sets=("penalty_weight=7",)), "coral", tiny_digits.pretrained_home(tmp_path))
     model = coral.start(job).eval()
     trainer, _ = tiny_digits.fit(job, tmp_path / "run", stop_at=0)
-    batch = trainer.batch(trainer.order(0)[0])
+    batch = trainer.stepper.batch(trainer.order(0)[0])
     assert len(batch.domains) == 16 and sorted(batch.domains.tolist()) == [0] * 8 + [1] * 8
     features, labels = model.features(batch.images).detach().double().numpy(), batch.labels.numpy()
     weight, bias = (value.detach().double().numpy() for value in (model.head.weight, model.head.bias))

@@ -25,7 +25,7 @@ def trainer(tmp_path: Path) -> Trainer:
 
 
 def test_features_work_against_the_discriminator_and_it_against_them(trainer: Trainer) -> None:
-    model, batch = trainer.model.eval(), trainer.batch(trainer.order(0)[0])
+    model, batch = trainer.model.eval(), trainer.stepper.batch(trainer.order(0)[0])
     assert batch.domains.unique().tolist() == [0, 1]
     terms = dann.loss(model, batch, trainer.job)
     found = torch.autograd.grad(terms["loss"], list(model.parameters()), retain_graph=True)
@@ -42,11 +42,11 @@ def test_features_work_against_the_discriminator_and_it_against_them(trainer: Tr
 
 
 def test_there_are_three_learning_rates(trainer: Trainer) -> None:
-    rates = {id(p): group["lr"] for group in trainer.optimizer.param_groups for p in group["params"]}
+    rates = {id(p): group["lr"] for group in trainer.stepper.optimizer.param_groups for p in group["params"]}
     for name, parameter in trainer.model.named_parameters():
         expected = {"discriminator": 4e-3, "head": 1e-2, "backbone": 1e-3}[name.split(".")[0]]
         assert rates[id(parameter)] == pytest.approx(expected), name
-    assert len(trainer.optimizer.param_groups) == 3
+    assert len(trainer.stepper.optimizer.param_groups) == 3
 
 
 def test_what_is_judged_and_kept_has_no_discriminator(tmp_path: Path) -> None:

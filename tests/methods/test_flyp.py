@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from repro.errors import UserError
 from repro.methods import flyp
-from repro.nn import losses
+from repro.nn.coupled import loss_of
 from repro.nn.job import Batch, Job
 from repro.reading.prompts import fill
 
@@ -26,13 +26,10 @@ def captions(job: Job, net, names: list[str], templates: list[int]) -> torch.Ten
     return net.tokenize([fill(job.benchmark.templates[template], name) for name, template in zip(names, templates, strict=True)])
 
 
-def test_each_image_gets_one_of_its_own_classes_captions(tmp_path: Path, monkeypatch) -> None:
+def test_each_image_gets_one_of_its_own_classes_captions(tmp_path: Path) -> None:
     job = job_at(tmp_path)
-    net, drawn = flyp.start(job), []
-    monkeypatch.setattr(losses, "contrastive", lambda model, images, tokens: drawn.append(tokens) or tokens.float().sum())
-    labels = torch.tensor([5, 0, 3, 5])
-    for _ in range(60):
-        flyp.loss(net, Batch(torch.empty(4, 3, 32, 32), labels, torch.arange(4)), job)
+    net, labels = flyp.start(job), torch.tensor([5, 0, 3, 5])
+    drawn = [flyp.pairs(Batch(torch.empty(0), labels, torch.arange(4)), job) for _ in range(60)]
     for row, label in enumerate(labels):
         own = captions(job, net, [job.benchmark.classes[label]] * 6, list(range(6)))
         assert {tuple(tokens[row].tolist()) for tokens in drawn} == {tuple(tokens.tolist()) for tokens in own} and len(own) == 6
@@ -49,7 +46,7 @@ def test_the_loss_is_open_clips_and_above_those_that_know_labels(tmp_path: Path,
     assert len(labels.unique()) < 24
     with torch.no_grad():
         torch.manual_seed(3)
-        loss = flyp.loss(net, Batch(images, labels, torch.arange(24)), job)["loss"].item()
+        loss = loss_of(flyp)(net, Batch(images, labels, torch.arange(24)), job)["loss"].item()
         torch.manual_seed(3)
         drawn = torch.randint(templates, (24,)).tolist()
         texts = captions(job, net, [job.benchmark.classes[label] for label in labels], drawn)

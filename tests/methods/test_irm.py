@@ -18,7 +18,7 @@ def test_the_penalty_has_its_weight_after_the_annealing(tmp_path: Path, step: in
         tiny_digits.plan("irm", sets=("penalty_weight=30", "anneal_steps=5")), "irm", tiny_digits.pretrained_home(tmp_path)
     )
     trainer, _ = tiny_digits.fit(job, tmp_path / "run", stop_at=0)
-    model, batch = irm.start(job).eval(), trainer.batch(trainer.order(0)[0])
+    model, batch = irm.start(job).eval(), trainer.stepper.batch(trainer.order(0)[0])
     job.step = step
     terms = irm.loss(model, batch, job)
     risk, penalty = irm_terms(model(batch.images).double(), batch.labels, batch.domains)
@@ -34,7 +34,7 @@ def test_the_optimiser_starts_afresh_once(tmp_path: Path, monkeypatch: pytest.Mo
     job = tiny_digits.job_of(tiny_digits.plan("irm", sets=sets), "irm", tiny_digits.pretrained_home(tmp_path))
     trainer, losses = tiny_digits.fit(job, tmp_path / "run")
     assert len(losses) == 10 and len(made) == 2
-    assert {int(state["step"]) for state in trainer.optimizer.state.values()} == {4}
+    assert {int(state["step"]) for state in trainer.stepper.optimizer.state.values()} == {4}
 
 
 @pytest.mark.parametrize("stop_at", [6, 8])

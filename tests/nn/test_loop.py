@@ -11,8 +11,9 @@ from torch import nn
 
 from repro.nn import fitting
 from repro.nn.job import Batch, Job
-from repro.nn.loop import Diverged, Trainer
+from repro.nn.loop import Trainer
 from repro.nn.optim import learning_rate
+from repro.nn.step import Diverged
 from repro.paths import Places
 
 
@@ -54,9 +55,7 @@ def trainer_of(job: Job, folder: Path, model: nn.Module | None = None, loss=mean
 
 
 def first_batch(trainer: Trainer) -> tuple[torch.Tensor, torch.Tensor | None]:
-    from repro.nn.loop import _order
-
-    return _order(trainer.job, len(trainer.train), 0)[0], trainer.train.uniforms(trainer.job.run.seed, 0)
+    return trainer.order(0)[0], trainer.train.uniforms(trainer.job.run.seed, 0)
 
 
 @pytest.mark.parametrize("parts", [2, 3, 7, 32, 100])
@@ -140,7 +139,7 @@ def test_every_step_has_its_own_learning_rate(home: Places, tmp_path: Path) -> N
     rates: list[tuple[float, float]] = []
 
     def loss(model: nn.Module, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
-        groups = {group["lr_factor"]: group["lr"] for group in trainer.optimizer.param_groups}
+        groups = {group["lr_factor"]: group["lr"] for group in trainer.stepper.optimizer.param_groups}
         rates.append((groups[1.0], groups[10.0]))
         return mean_loss(model, batch, job)
 
@@ -160,9 +159,7 @@ def test_a_loss_that_is_no_number_names_its_step_and_examples(home: Places, tmp_
     trainer = trainer_of(job_with(home, "batch_size=32"), tmp_path, loss=loss)
     with pytest.raises(Diverged) as caught:
         trainer.fit()
-    from repro.nn.loop import _order
-
-    batch = _order(trainer.job, 100, 0)[2].tolist()
+    batch = trainer.order(0)[2].tolist()
     assert str(caught.value) == f"loss is nan at step 2 (learning rate 0.003), examples {batch[:8]} and 24 more"
     assert caught.value.details == {"step": 2, "examples": batch}
     assert all(torch.isfinite(parameter).all() for parameter in trainer.model.parameters())

@@ -9,7 +9,7 @@ from open_clip.loss import ClipLoss
 from torch import nn
 
 from repro.nn.job import Batch
-from repro.nn.losses import contrastive, cross_entropy, frequencies, similarities, supervised
+from repro.nn.losses import contrastive, cross_entropy, embedded, frequencies, similarities, supervised
 
 
 class Towers(nn.Module):
@@ -40,7 +40,7 @@ def pairs(captions: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
 def test_contrastive_is_open_clips_value_and_gradient(captions: list[int]) -> None:
     images, tokens = pairs(captions)
     ours, theirs = Towers(), Towers()
-    loss = contrastive(ours, images, tokens)
+    loss = contrastive(ours, *embedded(ours, ours.visual(images), tokens))
     loss.backward()
     expected = ClipLoss()(
         F.normalize(theirs.visual(images), dim=-1), F.normalize(theirs.text(tokens), dim=-1), logit_scale=theirs.logit_scale.exp()
@@ -53,7 +53,7 @@ def test_contrastive_is_open_clips_value_and_gradient(captions: list[int]) -> No
 
 def test_similarities_are_scaled_cosines_of_every_image_and_caption() -> None:
     towers, (images, _), (_, tokens) = Towers(), pairs([0, 1, 2]), pairs([4, 4, 7, 1, 0])
-    got = similarities(towers, images, tokens)
+    got = similarities(towers, *embedded(towers, towers.visual(images), tokens))
     want = F.cosine_similarity(towers.visual(images)[:, None], towers.text(tokens)[None], dim=-1) * towers.logit_scale.exp()
     assert got.shape == (3, 5) and torch.allclose(got, want, rtol=1e-12, atol=1e-13)
 
@@ -61,7 +61,8 @@ def test_similarities_are_scaled_cosines_of_every_image_and_caption() -> None:
 def test_equal_captions_count_as_negatives_of_each_other() -> None:
     """RECIPES §3.1: the papers' loss knows no label, so duplicates cost at least log 2 on the image side."""
     images, tokens = pairs([0, 0])
-    scale = contrastive(Towers(), images, tokens)
+    towers = Towers()
+    scale = contrastive(towers, *embedded(towers, towers.visual(images), tokens))
     assert scale.item() >= 0.5 * torch.log(torch.tensor(2.0)).item()
 
 

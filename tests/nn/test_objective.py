@@ -126,7 +126,7 @@ def test_flyp_and_the_sum_are_the_formulas(model: Model) -> None:
     job = job_for(model, weights, divisor=2.0)
     batch = Batch(torch.tensor(RNG.normal(size=(7, 3))), torch.tensor([0, 2, 1, 4, 3, 0, 2]), torch.arange(7))
     torch.manual_seed(3)
-    terms = objective.loss(model, batch, job)
+    terms = objective.LOSS(model, batch, job)
     assert tuple(terms) == ("loss", *LOSSES)
     assert terms["flyp"].item() == pytest.approx(flyp_by_hand(model, batch, job), rel=1e-13)
     logits = model.head(model.features(batch.images)).detach().numpy()
@@ -140,4 +140,4 @@ def test_only_the_terms_that_are_wanted_are_computed(model: Model) -> None:
     job = job_for(model, {"ce": 1.0})
     job.tokens = job.origin = None
     batch = Batch(torch.tensor(RNG.normal(size=(3, 3))), torch.tensor([0, 2, 1]), torch.arange(3))
-    assert tuple(objective.loss(model, batch, job)) == ("loss", "ce")
+    assert tuple(objective.LOSS(model, batch, job)) == ("loss", "ce")

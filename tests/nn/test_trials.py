@@ -40,7 +40,7 @@ def test_a_trial_is_the_beginning_of_the_training_that_follows(home: Places, ben
     model = objective.start(job)
     job.objective = {name: settings.get(f"weight_{name}", 1.0) for name in bench.terms}
     job.draw, job.origin, job.tuned = 2, objective.origin_of(model), {"lr": 1e-3, "epochs": 1}
-    trainer = Trainer(job, model, objective.loss, job.images("train", augmented=True), {}, tmp_path)
+    trainer = Trainer(job, model, objective.LOSS, job.images("train", augmented=True), {}, tmp_path)
     trainer.take(2)
     for name, value in model.state_dict().items():
         assert torch.equal(value, bench.model.state_dict()[name]), name
