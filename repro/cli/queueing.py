@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro.cli.context import complete_key, places
+from repro.cli.options import AsJson
 from repro.errors import UserError
 from repro.outcomes import claims
 from repro.outcomes.costs import duration
@@ -27,7 +28,7 @@ MOST = 20  # lines of a kind; --json has them all
 def status(
     context: typer.Context,
     benchmark: Annotated[str | None, typer.Argument(help="Only runs of this benchmark.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """What is planned, queued, running (where, and how far), done and failed."""
     from repro.launch import standing
