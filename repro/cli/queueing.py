@@ -14,7 +14,7 @@ import typer
 from repro.cli.context import complete_key, places
 from repro.cli.options import AsJson
 from repro.errors import UserError
-from repro.outcomes import claims
+from repro.outcomes import claims, processes
 from repro.outcomes.costs import duration
 from repro.outcomes.store import Store
 
@@ -168,12 +168,12 @@ def _end(launch: Launch) -> str:
     if launch.slurm_job:
         slurm.cancel(launch)
         return f"cancelled: {launch.id}, Slurm job {launch.slurm_job}"
-    if not claims.same_machine(launch.owner):
+    if not processes.same_machine(launch.owner):
         raise UserError(
             f"{launch.id} is on {launch.owner.get('host')}", "a process is ended on its own machine", f"repro cancel {launch.id}, there"
         )
     launch.cancel()
     with contextlib.suppress(ProcessLookupError):
-        if claims.alive(launch.owner):
+        if processes.alive(launch.owner):
             os.kill(launch.owner["pid"], signal.SIGTERM)
     return f"cancelled: {launch.id}; its workers are checkpointing"
