@@ -22,7 +22,7 @@ def shelf(tmp_path):
     folder.mkdir()
     mounted = shutil.which("mount") and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], capture_output=True)
     if not mounted or mounted.returncode:
-        pytest.skip("mounting a file system read-only needs root")
+        pytest.skip("no tmpfs can be mounted here: that takes mount and root")
     draw = np.random.default_rng(0)
     for domain in ("photo", "sketch"):
         for name in ("cat", "dog"):

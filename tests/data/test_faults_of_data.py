@@ -175,7 +175,7 @@ def small_disk(tmp_path):
     folder.mkdir()
     mounted = shutil.which("mount") and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], capture_output=True)
     if not mounted or mounted.returncode:
-        pytest.skip("mounting a small tmpfs needs root")
+        pytest.skip("no small tmpfs can be mounted here: that takes mount and root")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
 
