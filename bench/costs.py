@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from repro import backbones, plugins
-from repro.cli.running import requests_of
+from repro.cli.requested import requests_of
 from repro.errors import UserError
 from repro.outcomes.selection import RULES, possible
 from repro.papers import arrangement

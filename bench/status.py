@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from repro.outcomes import claims
+from repro.outcomes import processes
 
 RUNS = 10_000
 
@@ -29,7 +29,7 @@ def main() -> None:
             elif number % 20:
                 (folder / "failed.json").write_text(json.dumps({"error": "made up", "trace": "x" * 5000}))
             else:
-                (folder / "claim.json").write_text(json.dumps({**claims.this_process(), "token": f"{number}"}))
+                (folder / "claim.json").write_text(json.dumps({**processes.this_process(), "token": f"{number}"}))
         times = []
         for _ in range(3):
             began = time.perf_counter()

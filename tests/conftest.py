@@ -1,9 +1,11 @@
-"""No test sees the places of the one who runs it; the command line as tests call it."""
+"""No test sees the places of the one who runs it; the command line as tests call it; a disk that is soon full."""
 
 from __future__ import annotations
 
 import os
 import re
+import shutil
+import subprocess
 
 import pytest
 from hypothesis import settings
@@ -81,3 +83,15 @@ def server(no_proxy):
 
     with serving() as running:
         yield running
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A folder that is a disk of 8 MiB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], capture_output=True)
+    if not mounted or mounted.returncode:
+        pytest.skip("no small tmpfs can be mounted here: that takes mount and root")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)

@@ -24,7 +24,7 @@ def test_the_examples_run(tmp_path: Path) -> None:
     found = examples()
     assert sorted(found) == ["repro/benchmarks/stripes.py", "repro/methods/scratch_smooth.py", "tables/stripes.toml"]
     if not (ROOT / "tables").is_dir():
-        pytest.skip("the tables do not lie beside the tests")
+        pytest.skip("the tables lie beside the package in a checkout alone")
     for folder in ("repro", "tables", "data_manifests"):
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for path, content in found.items():

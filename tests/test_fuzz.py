@@ -23,7 +23,7 @@ from repro.data import manifest
 from repro.errors import UserError
 from repro.launch import launches
 from repro.nn.weights import load_weights
-from repro.outcomes import claims
+from repro.outcomes import claims, processes
 from repro.outcomes.store import Store
 from repro.papers import arrangement, reported, rows
 from repro.paths import manifests_dir, tables_dir
@@ -208,7 +208,7 @@ STORE = Store(FOLDER / "runs")
 RUN = fabricated.run()
 RESULT = fabricated.finish(STORE, RUN).model_dump_json()
 LAUNCH = launches.Launch(id="1", created="", title="", keys=(RUN.key,), before={}, places={}, workers=1).model_dump_json()
-CLAIM = json.dumps({**claims.this_process(), "token": "t", "launch": None, "deaths": 0, "state": None})
+CLAIM = json.dumps({**processes.this_process(), "token": "t", "launch": None, "deaths": 0, "state": None})
 
 
 @FUZZ

@@ -87,7 +87,7 @@ def test_a_broken_config_is_named(config, content, why):
     assert str(config) in caught.value.cure
 
 
-@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that even root cannot read")
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs /proc/self/mem, which even root cannot read")
 def test_a_config_that_cannot_be_read_is_named(monkeypatch):
     monkeypatch.setenv("REPRO_CONFIG", "/proc/self/mem")
     with pytest.raises(UserError, match="cannot read the config file /proc/self/mem"):
@@ -114,7 +114,7 @@ def test_a_folder_that_cannot_be_written_names_the_option_that_moves_it(tmp_path
         assert "--packs DIR" in caught.value.cure and "REPRO_PACKS" in caught.value.cure
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir() or os.name != "posix", reason="needs a file system that refuses even root")
+@pytest.mark.skipif(not Path("/proc").is_dir() or os.name != "posix", reason="needs /proc, which refuses even root a file")
 def test_a_file_system_that_refuses_to_make_files():
     with pytest.raises(UserError, match="cannot write to the runs folder"):
         paths.make_writable(Path("/proc/repro-test"), "runs")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 
 import numpy as np
@@ -16,22 +15,16 @@ from repro.planning import plan as planning
 
 
 @pytest.fixture
-def shelf(tmp_path):
+def shelf(small_disk):
     """A folder of images on a file system of its own, mounted read-only."""
-    folder = tmp_path / "shelf"
-    folder.mkdir()
-    mounted = shutil.which("mount") and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], capture_output=True)
-    if not mounted or mounted.returncode:
-        pytest.skip("mounting a file system read-only needs root")
     draw = np.random.default_rng(0)
     for domain in ("photo", "sketch"):
         for name in ("cat", "dog"):
-            (folder / domain / name).mkdir(parents=True)
+            (small_disk / domain / name).mkdir(parents=True)
             for number in range(10):
-                Image.fromarray(draw.integers(0, 256, (40, 40, 3), np.uint8)).save(folder / domain / name / f"{number}.png")
-    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+                Image.fromarray(draw.integers(0, 256, (40, 40, 3), np.uint8)).save(small_disk / domain / name / f"{number}.png")
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    return small_disk
 
 
 def test_a_run_on_data_that_cannot_be_written_to(shelf, tmp_path):

@@ -147,7 +147,7 @@ def test_devices() -> None:
         assert f"--device {name}" in caught.value.what and why in caught.value.why and "--device auto" in caught.value.cure
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write in a folder without that permission")
 def test_an_unwritable_run_folder_is_said_before_anything_is_run(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="cannot write to the runs folder"):

@@ -9,6 +9,7 @@ import typer
 
 from repro import plugins
 from repro.cli.context import complete_benchmark, places
+from repro.cli.options import AsJson
 from repro.display.tables import rule_of
 from repro.errors import unknown
 from repro.outcomes import comparison, metrics, pairing
@@ -39,7 +40,7 @@ def compare(
             autocompletion=complete_benchmark,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare two runs or methods on the same examples, with test-set and seed uncertainty apart."""
     if select not in CHOICES:

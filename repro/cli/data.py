@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro.cli.context import complete_benchmark, complete_manifest, places
+from repro.cli.options import AsJson
 from repro.data.amounts import size
 from repro.errors import UserError
 
@@ -26,7 +27,7 @@ Names = Annotated[list[str], typer.Argument(help="Names of repro data list.", au
 def list_(
     context: typer.Context,
     names: Annotated[list[str] | None, typer.Argument(help="Tell all about these.", autocompletion=complete_manifest)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List datasets and checkpoints: size, access, here or not, licence; with names, everything known of them."""
     from repro.cli import holding

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from repro.cli.context import complete_key, places
+from repro.cli.options import AsJson
 from repro.errors import unknown
 from repro.outcomes import difference, finished, metrics
 from repro.outcomes.difference import ENVIRONMENT, SETTINGS, Difference, short
@@ -25,7 +26,7 @@ def diff(
     select: Annotated[
         str, typer.Option("--select", help="At which checkpoints the numbers are compared.", autocompletion=lambda: list(RULES))
     ] = "id_val",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say why two results differ: data, settings, parents, environment; and by how much."""
     if select not in RULES:

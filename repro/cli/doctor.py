@@ -10,6 +10,7 @@ import typer
 
 from repro import plugins
 from repro.cli.context import complete_benchmark, places
+from repro.cli.options import AsJson
 from repro.errors import UserError
 from repro.paths import Places
 from repro.preflight import doctor as checks
@@ -26,7 +27,7 @@ def doctor(
             help="A benchmark: look at what it needs; left out: at the machine and all data.", autocompletion=complete_benchmark
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no host.")] = False,
 ) -> None:
     """Look for what could stop a run: packages, GPU, disk, network, data; exit code 1 where something would."""

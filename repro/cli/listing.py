@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from repro import backbones, plugins
+from repro.cli.options import AsJson
 from repro.errors import unknown
 from repro.papers import arrangement, reported
 from repro.papers.rows import read
@@ -61,7 +62,7 @@ def list_(
         str | None,
         typer.Argument(help=f"One of {', '.join(SECTIONS)}; all but fields where left out.", autocompletion=lambda: list(SECTIONS)),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List benchmarks, methods, tables, papers, backbones, and the recipe fields that --set takes."""
     if what is not None and what not in SECTIONS:

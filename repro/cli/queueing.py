@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro.cli.context import complete_key, places
+from repro.cli.options import AsJson
 from repro.errors import UserError
-from repro.outcomes import claims
+from repro.outcomes import claims, processes
 from repro.outcomes.costs import duration
 from repro.outcomes.store import Store
 
@@ -27,7 +28,7 @@ MOST = 20  # lines of a kind; --json has them all
 def status(
     context: typer.Context,
     benchmark: Annotated[str | None, typer.Argument(help="Only runs of this benchmark.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """What is planned, queued, running (where, and how far), done and failed."""
     from repro.launch import standing
@@ -167,12 +168,12 @@ def _end(launch: Launch) -> str:
     if launch.slurm_job:
         slurm.cancel(launch)
         return f"cancelled: {launch.id}, Slurm job {launch.slurm_job}"
-    if not claims.same_machine(launch.owner):
+    if not processes.same_machine(launch.owner):
         raise UserError(
             f"{launch.id} is on {launch.owner.get('host')}", "a process is ended on its own machine", f"repro cancel {launch.id}, there"
         )
     launch.cancel()
     with contextlib.suppress(ProcessLookupError):
-        if claims.alive(launch.owner):
+        if processes.alive(launch.owner):
             os.kill(launch.owner["pid"], signal.SIGTERM)
     return f"cancelled: {launch.id}; its workers are checkpointing"

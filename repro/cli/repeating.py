@@ -12,6 +12,7 @@ import typer
 from repro.cli.context import complete_key, next_line, places
 from repro.cli.differing import show_changes, show_numbers
 from repro.cli.leaving import at_once
+from repro.cli.options import AsJson
 from repro.outcomes import difference, finished, reruns
 from repro.outcomes.costs import duration
 from repro.outcomes.finished import Finished
@@ -33,7 +34,7 @@ def rerun(
     weights: Annotated[
         str | None, typer.Option("--weights", help="The file that it started from, where that is not in its standard place.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Repeat a finished run beside the store and compare: metrics, losses, predictions, bit for bit. The original stays as it is."""
     from repro.outcomes import repetition

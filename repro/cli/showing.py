@@ -11,6 +11,7 @@ import typer
 from repro import plugins
 from repro.cli import shown_cell, shown_run
 from repro.cli.context import complete_cell_or_key, next_line, places
+from repro.cli.options import AsJson
 from repro.errors import UserError
 from repro.outcomes.costs import duration
 from repro.outcomes.store import Store
@@ -29,7 +30,7 @@ def show(
             autocompletion=complete_cell_or_key,
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show a run (recipe with provenance, curves, environment, cost), what went wrong with it, or what stands behind a cell."""
     where = places(context)

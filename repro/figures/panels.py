@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from repro.figures import logit_axes
 from repro.figures.measures import MEASURES, Distortion, Groups, Series, Training
 from repro.figures.robustness import Curves, Robustness, logit
 from repro.figures.searches import Search
@@ -25,7 +26,6 @@ HATCHES = ("", "///", "...", "\\\\\\", "xxx", "++", "oo", "--")
 GREY = "#8C8C8C"
 EDGED = {"markeredgecolor": "white", "markeredgewidth": 0.6}
 HOLLOW = {"markerfacecolor": "none", "markeredgewidth": 1.6}  # so that rows that coincide are seen
-TICKS = (0.1, 1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 98, 99, 99.5, 99.9)  # percent, on logit axes
 
 
 class Panel(NamedTuple):
@@ -59,47 +59,20 @@ def _half(cell: Estimate) -> float:
     return 100 * (cell.half or 0)
 
 
-def _limits(shares: Iterable[float]) -> tuple[float, float]:
-    """Of a logit axis: around all shares that have a logit, with room."""
-    logits = [logit(share) for share in shares if 0 < share < 1] or [0.0]
-    return min(logits) - 0.4, max(logits) + 0.4
-
-
-def _inside(share: float, limits: tuple[float, float]) -> float:
-    """The logit of a share, or the frame where that lies beyond it."""
-    return limits[0] if share <= 0 else limits[1] if share >= 1 else min(max(logit(share), limits[0]), limits[1])
-
-
-def _ends(cell: Estimate, limits: tuple[float, float]) -> list[list[float]]:
-    """The lengths of an error bar on a logit axis, below and above."""
-    at, half = _inside(cell.mean, limits), cell.half or 0
-    return [[at - _inside(cell.mean - half, limits)], [_inside(cell.mean + half, limits) - at]]
-
-
-def _logit_axis(axis, limits: tuple[float, float]) -> None:
-    shown = [tick for tick in TICKS if limits[0] <= logit(tick / 100) <= limits[1]]
-    apart = (limits[1] - limits[0]) / 14  # labels nearer than this would run into each other
-    kept: list[float] = []
-    for tick in sorted(shown, key=lambda tick: (tick not in (50, 80, 90, 99), TICKS.index(tick))):
-        if all(abs(logit(tick / 100) - logit(other / 100)) >= apart for other in kept):
-            kept.append(tick)
-    axis.set_ticks([logit(tick / 100) for tick in sorted(kept)], [f"{tick:g}" for tick in sorted(kept)])
-
-
 def robustness(one: Robustness, place: Sequence[Axes]) -> None:
     (axes,) = place
-    across = _limits([point.id.mean for point in one.points] + [x for x, _ in one.cloud])
-    up = _limits([point.ood.mean for point in one.points] + [y for _, y in one.cloud])
+    across = logit_axes.limits_of([point.id.mean for point in one.points] + [x for x, _ in one.cloud])
+    up = logit_axes.limits_of([point.ood.mean for point in one.points] + [y for _, y in one.cloud])
     drawn = [(logit(x), logit(y)) for x, y in one.cloud if 0 < x < 1 and 0 < y < 1]
     if drawn:
         axes.scatter(*zip(*drawn, strict=True), s=9, color=GREY, linewidths=0, alpha=0.6, label="judged epochs")
     for index, point in enumerate(one.points):
         effective = "" if point.effective is None else f"  ({100 * point.effective:+.1f})".replace("-", "−")
         axes.errorbar(
-            _inside(point.id.mean, across),
-            _inside(point.ood.mean, up),
-            xerr=_ends(point.id, across),
-            yerr=_ends(point.ood, up),
+            logit_axes.inside(point.id.mean, across),
+            logit_axes.inside(point.ood.mean, up),
+            xerr=logit_axes.error_bar(point.id, across),
+            yerr=logit_axes.error_bar(point.ood, up),
             linestyle="none",
             markersize=7,
             elinewidth=1,
@@ -113,8 +86,8 @@ def robustness(one: Robustness, place: Sequence[Axes]) -> None:
         ends = [one.line.intercept + one.line.slope * x for x in across]
         axes.plot(across, ends, color="black", linestyle="--", linewidth=1, label="fit in logits")
     axes.set(xlim=across, ylim=up, xlabel=one.axes[0], ylabel=one.axes[1])
-    _logit_axis(axes.xaxis, across)
-    _logit_axis(axes.yaxis, up)
+    logit_axes.label(axes.xaxis, across)
+    logit_axes.label(axes.yaxis, up)
     _beside(axes)
 
 

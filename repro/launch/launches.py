@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from repro.errors import UserError
-from repro.outcomes import claims
+from repro.outcomes import processes
 from repro.outcomes.store import Store, now, write_atomically
 from repro.paths import Places
 from repro.planning.plan import Plan
@@ -84,7 +84,7 @@ def create(plans: Sequence[Plan], places: Places, workers: int, device: str = "a
         places=places.model_dump(mode="json"),
         workers=workers,
         device=device,
-        owner=claims.this_process(),
+        owner=processes.this_process(),
     )
     launch.folder.mkdir(parents=True)
     write_atomically(launch.folder / "plans.json", _dumped(plans))

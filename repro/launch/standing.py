@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from repro.launch import launches, slurm
 from repro.launch.launches import Launch
-from repro.outcomes import claims
+from repro.outcomes import claims, processes
 from repro.outcomes.store import Store
 
 STATES = ("done", "running", "failed", "unfinished", "waiting")  # waiting: nobody has begun; unfinished: begun, and nobody is on it
@@ -41,7 +41,7 @@ class Standing(NamedTuple):
     @property
     def over(self) -> bool:
         owner = self.launch.owner
-        lives = not self.launch.slurm_job and claims.same_machine(owner) and claims.alive(owner)
+        lives = not self.launch.slurm_job and processes.same_machine(owner) and processes.alive(owner)
         return self.states["done"] == len(self.launch.keys) or not (self.queue or self.states["running"] or lives)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from repro.nn import augment, targeted
-from repro.nn.packs import Pack, Resize
+from repro.nn.decoding import Resize
+from repro.nn.packed import Pack
 from repro.nn.seeding import generator
 from repro.nn.targeted import Targeted
 from repro.settings import Recipe

@@ -11,7 +11,7 @@ import torch
 
 from repro import plugins
 from repro.errors import UserError
-from repro.nn import backbones, curves, few_shot, packs, targeted
+from repro.nn import backbones, curves, few_shot, packed, packs, targeted
 from repro.nn.backbones import Backbone
 from repro.nn.curves import CurvePack, Curves, Scaling
 from repro.nn.images import Images, Preprocess
@@ -25,7 +25,7 @@ from repro.reading.loading import cure
 from repro.settings import Recipe
 from repro.types import Benchmark, Result, Run, Split
 
-Pack = TypeVar("Pack", packs.Pack, CurvePack)
+Pack = TypeVar("Pack", packed.Pack, CurvePack)
 
 
 class Batch(NamedTuple):

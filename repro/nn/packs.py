@@ -12,7 +12,6 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from filelock import FileLock
 
 from repro.errors import UserError
 from repro.nn.decoding import Chunk, Resize, decoded, expected_bytes
+from repro.nn.packed import Pack
 from repro.outcomes.store import write_atomically
 from repro.paths import FULL, no_room, require_space
 from repro.reading.broken_images import Broken, BrokenImages
@@ -30,75 +30,6 @@ from repro.record import digest
 from repro.types import Benchmark, Split
 
 FORMAT = 2  # raised when the bytes of a pack would change
-
-
-@dataclass(frozen=True)
-class Pack:
-    """One packed split. `images`: uint8, (N, H, W, 3) where all sizes agree, else flat with `shapes` (N, 2) and `starts` (N,).
-
-    `content` is a sha256 of all that the pack holds: packs that have it in common are the same images with the same labels.
-    """
-
-    images: torch.Tensor
-    shapes: np.ndarray
-    starts: np.ndarray
-    labels: torch.Tensor
-    captions: tuple[str, ...]
-    caption_of: torch.Tensor | None
-    groups: dict[str, np.ndarray]
-    content: str
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def uniform(self) -> bool:
-        return self.images.ndim == 4
-
-    def only(self, rows: torch.Tensor) -> Pack:
-        """The examples of `rows` (M,), in that order; `content` still names the whole pack."""
-        picked = rows.numpy()
-        return replace(
-            self,
-            images=self.images[rows] if self.uniform else self.images,
-            shapes=self.shapes[picked],
-            starts=self.starts[picked],
-            labels=self.labels[rows],
-            caption_of=None if self.caption_of is None else self.caption_of[rows],
-            groups={name: values[picked] for name, values in self.groups.items()},
-        )
-
-    def on(self, device: torch.device) -> Pack:
-        """With its images in that device's memory."""
-        return replace(self, images=self.images.to(device))
-
-    def sizes(self, index: torch.Tensor) -> torch.Tensor:
-        """(B, 2): height and width of each image."""
-        return torch.from_numpy(self.shapes[index.cpu().numpy()])
-
-    def gather(self, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """uint8 images (B, H, W, 3), padded with zeros on the right and below where sizes differ, and their sizes (B, 2)."""
-        sizes = self.sizes(index)
-        if self.uniform:
-            return self.images.index_select(0, index.to(self.images.device)), sizes
-        return self._framed(index, torch.cat([torch.zeros_like(sizes), sizes], dim=1)), sizes
-
-    def gather_boxes(self, index: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Images that hold the `boxes` (B, 4) of (top, left, height, width), and where these lie in them.
-
-        Of images of different sizes only the boxes themselves are read: of original frames they are often a small part.
-        """
-        if self.uniform:
-            return self.gather(index)[0], boxes
-        return self._framed(index, boxes.long()), torch.cat([torch.zeros_like(boxes[:, :2]), boxes[:, 2:]], dim=1)
-
-    def _framed(self, index: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
-        batch = torch.zeros(len(index), *boxes[:, 2:].amax(dim=0).tolist(), 3, dtype=torch.uint8)
-        for row, (example, (top, left, height, width)) in enumerate(zip(index.tolist(), boxes.tolist(), strict=True)):
-            start, (h, w) = int(self.starts[example]), self.shapes[example].tolist()
-            frame = self.images[start : start + h * w * 3].view(h, w, 3)
-            batch[row, :height, :width] = frame[top : top + height, left : left + width]
-        return batch
 
 
 def _write(folder: Path, examples: Examples, chunks: Iterator[Chunk], on_image: Callable[[int], None], split: str) -> str:

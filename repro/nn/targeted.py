@@ -16,7 +16,7 @@ import torch
 from repro.nn import cutouts
 from repro.nn.augment import crop_resize
 from repro.nn.cutouts import Cutouts
-from repro.nn.packs import Pack
+from repro.nn.packed import Pack
 from repro.reading import loading
 
 if TYPE_CHECKING:

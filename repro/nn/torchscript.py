@@ -1,78 +1,21 @@
 """The tensors of a TorchScript archive, the form of OpenAI's CLIP files, read without executing anything.
 
-Such a file is a zip of uncompressed members: `*/data.pkl` describes modules as objects of classes that the archive's own code
-defines, `*/data/<n>` hold the bytes of tensors, and `*/code/`, `*/constants.pkl` are programs, which are not looked at. The
-description is interpreted by a small machine that builds dicts, lists, tuples, numbers and strings and calls nothing. The form before it
-(torch 1.0–1.1: `*/model.json` with `*/tensors/`) is older than any CLIP file and is refused.
-
-The format: pytorch@v2.6.0 torch/csrc/jit/serialization/pickler.cpp; the helpers that it names are in torch/jit/_pickle.py.
+Such a file is a zip of uncompressed members: `*/data.pkl` describes modules and where their tensors' values lie, `*/data/<n>` hold the bytes
+of tensors, and `*/code/`, `*/constants.pkl` are programs, which are not looked at. The form before it (torch 1.0–1.1: `*/model.json` with
+`*/tensors/`) is older than any CLIP file and is refused.
 """
 
 from __future__ import annotations
 
-import pickletools
 import zipfile
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, NamedTuple
 
 import torch
 
-DTYPES = {
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "DoubleStorage": torch.float64,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-}
+from repro.nn.torchscript_pickle import Storage, described
+
 MOST = 64 << 20  # bytes of a description that was compressed
-_REBUILD = ("torch._utils", "_rebuild_tensor_v2")
-_DICT = ("collections", "OrderedDict")
-_SAME = {("torch.jit._pickle", f"build_{kind}list") for kind in ("int", "double", "bool", "tensor")} | {
-    ("torch.jit._pickle", "restore_type_tag")
-}
-_LITERALS = {"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BINUNICODE"}
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_EMPTY = {"EMPTY_TUPLE": tuple, "EMPTY_DICT": dict, "EMPTY_LIST": list}
-_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-
-
-class Name(NamedTuple):
-    """A class or function that the description names; only ever compared."""
-
-    module: str
-    name: str
-
-
-class Storage(NamedTuple):
-    """A run of `count` values of one dtype, the bytes of member `data/<key>`."""
-
-    dtype: torch.dtype
-    key: str
-    count: int
-
-
-class View(NamedTuple):
-    """A tensor: where in its storage the values lie, counted in values."""
-
-    storage: Storage
-    offset: int
-    size: tuple[int, ...]
-    stride: tuple[int, ...]
-
-
-class Module:
-    """A module of the archive: the names and values of its attributes."""
-
-    __slots__ = ("fields",)
-
-    def __init__(self) -> None:
-        self.fields: dict[str, Any] = {}
 
 
 def is_archive(path: Path) -> bool:
@@ -97,10 +40,9 @@ def read(path: Path) -> dict[str, torch.Tensor]:
             raise UnpicklingError("its members lie over each other")
         if f"{top}/byteorder" in archive.namelist() and _member(archive, f"{top}/byteorder") != b"little":
             raise UnpicklingError("its numbers are not little-endian")
-        root = interpret(_member(archive, f"{top}/data.pkl"))
         storages: dict[Storage, torch.Tensor] = {}
         tensors = {}
-        for name, view in _flat(root).items():
+        for name, view in described(_member(archive, f"{top}/data.pkl")).items():
             if view.storage not in storages:
                 storages[view.storage] = _values(view.storage, _member(archive, f"{top}/data/{view.storage.key}"))
             tensor = storages[view.storage].as_strided(view.size, view.stride, view.offset)
@@ -120,134 +62,3 @@ def _values(storage: Storage, content: bytes) -> torch.Tensor:
     if len(content) != storage.count * storage.dtype.itemsize:
         raise UnpicklingError(f"data/{storage.key} has {len(content)} bytes for {storage.count} values of {storage.dtype}")
     return torch.frombuffer(bytearray(content), dtype=storage.dtype) if content else torch.empty(0, dtype=storage.dtype)
-
-
-def interpret(description: bytes) -> Any:
-    """What a data.pkl describes; of pickle's instructions only those that TorchScript writes are known here, and none calls anything."""
-    stack: list[Any] = []
-    marks: list[int] = []
-    memo: dict[int, Any] = {}
-
-    def since_mark() -> list[Any]:
-        start = marks.pop()
-        items = stack[start:]
-        del stack[start:]
-        return items
-
-    for opcode, argument, _ in pickletools.genops(description):
-        name = opcode.name
-        if name in _LITERALS:
-            stack.append(argument)
-        elif name in ("BINGET", "LONG_BINGET"):
-            stack.append(memo[argument])
-        elif name in ("BINPUT", "LONG_BINPUT"):
-            memo[argument] = stack[-1]
-        elif name == "MARK":
-            marks.append(len(stack))
-        elif name in _CONSTANTS:
-            stack.append(_CONSTANTS[name])
-        elif name in _EMPTY:
-            stack.append(_EMPTY[name]())
-        elif name == "TUPLE":
-            stack.append(tuple(since_mark()))
-        elif name in _TUPLES:
-            stack[-_TUPLES[name] :] = [tuple(stack[-_TUPLES[name] :])]
-        elif name in ("SETITEMS", "SETITEM"):
-            items = since_mark() if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
-            _expect(stack[-1], dict).update(zip(items[::2], items[1::2], strict=True))
-        elif name in ("APPENDS", "APPEND"):
-            items = since_mark() if name == "APPENDS" else [stack.pop()]
-            _expect(stack[-1], list).extend(items)
-        elif name == "GLOBAL":
-            stack.append(_known(*argument.split(" ", 1)))
-        elif name == "BINPERSID":
-            stack.append(_storage(*_expect(stack.pop(), tuple)))
-        elif name in ("NEWOBJ", "REDUCE"):
-            arguments = _expect(stack.pop(), tuple)
-            stack.append((_made if name == "NEWOBJ" else _result)(_expect(stack.pop(), Name), arguments))
-        elif name == "BUILD":
-            fields = _expect(stack.pop(), dict)
-            _expect(stack[-1], Module).fields = fields
-        elif name not in ("PROTO", "STOP"):
-            raise UnpicklingError(f"the instruction {name} does not belong into a TorchScript archive")
-    return stack.pop()
-
-
-def _expect(value: Any, kind: type) -> Any:
-    if type(value) is not kind:
-        raise UnpicklingError(f"a {type(value).__name__} stands where a {kind.__name__} belongs")
-    return value
-
-
-def _known(module: str, name: str) -> Name:
-    found = Name(module, name)
-    known = found in (_REBUILD, _DICT) or found in _SAME or (module == "torch" and name in DTYPES)
-    if not known and module.split(".")[0] != "__torch__":
-        raise UnpicklingError(f"it asks for {module}.{name}")
-    return found
-
-
-def _made(name: Name, arguments: tuple) -> Module:
-    """An object: always a module of the archive's own, whatever its class is called."""
-    if name.module.split(".")[0] != "__torch__" or arguments:
-        raise UnpicklingError(f"it makes an object of {name.module}.{name.name}")
-    return Module()
-
-
-def _result(name: Name, arguments: tuple) -> Any:
-    """What the few functions that are known would return."""
-    if name == _REBUILD:
-        return _view(*arguments[:4])
-    if name == _DICT and not arguments:
-        return {}
-    if name in _SAME:
-        return arguments[0]
-    raise UnpicklingError(f"it calls {name.module}.{name.name}")
-
-
-def _storage(kind: Any, name: Any, key: Any, device: Any, count: Any) -> Storage:
-    dtype = DTYPES.get(name.name) if type(name) is Name and name.module == "torch" else None
-    if kind != "storage" or dtype is None or type(key) is not str or not (key.isascii() and key.isdigit()) or not _counts(count):
-        raise UnpicklingError(f"it refers to {(kind, name, key, count)}, which is no storage")
-    return Storage(dtype, key, count)
-
-
-def _counts(*values: Any) -> bool:
-    return all(type(value) is int and value >= 0 for value in values)
-
-
-def _view(storage: Any, offset: Any, size: Any, stride: Any) -> View:
-    """A tensor that lies within its storage, each value used at most once."""
-    _expect(storage, Storage), _expect(size, tuple), _expect(stride, tuple)
-    if not _counts(offset, *size, *stride) or len(size) != len(stride):
-        raise UnpicklingError(f"no tensor has size {size}, stride {stride} and offset {offset}")
-    values, last = 1, offset
-    for length, step in zip(size, stride, strict=True):
-        values *= length
-        last += (length - 1) * step
-    if values and (last >= storage.count or values > storage.count):
-        raise UnpicklingError(
-            f"a tensor of size {size}, stride {stride} and offset {offset} lies beyond the {storage.count} values of its storage"
-        )
-    return View(storage, offset if values else 0, size, stride)
-
-
-def _flat(root: Any) -> dict[str, View]:
-    """Dotted name → tensor, as the archive's state dict would have them."""
-    found: dict[str, View] = {}
-    seen: set[int] = set()
-
-    def visit(module: Module, prefix: str) -> None:
-        parts = {name: value for name, value in module.fields.items() if type(value) in (View, Module)}
-        if parts and id(module) in seen:  # two names for one tensor, or a circle; an activation without tensors may be shared
-            raise UnpicklingError(f"the module {prefix[:-1]} stands in two places")
-        seen.add(id(module))
-        for name, value in parts.items():
-            full = prefix + _expect(name, str)
-            if type(value) is View:
-                found[full] = value
-            else:
-                visit(value, f"{full}.")
-
-    visit(_expect(root, Module), "")
-    return found

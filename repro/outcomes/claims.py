@@ -18,9 +18,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from repro.outcomes.processes import alive, same_machine, this_process
 
 STALE_SECONDS = 120.0  # without a heartbeat, watched from here: the owner on another machine is gone
 BEAT_SECONDS = 20.0
@@ -40,53 +41,6 @@ class Owner(NamedTuple):
     @property
     def torn(self) -> bool:
         return not self.fields
-
-
-def here() -> dict[str, str | None]:
-    """The machine, as far as process numbers are its own: containers share a kernel's name, and clusters have many a `localhost`."""
-    return {"host": socket.gethostname(), "boot": _boot(), "space": _process_space()}
-
-
-@cache
-def _boot() -> str | None:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return None
-
-
-@cache
-def _process_space() -> str | None:
-    try:
-        return os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return None
-
-
-def process_start(pid: int) -> str | None:
-    """When the process started, in the kernel's ticks since boot: with the pid, it names the process. None: there is none, or it is dead."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return None if fields[0] in "ZX" else fields[19]  # a zombie keeps its number until its parent looks
-    except (OSError, IndexError):
-        return None
-
-
-def this_process() -> dict[str, Any]:
-    """What tells this process from all others, on all machines."""
-    return {**here(), "pid": os.getpid(), "started": process_start(os.getpid())}
-
-
-def alive(owner: dict[str, Any]) -> bool:
-    """Whether a process of this machine still runs."""
-    try:
-        os.kill(owner["pid"], 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    started = owner.get("started")
-    return started is None or started == process_start(owner["pid"])
 
 
 def read(path: Path) -> Owner | None:
@@ -230,12 +184,6 @@ class Claims:
         if self.held(folder):
             (folder / NAME).unlink(missing_ok=True)
         self.tokens.pop(folder, None)
-
-
-def same_machine(owner: dict[str, Any]) -> bool:
-    """Whether a process number of that owner means something here."""
-    own = here()
-    return all(owner.get(name) == own[name] for name in own)
 
 
 def _take_over(folder: Path, owner: Owner, text: str, token: str) -> bool:

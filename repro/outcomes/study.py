@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from repro.errors import UserError
-from repro.outcomes import claims
+from repro.outcomes import claims, processes
 from repro.outcomes.store import now
 from repro.record import Record, digest
 
@@ -58,7 +58,7 @@ class Study:
 
     def __init__(self, folder: Path, space: dict[str, Interval], seed: int):
         self.folder, self.space, self.seed = folder, space, seed
-        self.worker = digest(claims.this_process())[:12]
+        self.worker = digest(processes.this_process())[:12]
         self.claims = claims.Claims()
         (folder / "workers").mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder / ".taking.lock")  # freed by the kernel where its holder dies

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from operator import gt
-from typing import Any, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -14,6 +14,10 @@ from repro.papers.rows import Layer
 from repro.papers.search import Together
 from repro.settings import AUGMENTATION, IMAGES, TARGETED, Recipe
 from repro.types import Method
+
+# What a paper's row says of full-size data. A tiny subset has a few small images: no resolution to reduce to, no batch too large for memory,
+# no thousands of steps, and too few images without labels to leave any out.
+OF_FULL_SIZE = frozenset(["image_size", "warmup_steps", "accumulate", "unlabelled", "steps", "probe_steps"])
 
 
 class Setting(NamedTuple):
@@ -34,14 +38,8 @@ class Choice(NamedTuple):
 
 def _adapter(field: str) -> TypeAdapter:
     info = Recipe.model_fields[field]
-    kind = info.annotation if not info.metadata else _annotated(info)
+    kind = Annotated[info.annotation, *info.metadata] if info.metadata else info.annotation
     return TypeAdapter(kind, config=ConfigDict(allow_inf_nan=False))  # neither can be part of a key
-
-
-def _annotated(info: Any) -> Any:
-    from typing import Annotated
-
-    return Annotated[info.annotation, *info.metadata]
 
 
 def _takes_commas(field: str) -> bool:
@@ -166,8 +164,9 @@ def _agree(method: Method, recipe: Recipe) -> None:
 def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, tiny: bool = False) -> list[Choice]:
     """All recipes of one method in a plan: more than one where a row or a setting lists several values for a field.
 
-    On a tiny subset the method's own few settings for it stand unless a setting says otherwise. An unscoped setting reaches the methods that were asked for, and where it says how
-    images are prepared, the runs that they start from, too; one scoped to a method reaches it wherever it stands.
+    On a tiny subset the method's own few settings for it stand unless a setting says otherwise. An unscoped setting reaches the methods that
+    were asked for, and where it says how images are prepared, the runs that they start from, too; one scoped to a method reaches it
+    wherever it stands.
     """
     layers: dict[str, list] = {}
     for field, value in method.defaults.items():
@@ -184,16 +183,8 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
         values = tuple(check(field, item, origin) for item in (value if swept else [value]))
         _layer(method, layers, field, Together(values) if isinstance(value, Together) else values, origin)
     if tiny:
-        layers = {field: [values[:1] if isinstance(values, Together) else values, origin] for field, (values, origin) in layers.items()}
-        for field in (
-            "image_size",
-            "warmup_steps",
-            "accumulate",
-            "unlabelled",
-            "steps",
-            "probe_steps",
-        ):  # of the real images, of thousands of steps, of large batches
-            layers.pop(field, None)
+        kept = {field: layer for field, layer in layers.items() if field not in OF_FULL_SIZE}
+        layers = {field: [values[:1] if isinstance(values, Together) else values, origin] for field, (values, origin) in kept.items()}
         layers |= {field: [(value,), "--tiny"] for field, value in method.tiny.items() if field in method.fields}
     for setting in settings:
         unscoped = setting.method is None and setting.field in method.fields and (asked or setting.field in IMAGES)

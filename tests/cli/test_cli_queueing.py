@@ -9,6 +9,7 @@ import sys
 import fabricated
 import pytest
 
+from repro import paths
 from repro.cli import main
 from repro.launch import local
 from repro.outcomes.store import Store
@@ -22,7 +23,7 @@ def say(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("REPRO_HOME", str(tmp_path))
     monkeypatch.setenv("REPRO_CONFIG", str(tmp_path / "none.toml"))
     monkeypatch.setattr(local, "COMMAND", (sys.executable, "-m", "bench.noop_worker"))
-    monkeypatch.setenv("PYTHONPATH", str(pytest.importorskip("repro").paths.tables_dir().parent))
+    monkeypatch.setenv("PYTHONPATH", str(paths.tables_dir().parent))
 
     def call(*words: str, code: int = 0) -> str:
         with pytest.raises(SystemExit) as stop:

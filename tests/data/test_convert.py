@@ -17,7 +17,7 @@ from repro.data.layout import check_layout, faults
 from repro.data.manifest import Manifest
 from repro.errors import UserError
 
-pyarrow = pytest.importorskip("pyarrow")
+pyarrow = pytest.importorskip("pyarrow", reason="parquet is an extra")
 import pyarrow.parquet as parquet  # noqa: E402
 
 
@@ -78,7 +78,8 @@ def test_camelyon17_becomes_the_official_layout(tmp_path):
 
 
 def test_camelyon17_is_read_by_the_official_loader(tmp_path):
-    camelyon17_dataset = pytest.importorskip("wilds.datasets.camelyon17_dataset")
+    from wilds.datasets import camelyon17_dataset
+
     root = tmp_path / "root"
     convert(with_counts("camelyon17", CAMELYON_COUNTS), write_camelyon(tmp_path / "copy", CAMELYON), root)
     loaded = camelyon17_dataset.Camelyon17Dataset(root_dir=str(root), download=False)

@@ -168,18 +168,6 @@ def test_no_file_may_grow_further(server, archive, tmp_path):
     assert read_tree(tmp_path / "out") == {}
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 8 MiB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = shutil.which("mount") and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], capture_output=True)
-    if not mounted or mounted.returncode:
-        pytest.skip("mounting a small tmpfs needs root")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
 def test_full_disk(server, archive, small_disk, monkeypatch):
     content = random.Random(12).randbytes(10 * MIB)
     route, file = served(server, content, Behaviour(chunked=True))

@@ -190,7 +190,7 @@ def test_a_pair_without_value_is_refused() -> None:
 WEIGHTS = shared("data", "pretrained_mobilenet", "mobilenetv2_100_tf.safetensors")
 
 
-@pytest.mark.skipif(WEIGHTS is None, reason="the pretrained MobileNetV2 is not beside the repository")
+@pytest.mark.skipif(WEIGHTS is None, reason="the pretrained MobileNetV2 is not here; REPRO_SHARED names its folder")
 def test_pretrained_mobilenet_gives_the_logits_of_its_own_loader() -> None:
     """Features from timm's network with the 1001-way classifier dropped, then that classifier, against the plain npz loader."""
     from safetensors.torch import load_file

@@ -15,17 +15,6 @@ from repro.nn import packs
 from repro.reading.examples import Examples
 
 
-def test_ragged_images_are_gathered_in_any_order_with_their_sizes(tmp_path: Path) -> None:
-    arrays = [noise(10, 12), noise(14, 9), noise(8, 8), noise(20, 8)]
-    packs.build(tmp_path / "pack", examples(arrays), packs.Resize(side=8, mode="crop"), lambda done: None)
-    pack = packs.open_pack(tmp_path / "pack")
-    images, sizes = pack.gather(torch.tensor([3, 0, 3]))
-    assert sizes.tolist() == [[20, 8], [8, 9], [20, 8]]
-    assert images.shape == (3, 20, 9, 3)
-    assert np.array_equal(images[0, :, :8].numpy(), arrays[3]) and torch.equal(images[0], images[2])
-    assert (images[0, :, 8:] == 0).all() and (images[1, 8:] == 0).all()
-
-
 def test_labels_captions_and_groups_come_back(tmp_path: Path) -> None:
     arrays = [noise(8, 8) for _ in range(3)]
     made = Examples(arrays, np.array([2, 0, 2]), ("a", "b"), np.array([[0], [1], [0]]), {"writer": np.array([7, 8, 9])})
@@ -184,14 +173,3 @@ def test_images_without_labels_are_a_programming_error(tmp_path: Path) -> None:
         packs.build(
             tmp_path / "p", Examples([noise(8, 8)] * 2, np.arange(3)), packs.Resize(side=8, mode="crop"), lambda done: None, "train"
         )
-
-
-@pytest.mark.parametrize("shapes", [[(8, 8)] * 4, [(8, 8), (8, 11), (12, 8), (8, 9)]])
-def test_a_pack_is_narrowed_to_some_rows_and_moved_to_a_device(tmp_path: Path, shapes: list[tuple[int, int]]) -> None:
-    made = examples([noise(*shape) for shape in shapes])._replace(labels=np.arange(4), groups={"writer": np.array([7, 8, 9, 6])})
-    packs.build(tmp_path / "pack", made, packs.Resize(side=8, mode="crop"), lambda done: None)
-    whole = packs.open_pack(tmp_path / "pack")
-    few, rows = whole.only(torch.tensor([3, 1])).on(torch.device("cpu")), torch.tensor([3, 1])
-    assert len(few) == 2 and few.labels.tolist() == [3, 1] and few.groups["writer"].tolist() == [6, 8]
-    for got, want in zip(few.gather(torch.arange(2)), whole.gather(rows), strict=True):
-        assert torch.equal(got, want)

@@ -13,7 +13,7 @@ import time
 import fabricated
 import pytest
 
-from repro.outcomes import claims
+from repro.outcomes import claims, processes
 from repro.outcomes.claims import STALE_SECONDS, TORN_SECONDS
 from repro.outcomes.store import Store, now
 
@@ -42,7 +42,7 @@ def forge(store: Store, run, **changes) -> None:
     """A claim by somebody else: by default of this machine and a dead process."""
     folder = store.folder(run)
     folder.mkdir(parents=True, exist_ok=True)
-    owner = {**claims.here(), "pid": dead_pid(), "started": "1", "since": now(), "token": "theirs", **changes}
+    owner = {**processes.here(), "pid": dead_pid(), "started": "1", "since": now(), "token": "theirs", **changes}
     (folder / "claim.json").write_text(json.dumps(owner))
 
 
@@ -144,11 +144,6 @@ def test_a_dead_process_is_taken_over_at_once(store, run):
     assert sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock")) == ["claim.json", "run.json"]
 
 
-def test_a_process_that_only_has_the_number_of_the_dead_one_does_not_count(store, run):
-    forge(store, run, pid=os.getpid(), started="1")
-    assert store.claim(run) is not None
-
-
 def test_a_killed_owner_leaves_the_run_to_others(store, run):
     script = "import sys, fabricated; from pathlib import Path; from repro.outcomes.store import Store\n"
     script += "assert Store(Path(sys.argv[1])).claim(fabricated.run()); print('claimed', flush=True); sys.stdin.read()"
@@ -233,23 +228,14 @@ def test_a_token_is_no_path(store, run):
     assert not list(store.root.parent.rglob("*out*"))
 
 
-def test_a_zombie_is_dead(store, run):
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    while claims.process_start(process.pid) is not None:
-        time.sleep(0.01)
-    forge(store, run, pid=process.pid, started="1")
-    assert store.claim(run) is not None, "nobody has waited for it, so that it still has its number"
-    process.wait()
-
-
 def test_a_process_that_died_between_winning_and_writing_is_followed(store, run):
     """Its ticket stands for its claim, and it is taken over in turn."""
     forge(store, run)
     folder = store.folder(run)
-    ticket = {**claims.here(), "pid": dead_pid(), "started": "1", "token": "next"}
+    ticket = {**processes.here(), "pid": dead_pid(), "started": "1", "token": "next"}
     (folder / ".taken-theirs").write_text(json.dumps(ticket))
     (folder / ".taken-next").write_text(
-        json.dumps({**ticket, "pid": os.getpid(), "started": claims.process_start(os.getpid()), "token": "last"})
+        json.dumps({**ticket, "pid": os.getpid(), "started": processes.start_of(os.getpid()), "token": "last"})
     )
     assert store.claim(run) is None, "the last of them lives"
     (folder / ".taken-next").unlink()

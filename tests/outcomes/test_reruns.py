@@ -57,7 +57,7 @@ def test_only_what_a_dead_repetition_left_is_removed(original):
         assert [folder.exists() for folder in (dead, young, working)] == [False, True, True]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write in a folder without that permission")
 def test_a_store_that_cannot_be_written_is_said(original):
     original.folder.chmod(0o500)
     try:

@@ -57,7 +57,7 @@ def test_nothing_of_the_collected_numbers_is_lost_or_changed(paper):
     """Line by line: the digits, the confidence, and in `words` all that the sources call it."""
     path = shared("facts", "reported", FILES[paper][0])
     if path is None:
-        pytest.skip("the collected numbers are not here")
+        pytest.skip("the collected numbers are not here; REPRO_SHARED names their folder")
     with path.open(encoding="utf-8", newline="") as file:
         collected = list(csv.DictReader(file))
     assert len(collected) == FILES[paper][1]

@@ -13,7 +13,7 @@ from repro.papers import rows
 from repro.settings import Recipe
 
 FACTS = shared("facts", "recipes.csv")
-pytestmark = pytest.mark.skipif(FACTS is None, reason="the notes on the authors' recipes are not here")
+pytestmark = pytest.mark.skipif(FACTS is None, reason="the notes on the authors' recipes are not here; REPRO_SHARED names their folder")
 
 # (paper, benchmark, beginning of the method) of a line → the rows that it is about, as table/paper/method.
 HERE = {

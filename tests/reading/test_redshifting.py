@@ -110,7 +110,10 @@ def test_a_surveys_noise_is_that_of_its_errors() -> None:
     assert survey.noise[flares.BANDS[2]] == pytest.approx((np.log(errors).mean(), np.log(errors).std()))
 
 
-@pytest.mark.skipif(shared("data", "snpcc_lightcurves", "snpcc.npz") is None, reason="no real supernovae at hand")
+@pytest.mark.skipif(
+    shared("data", "snpcc_lightcurves", "snpcc.npz") is None,
+    reason="the simulated supernovae of SNPCC are not here; REPRO_SHARED names their folder",
+)
 def test_the_noise_of_the_real_survey_is_near_avocados_constants() -> None:
     """kboone/avocado@cd7809d avocado/spcc.py:339, for griz: our estimate is over all observations, theirs is not told."""
     with np.load(shared("data", "snpcc_lightcurves", "snpcc.npz")) as pack:

@@ -1,0 +1,80 @@
+"""What `repro run` was asked for, as requests to plan: one for the benchmark that was named, or those of a paper's table."""
+
+from __future__ import annotations
+
+import typer
+
+from repro import plugins
+from repro.errors import UserError
+from repro.papers import arrangement, rows
+from repro.paths import Places
+from repro.planning import plan as planning
+from repro.types import Benchmark
+
+
+def requests_of(
+    benchmark: str | None, table: str | None, options: dict[str, str], where: Places, tiny: bool, method: list[str], asked: planning.Request
+) -> list[planning.Request]:
+    """One request per benchmark: that which was named, or those of a paper's table with its rows."""
+    if (benchmark is None) == (table is None):
+        raise UserError(
+            "name a benchmark, or a table by --table" if table is None else "a benchmark and a table were named",
+            "one command runs one benchmark, or what one table of a paper lacks",
+            "repro run digits, or repro run --table lp-ft/2",
+        )
+    if table is None:
+        described = plugins.benchmark(benchmark).describe(options, where, tiny)
+        return [
+            planning.as_in_paper(asked._replace(benchmark=described, methods=planning.parse_methods(method, described) if method else ()))
+        ]
+    arranged = arrangement.load(table)
+    if not arranged.benchmarks:
+        raise UserError(
+            f"{table} has no benchmark that this program has", f"it needs {', '.join(arranged.unbuilt)}", f"repro coverage {arranged.paper}"
+        )
+    if not arranged.groups():
+        lacks = ", ".join(dict.fromkeys(line.lacks for line in arranged.row))
+        raise UserError(f"{table} has no row that this program can run", f"it lacks {lacks}", f"repro coverage {arranged.paper} --reasons")
+    paper = asked.paper or arranged.paper
+    groups = {name: arranged.groups(name, paper) for name in arranged.benchmarks if paper in rows.papers_of(name)}
+    if not any(groups.values()):
+        why = f"of its benchmarks this program has {', '.join(arranged.benchmarks)}"
+        raise UserError(f"{table} has no benchmark with recipes of {paper}", why, f"repro coverage {arranged.paper} --reasons")
+    if absent := [column.benchmark for column in arranged.column if column.benchmark and column.benchmark not in groups]:
+        typer.echo(f"left out: {', '.join(dict.fromkeys(absent))} (repro coverage {arranged.paper} --reasons)", err=True)
+    for name in groups:
+        if unwritten := arranged.without_recipe(name, paper):
+            typer.echo(f"left out: {', '.join(unwritten)} on {name}, for which {paper} has no recipe", err=True)
+    described = {name: plugins.benchmark(name).describe(options, where, tiny) for name in groups if groups[name]}
+    asked = asked._replace(paper=paper)
+    return [request for name, one in described.items() for request in _of_rows(one, groups[name], arranged, method, asked)]
+
+
+def _of_rows(
+    described: Benchmark,
+    groups: list[tuple[dict[str, str], str | None, tuple[str, ...]]],
+    arranged: arrangement.PaperTable,
+    method: list[str],
+    asked: planning.Request,
+) -> list[planning.Request]:
+    """One request per group of rows with the same settings and network; the user's own options come after the table's."""
+    known = tuple(dict.fromkeys(name for *_, names in groups for name in names))
+    wanted = planning.parse_methods(method or [",".join(known)], described)
+    if not set(wanted) & set(known):
+        raise UserError(
+            f"{arranged.name} has no row of {wanted[0]}", f"those that can be run are {', '.join(known)}", f"repro run {described.name}"
+        )
+    found: list[planning.Request] = []
+    for settings, network, names in groups:
+        if not (methods := tuple(name for name in names if name in wanted)):
+            continue
+        sets = [f"{name}.{field}={value}" for name in methods for field, value in settings.items()]
+        for text in asked.sets:
+            named = text.partition("=")[0].rpartition(".")[0]
+            if named in methods or named not in known:  # one for a row of another group is not a mistake here
+                sets.append(text)
+        backbone = asked.backbone or (None if described.tiny else network)
+        request = planning.as_in_paper(asked._replace(benchmark=described, methods=methods, sets=tuple(sets), backbone=backbone))
+        if request not in found:
+            found.append(request)
+    return found
