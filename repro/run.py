@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import torch
-from pydantic import BaseModel
 
 from repro import plugins
 from repro.errors import UserError
-from repro.nn import fitting, saved
-from repro.nn.allocator import keep_freed_memory
-from repro.nn.coupled import loss_of
 from repro.nn.job import Job, ParentRun
-from repro.nn.loop import Progress, Trainer
-from repro.nn.seeding import make_deterministic
-from repro.nn.step import Diverged
 from repro.nn.together import ALONE, ranks
-from repro.nn.weights import file_hash
 from repro.outcomes.repetition import Repetition
-from repro.outcomes.store import Store, now
+from repro.outcomes.store import Store
 from repro.paths import Places, make_writable
 from repro.planning.attempt import Listener, OnStep, Work, attempt, heartbeat, outcome
 from repro.planning.plan import Plan
 from repro.planning.queue import Queue
 from repro.preflight import environment
+from repro.ranks import AGREED, Told, spreads
 from repro.reading import loading
 from repro.types import Failure, Result, Run
+from repro.work import device_of, settle, work
 
 
 def find_device(name: str) -> torch.device:
@@ -54,130 +44,6 @@ def find_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise UserError(f"--device {name}: not supported", "runs are on the CPU or on CUDA devices", "repro run … --device auto")
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
-
-
-AGREED = (Diverged, fitting.TooLarge, KeyboardInterrupt)  # what all processes of a torchrun meet at the same place
-
-
-class Told(BaseModel):
-    """What the first process of a torchrun tells the others of a run that they share."""
-
-    run: Run
-    folder: Path
-    parents: dict[str, Path]
-    weights: Path | None
-    packs: Path
-    device: str
-
-
-def spreads(run: Run) -> bool:
-    """Whether several processes can share a run: it takes steps, and its loss is one of examples or of all their rows."""
-    method, recipe = plugins.method(run.method), run.recipe
-    divisible = hasattr(method, "couple") or "accumulate" in method.METHOD.fields
-    return recipe.trains and divisible and not (hasattr(method, "search") or recipe.clip_each or recipe.class_weights == "frequency")
-
-
-def follow() -> None:
-    """What the other processes of a torchrun do: their part of each run that the first names, until it names none."""
-    together = ranks()
-    while word := together.told():
-        told = Told.model_validate_json(word)
-        store = Store(told.folder.parent.parent)
-        parents = {role: ParentRun(store.read_result(folder), folder) for role, folder in told.parents.items()}
-        job = Job(told.run, _own_gpu(told.device), told.packs, loading.load, parents, told.weights, together=together)
-        _settle(job.device)
-        with contextlib.suppress(Diverged, fitting.TooLarge):
-            _train(plugins.method(told.run.method), job, told.folder)
-    together.close()
-
-
-def dismiss() -> None:
-    """Tell the other processes of a torchrun that there is no more to do."""
-    ranks().told("")
-    ranks().close()
-
-
-def _own_gpu(device: str) -> torch.device:
-    """Of several GPUs the one of this process."""
-    return torch.device("cuda", int(os.environ["LOCAL_RANK"])) if device.startswith("cuda") else torch.device(device)
-
-
-def work(run: Run, folder: Path, job: Job) -> Result:
-    """One claimed run from start to its result, which is not stored yet."""
-    began = time.monotonic()
-    deterministic = _settle(job.device)
-    method = plugins.method(run.method)
-    searching = hasattr(method, "search")
-    progress, files, kept = (
-        (method.search(job, folder), [], {"predictions": (), "weights": ()}) if searching else _train(method, job, folder)
-    )
-    total = time.monotonic() - began
-    return Result(
-        key=run.key,
-        run=run,
-        checkpoints=tuple(progress.checkpoints),
-        kept=kept,
-        files={path.name: file_hash(path) for path in files},
-        extras={**job.extras, "preprocess": job.preprocess._asdict()},
-        environment={
-            **environment.describe(),
-            **_device(job.device),
-            "deterministic": deterministic,
-            "precision": run.recipe.precision,
-            "processes": job.together.size,
-        },
-        seconds={
-            "total": round(max(total, progress.fit_seconds + progress.judge_seconds), 3),
-            "fit": round(progress.fit_seconds, 3),
-            "data": round(progress.data_seconds, 3),
-            "judge": round(progress.judge_seconds, 3),
-        },
-        images_per_second=round(progress.images / progress.fit_seconds, 1) if progress.fit_seconds else None,
-        peak_memory_bytes=_peak_memory(job.device),
-        finished=now(),
-    )
-
-
-def _settle(device: torch.device) -> dict[str, object]:
-    """The device as every run finds it; what is said of its determinism."""
-    keep_freed_memory()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    return make_deterministic(device)
-
-
-def _train(method: ModuleType, job: Job, folder: Path) -> tuple[Progress, list[Path], dict[str, tuple[str, ...]]]:
-    """A method's training and judging from start to end; the files that it leaves, and what is kept in them."""
-    run, declared = job.run, method.METHOD
-    judged = declared.judged_on(run.benchmark)
-    trained = [split.name for split in declared.trained_on(run.benchmark, run.recipe)] if run.recipe.trains else []
-    job.uses = [*((name, True) for name in trained), *((name, False) for name in judged)]
-    model = method.start(job)
-    training = getattr(method, "training", lambda job: job.images(trained[0], augmented=True))
-    train = training(job) if run.recipe.trains else None
-    splits = {name: job.images(name) for name in judged}
-    hooks = [getattr(method, name, None) for name in ("judged", "states")]
-    trainer = Trainer(job, model, loss_of(method), train, splits, folder, *hooks)
-    progress = trainer.fit()
-    if not job.together.first:
-        return progress, [], {}
-    if hasattr(method, "finish"):
-        method.finish(job, trainer)
-    return progress, saved.publish(trainer), {"predictions": trainer.keep if judged else (), "weights": trainer.keep_weights}
-
-
-def _device(device: torch.device) -> dict[str, Any]:
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else environment.describe()["processor"]
-    return {"device": str(device), "device_name": name, "threads": torch.get_num_threads(), "cuda": torch.version.cuda}
-
-
-def _peak_memory(device: torch.device) -> int:
-    """Bytes: of the GPU for this run, or of the whole process on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def execute(plan: Plan, places: Places, device: torch.device, listener: Listener) -> list[Failure]:
@@ -215,7 +81,7 @@ def pull(plan: Plan, queue: Queue, places: Places, device: torch.device, listene
 def _join(job: Job, folder: Path, listener: Listener) -> None:
     """Take part in another process's search, as long as it has trials to give away. What breaks here is left to that process to record."""
     job.on_step = lambda done, total, what: listener.proceeded(job.run, done, total, what)
-    _settle(job.device)
+    settle(job.device)
     try:
         plugins.method(job.run.method).search(job, folder, finishing=False)
     except UserError:
@@ -251,4 +117,4 @@ def _worked(job_of: Callable[[Run], Job], device: torch.device) -> Work:
             job.together.torn = not isinstance(error, AGREED)
             raise
 
-    return Work(do, lambda: _device(device))
+    return Work(do, lambda: device_of(device))

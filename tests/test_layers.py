@@ -29,7 +29,7 @@ def layer(name: str) -> str:
         return "screen"
     return {
         **dict.fromkeys(("types", "settings", "record", "errors", "paths"), "ground"),
-        **dict.fromkeys(("run", "features"), "run"),
+        **dict.fromkeys(("run", "work", "ranks", "features"), "run"),
         **dict.fromkeys(("render", "panels", "plots", "report", "report_figures", "provenance"), "screen"),
         "__main__": "cli",
     }.get(parts[-1], "records")

@@ -92,12 +92,12 @@ def _led(arguments: list[str] | None) -> int | None:
     """The command. Of a torchrun's processes the first has it, and the others take their part of its runs."""
     rank = environment.rank()
     if rank:
-        from repro.run import follow
+        from repro.ranks import follow
 
         return follow()
     code = app(args=arguments, prog_name="repro", standalone_mode=False)
     if rank == 0:
-        from repro.run import dismiss
+        from repro.ranks import dismiss
 
         dismiss()
     return code

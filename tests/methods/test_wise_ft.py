@@ -16,8 +16,8 @@ from repro.nn.job import ParentRun
 from repro.nn.loop import Trainer
 from repro.outcomes.store import Store
 from repro.planning.plan import Plan
-from repro.run import work
 from repro.types import Run
+from repro.work import work
 
 BASES = {"ft": "zero-shot", "flyp": "zero-shot", "lp-ft": "lp"}  # and what each starts from
 SETS = ("wise-ft.base=ft,flyp,lp-ft", "ft.head=zero_shot", "alphas=0,0.3,1", "lp.lp_c_count=5", "ft.keep_weights=last")
