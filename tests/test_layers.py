@@ -135,7 +135,7 @@ MAY = {
     "nn": {"ground", "records", "nn"},
     "benchmarks": {"ground", "data", "records"},
     "methods": {"ground"},
-    "run": {"ground", "records", "nn"},
+    "run": {"ground", "records", "nn", "run"},
     "launch": {"ground", "data", "records", "run", "launch"},
     "screen": {"ground", "records", "screen"},
     "cli": {"ground", "data", "records", "screen", "cli"},
