@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
+import time
 from pathlib import Path
 
 import tiny_digits
@@ -86,7 +88,15 @@ def main(home: str, out: str) -> None:
         _, tensors = train(name, tiny_digits.places_at(Path(home)), Path(out) / name, together)
         if together.first:
             save_file(tensors, Path(out) / f"{name}.safetensors")
-    together.close()
+    if together.first:
+        together.told("nobody waits for ever")
+        time.sleep(2)
+    else:
+        assert together.told() == "nobody waits for ever"
+        try:
+            together.most(1, datetime.timedelta(seconds=0.5))
+        except RuntimeError as error:
+            (Path(out) / "waited").write_text(str(error))
 
 
 if __name__ == "__main__":

@@ -87,11 +87,7 @@ class Trainer:
 
     def fit(self) -> Progress:
         """Train from wherever the folder's checkpoint stands to the end; judge after every epoch, or once where nothing is trained."""
-        if self.job.together.first:
-            saved.resume(self)
-        self.job.together.most(0)
-        if not self.job.together.first:
-            saved.resume(self)
+        self._resume()
         with deferred() as stop:
             if self.recipe.judge_start and not self.progress.step and not self.progress.checkpoints:
                 self._judge("epoch-0", 0)
@@ -101,6 +97,18 @@ class Trainer:
                 self._judge_states(stop)
             self._judge_selected()
         return self.progress
+
+    def _resume(self) -> None:
+        """The first process sets aside what is damaged before the others look."""
+        together, progress = self.job.together, self.progress
+        if together.first:
+            saved.resume(self)
+        together.most(0)
+        if not together.first:
+            saved.resume(self)
+        least, most = -together.most(-progress.step), together.most(progress.step)
+        if least != most:
+            raise RuntimeError(f"processes would go on from steps {least} to {most}: is {self.folder} the same for all?")
 
     def take(self, steps: int) -> None:
         """That many optimiser steps, in the order in which `fit` takes them; nothing is judged or saved."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,10 +20,12 @@ from repro.nn.job import Batch, Job
 from repro.nn.joined import Joined
 from repro.nn.optim import learning_rate, make_optimizer, set_learning_rate
 from repro.nn.seeding import seed_torch
+from repro.nn.together import WAIT
 
 Loss = Callable[[nn.Module, Batch, Job], dict[str, torch.Tensor]]
 FEW = 8  # examples that a message names
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+UNEVEN = datetime.timedelta(minutes=10)  # for the others, who may wait in the middle of a step for the one whose memory ran out
 PENDING = {"cuda": 32}  # steps whose losses are looked at together: each look waits for the GPU
 
 
@@ -138,7 +141,7 @@ class Stepper:
                 if not fitting.out_of_memory(error):
                     raise
                 failed = True
-            if not together.most(failed):
+            if not together.most(failed, UNEVEN if failed else WAIT):
                 return
             fitting.require_divisible(self.model, self.job, self._divisible(), len(index), parts)
             self.optimizer.zero_grad(set_to_none=True)

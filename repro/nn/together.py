@@ -31,8 +31,8 @@ class Together:
         """This process's part of `rows`, in order; parts differ by one row at most."""
         return rows.tensor_split(self.size)[self.rank]
 
-    def most(self, value: int) -> int:
-        """The largest of all processes'. None goes on before all have said theirs."""
+    def most(self, value: int, patience: datetime.timedelta = WAIT) -> int:
+        """The largest of all processes'. None goes on before all have said theirs; `RuntimeError` where that takes longer than `patience`."""
         return value
 
     def total(self, values: torch.Tensor) -> torch.Tensor:
@@ -62,9 +62,9 @@ class Ranks(Together):
         self.rank, self.size = dist.get_rank(), dist.get_world_size()
         self._words = dist.new_group(backend="gloo", timeout=WAIT)  # of the host, so that a word does not wait for a GPU's work
 
-    def most(self, value: int) -> int:
+    def most(self, value: int, patience: datetime.timedelta = WAIT) -> int:
         said = torch.tensor(value)
-        dist.all_reduce(said, dist.ReduceOp.MAX, self._words)
+        dist.all_reduce(said, dist.ReduceOp.MAX, self._words, async_op=True).wait(patience)
         return int(said)
 
     def total(self, values: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ import together_cases
 import torch
 from safetensors.torch import load_file
 
-from repro.nn.together import ALONE, _buckets
+from repro.nn.together import ALONE, Together, _buckets
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
@@ -42,6 +42,11 @@ def test_two_processes_take_the_steps_of_one(by_two: Path, tmp_path: Path, name:
         assert torch.allclose(together[key], tensor, rtol=1e-9, atol=1e-12), key
 
 
+def test_a_process_whose_memory_runs_out_does_not_wait_for_ever(by_two: Path) -> None:
+    """Others may be in the middle of the step and wait for this one."""
+    assert "imed out" in (by_two / "waited").read_text()
+
+
 @pytest.mark.parametrize("parts", [2, 5, 32])
 def test_micro_batches_of_a_coupled_loss_have_the_gradient_of_the_whole(by_two: Path, tmp_path: Path, parts: int) -> None:
     """As many negatives as in one piece, whatever fits into memory."""
@@ -52,6 +57,19 @@ def test_micro_batches_of_a_coupled_loss_have_the_gradient_of_the_whole(by_two: 
     for key, tensor in whole.items():
         assert torch.allclose(split[key], tensor, rtol=1e-9, atol=1e-12), key
     assert not torch.equal(split["head.weight"], whole["head.weight"]), "otherwise nothing was split"
+
+
+def test_processes_that_see_other_checkpoints_take_no_step(by_two: Path, tmp_path: Path) -> None:
+    class Behind(Together):
+        """This process finds no checkpoint; another one finds that of step 3."""
+
+        said = iter([0, max(-0, -3), max(0, 3)])
+
+        def most(self, value: int, patience: object = None) -> int:
+            return next(self.said)
+
+    with pytest.raises(RuntimeError, match="from steps 0 to 3"):
+        together_cases.train("mean", tiny_digits.places_at(by_two / "home"), tmp_path, Behind())
 
 
 def test_gradients_of_one_kind_are_summed_together() -> None:
