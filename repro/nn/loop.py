@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from repro.nn import saved
-from repro.nn.evaluate import judge
+from repro.nn import compiled, fitting, saved
+from repro.nn.evaluate import Judgement, State, judge, judge_each
 from repro.nn.images import Images
 from repro.nn.interrupt import deferred
 from repro.nn.job import Job
@@ -27,12 +28,12 @@ from repro.nn.model import kept_state
 from repro.nn.optim import total_steps
 from repro.nn.order import batches, steps_per_epoch
 from repro.nn.shared_norm import share_statistics
-from repro.nn.step import Diverged, Loss, Stepper
+from repro.nn.step import Diverged, Loss, Stepper, set_mode
 from repro.outcomes import selection
 from repro.types import Checkpoint
 
 Judged = Callable[[nn.Module, Job], nn.Module]
-States = Callable[[nn.Module, Job], Iterator[str]]
+States = Callable[[nn.Module, Job], Iterator[tuple[str, State]]]
 SAVE_SECONDS = 60.0
 SAVE, LEAVE = 1, 2  # what a process may want after a step
 
@@ -55,8 +56,8 @@ class Progress:
 class Trainer:
     """One run's model, optimiser and progress.
 
-    `classifier` makes of the model what is judged and kept; None: the model itself. Where nothing is trained, `states` may put the model
-    into one state after another and yield the name of each.
+    `classifier` makes of the model what is judged and kept; None: the model itself. Where nothing is trained, `states` may yield one name
+    and whole state of the model after another, which are judged as many at a time as memory holds.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class Trainer:
         classifier: Judged | None = None,
         states: States | None = None,
     ):
-        self.states = states or (lambda model, job: iter(("final",)))
+        self.states = states or (lambda model, job: iter([("final", {})]))
         self.classifier = classifier or (lambda model, job: model)
         self.job, self.model, self.loss, self.train, self.judged, self.folder = job, model, loss, train, judged, folder
         self.recipe = job.recipe
@@ -92,6 +93,8 @@ class Trainer:
         self.job.together.most(0)
         if not self.job.together.first:
             saved.resume(self)
+        if self.total_steps and compiled.wanted():
+            self._compile()
         with deferred() as stop:
             if self.recipe.judge_start and not self.progress.step and not self.progress.checkpoints:
                 self._judge("epoch-0", 0)
@@ -101,6 +104,17 @@ class Trainer:
                 self._judge_states(stop)
             self._judge_selected()
         return self.progress
+
+    def _compile(self) -> None:
+        """The image tower, tried on the first examples."""
+        tower = getattr(getattr(self.model, "backbone", self.model), "visual", None)
+        first = self.order(0)[0]
+        images = self.stepper.batch(first, self.uniforms(0)).images
+        if tower is None or isinstance(images, list):
+            self.job.extras["compiled"] = "no: there is no tower that sees one view of an image"
+            return
+        set_mode(self.model, self.job)
+        self.job.extras["compiled"] = compiled.compile_tower(tower, images)
 
     def take(self, steps: int) -> None:
         """That many optimiser steps, in the order in which `fit` takes them; nothing is judged or saved."""
@@ -123,9 +137,15 @@ class Trainer:
 
     def _judge_states(self, stop) -> None:
         judged = {point.name for point in self.progress.checkpoints}
-        for name in self.states(self.model, self.job):
-            if name not in judged:
-                self._judge(name, None)
+        todo = ((name, state) for name, state in self.states(self.model, self.job) if name not in judged)
+        while some := list(itertools.islice(todo, fitting.room_for(self.model))):
+            began, model = time.monotonic(), self.classifier(self.model, self.job)
+            looked = judge_each(model, [state for _, state in some], self._validated, *self._how)
+            self.progress.judge_seconds += time.monotonic() - began
+            for (name, state), judgement in zip(some, looked, strict=True):
+                if state:
+                    self.model.load_state_dict(state)
+                self._record(name, None, model, self._finite(judgement, name))
             if stop.asked:
                 raise KeyboardInterrupt
 
@@ -169,8 +189,29 @@ class Trainer:
 
     def _judge(self, name: str, epoch: int | None) -> None:
         """Evaluate, record, keep what some selection rule would report, and save."""
-        model, progress = self.classifier(self.model, self.job), self.progress
-        logits, metrics = self._look(model, self._validated, name)
+        model = self.classifier(self.model, self.job)
+        self._record(name, epoch, model, self._look(model, self._validated, name))
+
+    def _look(self, model: nn.Module, splits: dict[str, Images], name: str) -> Judgement:
+        """Logits and metrics of some splits at the checkpoint `name`; `Diverged` where a logit is not finite."""
+        began = time.monotonic()
+        judgement = judge(model, splits, *self._how) if splits else ({}, {})
+        self.progress.judge_seconds += time.monotonic() - began
+        return self._finite(judgement, name)
+
+    @property
+    def _how(self) -> tuple[Any, ...]:
+        """What the judge is told besides the model and the splits."""
+        return self.job.benchmark, self.recipe.select_by, self.job.extras, self.job.together
+
+    def _finite(self, judgement: Judgement, name: str) -> Judgement:
+        broken = [split for split, values in judgement[0].items() if not np.isfinite(values).all()]
+        if broken:  # the last step may have ruined what no further loss will tell, and an argmax of NaN is a class like any other
+            raise Diverged(f"the logits of {', '.join(broken)} are not finite at {name}, step {self.progress.step}")
+        return judgement
+
+    def _record(self, name: str, epoch: int | None, model: nn.Module, judgement: Judgement) -> None:
+        progress, (logits, metrics) = self.progress, judgement
         averages = {key: value / progress.seen for key, value in progress.sums.items()} if progress.seen else {}
         point = Checkpoint(
             name=name, epoch=epoch, step=progress.step or None, train=averages, metrics=metrics, seconds=progress.fit_seconds
@@ -183,18 +224,6 @@ class Trainer:
         self._save()
         if self.job.together.first:
             saved.prune(self)
-
-    def _look(self, model: nn.Module, splits: dict[str, Images], name: str) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
-        """Logits and metrics of some splits at the checkpoint `name`; `Diverged` where a logit is not finite."""
-        began = time.monotonic()
-        logits, metrics = (
-            judge(model, splits, self.job.benchmark, self.recipe.select_by, self.job.extras, self.job.together) if splits else ({}, {})
-        )
-        broken = [split for split, values in logits.items() if not np.isfinite(values).all()]
-        if broken:  # the last step may have ruined what no further loss will tell, and an argmax of NaN is a class like any other
-            raise Diverged(f"the logits of {', '.join(broken)} are not finite at {name}, step {self.progress.step}")
-        self.progress.judge_seconds += time.monotonic() - began
-        return logits, metrics
 
     def _judge_selected(self) -> None:
         """With judge=selected, evaluate the splits that no epoch was judged on, with the weights kept of the selected checkpoint."""
