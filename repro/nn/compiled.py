@@ -31,7 +31,7 @@ def compile_tower(tower: nn.Module, example: torch.Tensor) -> str:
     except Exception as error:  # of the compiler, its toolchain or the network's code: there are many kinds
         tower._compiled_call_impl = None
         torch._dynamo.reset()
-        return f"no: {type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
+        return f"no: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
     finally:
         with torch.no_grad():
             for name, buffer in tower.named_buffers():
