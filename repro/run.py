@@ -22,9 +22,12 @@ from repro.outcomes.repetition import Repetition
 from repro.outcomes.store import Store, now
 from repro.paths import Places, make_writable
 from repro.planning.attempt import Listener, OnStep, Work, attempt, heartbeat, outcome
+from repro.planning.calibration import Calibration
+from repro.planning.forecast import calibrate
 from repro.planning.plan import Plan
 from repro.planning.queue import Queue
-from repro.preflight import environment
+from repro.preflight import device as devices
+from repro.preflight import environment, resident
 from repro.reading import loading
 from repro.types import Failure, Result, Run
 
@@ -72,6 +75,7 @@ def work(run: Run, folder: Path, job: Job) -> Result:
             "total": round(max(total, progress.fit_seconds + progress.judge_seconds), 3),
             "fit": round(progress.fit_seconds, 3),
             "judge": round(progress.judge_seconds, 3),
+            **({"pack": round(job.pack_seconds, 3)} if job.pack_seconds else {}),
         },
         images_per_second=round(progress.images / progress.fit_seconds, 1) if progress.fit_seconds else None,
         peak_memory_bytes=_peak_memory(job.device),
@@ -84,6 +88,8 @@ def _settle(device: torch.device) -> dict[str, object]:
     keep_freed_memory()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    else:
+        resident.forget_peak()
     return make_deterministic(device)
 
 
@@ -112,11 +118,7 @@ def _device(device: torch.device) -> dict[str, Any]:
 
 def _peak_memory(device: torch.device) -> int:
     """Bytes: of the GPU for this run, or of the whole process on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else resident.peak()
 
 
 def execute(plan: Plan, places: Places, device: torch.device, listener: Listener) -> list[Failure]:
@@ -131,13 +133,14 @@ def pull(plan: Plan, queue: Queue, places: Places, device: torch.device, listene
     """Work off a queue beside whoever else does; `stay` until the runs of others have ended, too. Returns what failed."""
     store = queue.store
     file = Path(plan.weights_file) if plan.weights_file else None
+    calibration = calibrate(store, devices.described(_device(device))) if queue.pending else None
 
     def job_of(run: Run) -> Job:
         parents = {role: ParentRun(store.result(plan.run(key)), store.folder(plan.run(key))) for role, key in run.parents.items()}
         return Job(run, device, places.packs, loading.load, parents, file)
 
     def one(run: Run) -> Result | Failure | None:
-        ended = attempt(run, store, _worked(job_of, device), listener, queue.failed_elsewhere)
+        ended = attempt(run, store, _worked(job_of, device, calibration), listener, queue.failed_elsewhere)
         if ended is None and hasattr(plugins.method(run.method), "search"):
             _join(job_of(run), store.folder(run), listener)
         return ended
@@ -169,10 +172,10 @@ def repeat(
         return outcome(run, store, folder, _worked(lambda run: job, device), listener, heart), folder
 
 
-def _worked(job_of: Callable[[Run], Job], device: torch.device) -> Work:
+def _worked(job_of: Callable[[Run], Job], device: torch.device, calibration: Calibration | None = None) -> Work:
     def do(run: Run, folder: Path, on_step: OnStep) -> Result:
         job = job_of(run)
         job.on_step = on_step
         return work(run, folder, job)
 
-    return Work(do, lambda: _device(device))
+    return Work(do, lambda: _device(device), calibration)
