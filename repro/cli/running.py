@@ -25,6 +25,7 @@ from repro.paths import Places
 from repro.planning import plan as planning
 from repro.planning.forecast import Forecast
 from repro.planning.forecast import forecast as foresee
+from repro.preflight.device import Device, at_hand
 from repro.preflight.doctor import preflight
 from repro.types import Benchmark, Failure
 
@@ -121,7 +122,8 @@ def run(
     )
     requests = requests_of(benchmark, table, options, where, tiny, method or [], asked)
     store = Store(where.runs)
-    planned = [look_up(request, where, store, fetch and not dry_run, dry_run) for request in requests]
+    on = at_hand(device)
+    planned = [look_up(request, where, store, fetch and not dry_run, dry_run, on) for request in requests]
     if as_json and dry_run:
         plans = [planning_json(one.plan, one.forecast, one.absent) for one in planned]
         print(json.dumps(plans if table else plans[0], indent=1))
@@ -224,8 +226,8 @@ def _requests_of_rows(
     return found
 
 
-def look_up(request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool) -> Planned:
-    """The plan with the backbone's standard weights where the user names none, and what it needs on disk."""
+def look_up(request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool, on: Device | None = None) -> Planned:
+    """The plan with the backbone's standard weights where the user names none, what it will cost on a device, and what it needs on disk."""
     from repro.preflight import prepare
 
     standard = None if request.weights else planning.standard_weights(request)
@@ -240,7 +242,7 @@ def look_up(request: planning.Request, where: Places, store: Store, fetch: bool,
     plan = planning.make(request)
     if plan.needs != request.benchmark.needs:
         needs = prepare.assess(plan.needs, standard, where)
-    forecast = foresee(plan, store)
+    forecast = foresee(plan, store, on)
     return Planned(plan, forecast, needs, prepare.missing(needs) if forecast.todo else ())
 
 

@@ -9,7 +9,7 @@ from repro.cli.curves import curves
 from repro.display import tables
 from repro.errors import UserError
 from repro.figures.searches import trials_of
-from repro.outcomes import metrics, reruns
+from repro.outcomes import metrics, predicted, reruns
 from repro.outcomes.costs import duration
 from repro.outcomes.finished import Finished, applicable
 from repro.outcomes.selection import reported
@@ -53,7 +53,7 @@ def show(record: Result | Failure, folder: Path, store: Store) -> None:
     _checkpoints(Finished(record, folder))
     _left(record, folder)
     _trials(record)
-    _saw({name: value for name, value in record.extras.items() if name not in ("trials", "space")})
+    _saw({name: value for name, value in record.extras.items() if name not in ("trials", "space", predicted.FIELD)})
     _cost(record)
     _environment(record.environment)
     for one in reruns.recorded(folder):
@@ -196,11 +196,22 @@ def _trials(result: Result) -> None:
 
 def _cost(result: Result) -> None:
     parts = [duration(result.seconds["total"])]
-    parts += [f"{name} {duration(result.seconds[name])}" for name in ("fit", "judge") if name in result.seconds]
+    parts += [f"{name} {duration(result.seconds[name])}" for name in ("fit", "judge", "pack") if name in result.seconds]
     parts += [f"{result.images_per_second:,.0f} images/s"] if result.images_per_second else []
     parts += [f"peak memory {result.peak_memory_bytes / 2**20:,.0f} MiB"] if result.peak_memory_bytes else []
     _line("cost", ", ".join(parts))
+    _predicted(result)
     _line("finished", result.finished)
+
+
+def _predicted(result: Result) -> None:
+    """What the run had been expected to cost, how far that was off, and what it was known from."""
+    if (told := predicted.prediction(result)) is None:
+        return
+    parts = [f"{duration(told.seconds)} ({predicted.error(result):+.0%}) from {predicted.SOURCES[told.source]}"]
+    if told.peak_memory_bytes and (off := predicted.memory_error(result)) is not None:
+        parts.append(f"{told.peak_memory_bytes / 2**20:,.0f} MiB ({off:+.0%}) from {predicted.SOURCES[told.memory_source]}")
+    _line("predicted", "; ".join(parts))
 
 
 def _environment(environment: dict[str, Any]) -> None:

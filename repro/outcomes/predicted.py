@@ -14,7 +14,7 @@ SOURCES = {
     LIKE: "finished runs like it, on this device",
     RATE: "the rate of its backbone in other runs, on this device",
     DEVICE: "the FLOP/s of other backbones on this device",
-    ARITHMETIC: "arithmetic, at a rule of thumb",
+    ARITHMETIC: "arithmetic",
 }
 
 

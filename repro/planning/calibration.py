@@ -91,7 +91,7 @@ class Calibration:
         return self._identities[id(benchmark)][1]
 
     def _likeness(self, run: Run) -> Hashable:
-        return run.method, self._identity(run.benchmark), network(run), run.recipe.freeze, run.recipe.steps is None
+        return run.method, self._identity(run.benchmark), network(run), run.recipe.freeze, run.recipe.shots, run.recipe.steps is None
 
     def _of_likeness(self, run: Run) -> Sequence[Spent]:
         """Runs like it, and if possible of the same manner."""
@@ -118,7 +118,9 @@ class Calibration:
         ours, found = self.passes(run), self.of_network.get(network(run), {})
         if ours is None:
             return None
-        trained = self._median_of(found, run, lambda spent, theirs: spent.fit / (theirs.trained * theirs.each) if theirs.trained and spent.fit else None)
+        trained = self._median_of(
+            found, run, lambda spent, theirs: spent.fit / (theirs.trained * theirs.each) if theirs.trained and spent.fit else None
+        )
         judged = self._median_of(found, None, lambda spent, theirs: spent.judge / theirs.judged if theirs.judged and spent.judge else None)
         trained, judged = (judged if trained is None else trained), (trained if judged is None else judged)
         if trained is None:
@@ -126,9 +128,7 @@ class Calibration:
         start = self._median_of(found, run, lambda spent, theirs: max(spent.rest - judged * theirs.features, 0.0))
         return trained * ours.trained * ours.each + judged * (ours.judged + ours.features) + start
 
-    def _median_of(
-        self, found: dict[str, deque[Spent]], run: Run | None, value: Callable[[Spent, Passes], float | None]
-    ) -> float | None:
+    def _median_of(self, found: dict[str, deque[Spent]], run: Run | None, value: Callable[[Spent, Passes], float | None]) -> float | None:
         """Of a value of finished runs: of `run`'s method, else of those that train as much of the network, else of any."""
         groups = [found.values()]
         if run:

@@ -41,7 +41,7 @@ def length(run: Run) -> int:
 
 
 def passes(run: Run, seen: Mapping[str, int] | None = None) -> Passes | None:
-    """None where nobody says how many images a split has: neither the benchmark nor `seen`, split → examples that earlier runs found in it.
+    """None where there are none, or nobody says how many a split has: neither the benchmark nor `seen`, split → examples that earlier runs found in it.
 
     What a greedy soup judges on its way is left out.
     """
@@ -61,7 +61,7 @@ def passes(run: Run, seen: Mapping[str, int] | None = None) -> Passes | None:
     if any(counts.get(name) is None for name in (*times, *features, *learned)):
         return None
     sums = [sum(counts[name] * number for name, number in parts.items()) for parts in (learned, times, features)]
-    return Passes(*sums, 1 if recipe.freeze == "backbone" else 1 + BACKWARD)
+    return Passes(*sums, 1 if recipe.freeze == "backbone" else 1 + BACKWARD) if any(sums) else None
 
 
 def _counts(run: Run, seen: Mapping[str, int]) -> dict[str, int | None]:
