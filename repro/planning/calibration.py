@@ -118,9 +118,7 @@ class Calibration:
         ours, found = self.passes(run), self.of_network.get(network(run), {})
         if ours is None:
             return None
-        trained = self._median_of(
-            found, run, lambda spent, theirs: spent.fit / (theirs.trained * theirs.each) if theirs.trained and spent.fit else None
-        )
+        trained = self._median_of(found, run, _per_pass)
         judged = self._median_of(found, None, lambda spent, theirs: spent.judge / theirs.judged if theirs.judged and spent.judge else None)
         trained, judged = (judged if trained is None else trained), (trained if judged is None else judged)
         if trained is None:
@@ -178,6 +176,12 @@ class Calibration:
 
     def _memory_by_arithmetic(self, run: Run) -> float | None:
         return arithmetic(run, self.device)
+
+
+def _per_pass(spent: Spent, counted: Passes) -> float | None:
+    """Seconds of training for what is worth a pass forward; where judging is not told apart, it is in both."""
+    each = counted.trained * counted.each if spent.judge else counted.total
+    return spent.fit / each if counted.trained and spent.fit else None
 
 
 def rule_of_thumb(device: Device) -> float:

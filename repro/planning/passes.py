@@ -46,10 +46,9 @@ def passes(run: Run, seen: Mapping[str, int] | None = None) -> Passes | None:
     What a greedy soup judges on its way is left out.
     """
     method, recipe = plugins.declared(run.method), run.recipe
-    if searches(run):
-        each = recipe.inner_steps * recipe.batch_size
-        return Passes(recipe.trials * each, recipe.trials * recipe.search_examples, 0, 1 + BACKWARD) if recipe.search_examples else None
     counts = _counts(run, seen or {})
+    if searches(run):
+        return _of_trials(run, counts)
     trained = [split.name for split in method.trained_on(run.benchmark, recipe)]
     times = _judgings(run, method)
     features = {}
@@ -62,6 +61,14 @@ def passes(run: Run, seen: Mapping[str, int] | None = None) -> Passes | None:
         return None
     sums = [sum(counts[name] * number for name, number in parts.items()) for parts in (learned, times, features)]
     return Passes(*sums, 1 if recipe.freeze == "backbone" else 1 + BACKWARD) if any(sums) else None
+
+
+def _of_trials(run: Run, counts: Mapping[str, int | None]) -> Passes | None:
+    recipe = run.recipe
+    known = [counts[split.name] for split in run.benchmark.splits if recipe.search_on in (split.name, split.role)]
+    scored = min((number for number in (recipe.search_examples, *known[:1]) if number is not None), default=None)
+    each = recipe.inner_steps * recipe.batch_size
+    return None if scored is None else Passes(recipe.trials * each, recipe.trials * scored, 0, 1 + BACKWARD)
 
 
 def _counts(run: Run, seen: Mapping[str, int]) -> dict[str, int | None]:

@@ -48,7 +48,9 @@ def test_a_search_costs_its_trials():
         return one(planned("autoft", of=COUNTED, backbone="clip-rn50", weights="random", sets=sets), "autoft-search")
 
     assert passes(run("search_examples=60")).total == 20 * (5 * 8 * 3 + 60)
-    assert passes(run("search_examples=none")) is None and length(run()) == 100
+    for more in ("search_examples=1000", "search_examples=none"):
+        assert passes(run(more)).total == 20 * (5 * 8 * 3 + 100), "id_val has no more"
+    assert length(run()) == 100
 
 
 def test_the_arithmetic_of_a_run_by_hand():
