@@ -107,8 +107,9 @@ def _sources(forecast: Forecast) -> list[str]:
     lines = []
     for source, meaning in SOURCES.items():
         if source in used:
-            timed = source == ARITHMETIC and any(each.source == source for each in told)
-            lines.append(f"  {MARKS[source] or 'unmarked'}: from {meaning}{_at(forecast) if timed else ''}")
+            timed = any(each.source == source and each.seconds is not None for each in told)
+            how = f" on this {forecast.device.kind}" if source != ARITHMETIC else _at(forecast) if timed else ""
+            lines.append(f"  {MARKS[source] or 'unmarked'}: from {meaning}{how}")
     return lines
 
 

@@ -50,9 +50,8 @@ class Watcher:
     def __exit__(self, *exception: object) -> None:
         self.stop()
         if self.errors and not self.quiet:
-            number = f"{len(self.errors)} predicted times" if len(self.errors) > 1 else "the predicted time"
-            off = f"{number} ({'in brackets'}) off by {typical(self.errors):.0%}"
-            self.console.print(off, markup=False)
+            many = f"median of {len(self.errors)} runs" if len(self.errors) > 1 else "1 run"
+            self.console.print(f"predicted times, in brackets, were off by {100 * typical(self.errors):.0f} % ({many})", markup=False)
 
     def stop(self) -> None:
         """Remove the bars and show the cursor again."""

@@ -11,9 +11,9 @@ from repro.types import Result
 FIELD = "predicted"  # of a result's extras
 LIKE, RATE, DEVICE, ARITHMETIC = "like runs", "backbone's rate", "device's rate", "arithmetic"
 SOURCES = {
-    LIKE: "finished runs like it, on this device",
-    RATE: "the rate of its backbone in other runs, on this device",
-    DEVICE: "the FLOP/s of other backbones on this device",
+    LIKE: "finished runs like it",
+    RATE: "other runs of its backbone",
+    DEVICE: "runs of other backbones",
     ARITHMETIC: "arithmetic",
 }
 

@@ -160,7 +160,7 @@ def test_a_dry_run_knows_what_is_done_and_how_long_the_rest_may_take(call, home_
     fabricated.finish(home_store, runs[0], **told)
     assert call(*plan, "--device", "cpu")[1].splitlines()[1:] == [
         "  scratch          3 runs  seeds 0,1,2: 1 done, 2 to do, 20 s, 1.5 GB",
-        "  unmarked: from finished runs like it, on this device",
+        "  unmarked: from finished runs like it on this CPU",
         "2 runs to do, 1 done; about 20 s of the CPU",
     ]
     found = json.loads(call(*plan, "--device", "cpu", "--json")[1])
