@@ -14,7 +14,7 @@ from repro.errors import UserError
 from repro.nn import logreg
 from repro.outcomes import predicted
 from repro.outcomes.store import Store
-from repro.planning.forecast import forecast
+from repro.planning.forecast import calibrate, forecast
 from repro.preflight.device import at_hand
 from repro.run import find_device
 
@@ -65,7 +65,8 @@ def test_the_result_says_what_was_predicted_of_it(tmp_path: Path) -> None:
     assert results["ft", 0].extras["examples"] == dict.fromkeys(("train", "id_val", "id_test", "writers", "photos"), 100)
     packed, *_ = (result for result in results.values() if result.run.method == "clip-pretrain")
     assert 0 < packed.seconds["pack"] < packed.seconds["total"]
-    again = forecast(tiny_digits.plan("ft", seeds=(2,)), Store(places.runs), at_hand("cpu")._replace(threads=1))
+    here = calibrate(Store(places.runs), at_hand("cpu")._replace(threads=1))
+    again = forecast(tiny_digits.plan("ft", seeds=(2,)), Store(places.runs), lambda: here)
     assert [made.source for made in again.predictions.values()] == [predicted.LIKE], "the device that a dry run sees is the run's"
 
 

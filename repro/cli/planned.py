@@ -80,6 +80,16 @@ def show(plan: Plan, forecast: Forecast) -> None:
     print(_total(forecast), flush=True)
 
 
+def show_sum(forecasts: Sequence[Forecast]) -> None:
+    """What several plans come to together; a run that two of them have is counted once."""
+    if len(forecasts) < 2 or not (todo := {run.key for forecast in forecasts for run in forecast.todo}):
+        return
+    told = {key: made.seconds for forecast in forecasts for key, made in forecast.predictions.items() if made.seconds is not None}
+    kind = next(forecast.device.kind for forecast in forecasts if forecast.device)
+    about = f"; about {device_hours(sum(told.values()), kind)}" if told else ""
+    print(f"in all: {len(todo)} runs to do{about}{'' if len(told) in (0, len(todo)) else f' for {len(told)} of them'}", flush=True)
+
+
 def _few(seeds: list[int]) -> str:
     return ",".join(map(str, seeds)) if len(seeds) <= 8 else f"{','.join(map(str, seeds[:3]))} … {seeds[-1]}"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -12,7 +13,7 @@ from repro import plugins
 from repro.cli import launching
 from repro.cli.context import complete_backbone, complete_benchmark, complete_field, complete_method, complete_table, places
 from repro.cli.leaving import at_once
-from repro.cli.planned import UNKNOWN
+from repro.cli.planned import UNKNOWN, show_sum
 from repro.cli.planned import as_json as planning_json
 from repro.cli.planned import missing as show_missing
 from repro.cli.planned import show as show_plan
@@ -23,9 +24,10 @@ from repro.outcomes.store import Store
 from repro.papers import arrangement, rows
 from repro.paths import Places
 from repro.planning import plan as planning
-from repro.planning.forecast import Forecast
+from repro.planning.calibration import Calibration
+from repro.planning.forecast import Forecast, calibrate
 from repro.planning.forecast import forecast as foresee
-from repro.preflight.device import Device, at_hand
+from repro.preflight.device import at_hand
 from repro.preflight.doctor import preflight
 from repro.types import Benchmark, Failure
 
@@ -122,8 +124,8 @@ def run(
     )
     requests = requests_of(benchmark, table, options, where, tiny, method or [], asked)
     store = Store(where.runs)
-    on = at_hand(device)
-    planned = [look_up(request, where, store, fetch and not dry_run, dry_run, on) for request in requests]
+    calibrated = cache(lambda: calibrate(store, at_hand(device)))
+    planned = [look_up(request, where, store, fetch and not dry_run, dry_run, calibrated) for request in requests]
     if as_json and dry_run:
         plans = [planning_json(one.plan, one.forecast, one.absent) for one in planned]
         print(json.dumps(plans if table else plans[0], indent=1))
@@ -132,6 +134,7 @@ def run(
         for one in planned:
             show_plan(one.plan, one.forecast)
             show_missing(one.absent, where)
+        show_sum([one.forecast for one in planned])
     if dry_run:
         return
     for one in planned:
@@ -226,8 +229,10 @@ def _requests_of_rows(
     return found
 
 
-def look_up(request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool, on: Device | None = None) -> Planned:
-    """The plan with the backbone's standard weights where the user names none, what it will cost on a device, and what it needs on disk."""
+def look_up(
+    request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool, calibrated: Callable[[], Calibration] | None = None
+) -> Planned:
+    """The plan with the backbone's standard weights where the user names none, what it will cost as far as that is known, and what it needs on disk."""
     from repro.preflight import prepare
 
     standard = None if request.weights else planning.standard_weights(request)
@@ -242,7 +247,7 @@ def look_up(request: planning.Request, where: Places, store: Store, fetch: bool,
     plan = planning.make(request)
     if plan.needs != request.benchmark.needs:
         needs = prepare.assess(plan.needs, standard, where)
-    forecast = foresee(plan, store, on)
+    forecast = foresee(plan, store, calibrated)
     return Planned(plan, forecast, needs, prepare.missing(needs) if forecast.todo else ())
 
 

@@ -26,6 +26,7 @@ from repro.types import Benchmark, Result, Run
 
 FLOP_PER_SECOND = 30e12  # of one GPU, a round number for these networks in practice
 FLOP_PER_SECOND_OF_A_THREAD = 30e9  # of a CPU, likewise
+FAR = 10  # times as much arithmetic in an image: a small network does not fill a device that a large one does
 
 
 class Calibration:
@@ -147,6 +148,7 @@ class Calibration:
             return None
         measured = [(latest(group.values()), image_flop(next(iter(group.values()))[-1].run)) for group in self.of_network.values()]
         measured = [(those, theirs) for those, theirs in measured if theirs and any(self._rate(spent) for spent in those)]
+        measured = [one for one in measured if 1 / FAR <= one[1] / each <= FAR]
         same = [one for one in measured if one[0][-1].run.recipe.precision == run.recipe.precision]
         if not measured:
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from repro.outcomes import index
@@ -16,10 +16,7 @@ from repro.types import Run
 
 
 class Forecast(NamedTuple):
-    """`predictions` of the runs to do, by key; `seconds` in all, None where nothing is known of any; `known`: of how many it is.
-
-    Without a device nothing is predicted.
-    """
+    """`predictions` of the runs to do, by key; `seconds` in all, None where nothing is known of any; `known`: of how many it is."""
 
     todo: tuple[Run, ...]
     done: tuple[Run, ...]
@@ -29,18 +26,18 @@ class Forecast(NamedTuple):
     device: Device | None = None
 
 
-def forecast(plan: Plan, store: Store, device: Device | None = None) -> Forecast:
-    """Split a plan into finished and missing runs, and predict what the missing ones will cost."""
+def forecast(plan: Plan, store: Store, calibrated: Callable[[], Calibration] | None = None) -> Forecast:
+    """Split a plan into finished and missing runs, and predict what the missing ones will cost, where there are any and something to tell."""
     done = tuple(run for run in plan.runs if store.result(run))
     finished = {run.key for run in done}
     todo = tuple(run for run in plan.runs if run.key not in finished)
-    if not todo or device is None:
+    if not todo or calibrated is None:
         return Forecast(todo, done)
-    calibration = calibrate(store, device)
+    calibration = calibrated()
     predictions = {run.key: calibration.predict(run) for run in todo}
     known = [made.seconds for made in predictions.values() if made.seconds is not None]
     total = sum(known) + (len(todo) - len(known)) * statistics.mean(known) if known else None
-    return Forecast(todo, done, total, len(known), predictions, device)
+    return Forecast(todo, done, total, len(known), predictions, calibration.device)
 
 
 def calibrate(store: Store, device: Device) -> Calibration:

@@ -126,6 +126,7 @@ def test_another_backbone_is_predicted_at_the_flops_of_the_device():
     found = predict(run(), near, far)
     assert found.source == DEVICE
     assert found.seconds - START == pytest.approx((truth(run()) - START) * 12.2 / 8.17)
+    assert predict(run(), finished(run(network="digits-clip"))).source == ARITHMETIC, "a thousandth of its arithmetic tells nothing"
     side = predict(run(image_size=112), finished(run()))
     assert (side.source, side.seconds - START) == (DEVICE, pytest.approx((truth(run()) - START) / 4)), "another side is another network"
     assert predict(run(precision="bf16"), finished(run())).source == DEVICE, "and so is another precision"
