@@ -70,6 +70,15 @@ def test_the_result_says_what_was_predicted_of_it(tmp_path: Path) -> None:
     assert [made.source for made in again.predictions.values()] == [predicted.LIKE], "the device that a dry run sees is the run's"
 
 
+def test_a_damaged_result_of_something_else_stops_no_work(tmp_path: Path) -> None:
+    places, plan = pretrained_home(tmp_path), tiny_digits.plan("zero-shot", "lp")
+    damaged = places.runs / "another" / f"ft-s0-{'0' * 20}" / "result.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{")
+    assert execute(plan, places, CPU, Log()) == []
+    assert predicted.prediction(Store(places.runs).result(plan.runs[-1])) is None, "nothing is known where not all can be read"
+
+
 def break_probe(monkeypatch: pytest.MonkeyPatch) -> None:
     def fit(*arguments: object) -> None:
         raise ArithmeticError("the solver broke")
