@@ -19,7 +19,7 @@ from repro.outcomes.kept import Kept
 from repro.outcomes.predicted import ARITHMETIC, DEVICE, LIKE, RATE, Prediction
 from repro.planning.memory import arithmetic, peak
 from repro.planning.passes import Passes, image_flop, length, passes
-from repro.planning.spent import LATEST, Spent, latest, manner, network, trains
+from repro.planning.spent import LATEST, Spent, latest, manner, network, saves, trains
 from repro.preflight.device import Device
 from repro.record import digest
 from repro.types import Benchmark, Result, Run
@@ -55,7 +55,12 @@ class Calibration:
     def predict(self, run: Run) -> Prediction:
         """From the first that knows: runs like it, others of its backbone, other backbones, arithmetic; of memory likewise."""
         ways = ((LIKE, self._as_like), (RATE, self._at_rate), (DEVICE, self._as_device), (ARITHMETIC, self._by_rule))
-        memory_ways = ((LIKE, self._memory_as_like), (RATE, self._memory_of_network), (ARITHMETIC, self._memory_by_arithmetic))
+        memory_ways = (
+            (LIKE, self._memory_as_like),
+            (RATE, self._memory_of_network),
+            (DEVICE, self._memory_of_device),
+            (ARITHMETIC, self._memory_by_arithmetic),
+        )
         seconds, source = _first(run, ways)
         memory, memory_source = _first(run, memory_ways)
         return Prediction(seconds, None if memory is None else round(memory), source, memory_source)
@@ -124,7 +129,7 @@ class Calibration:
         trained, judged = (judged if trained is None else trained), (trained if judged is None else judged)
         if trained is None:
             return None
-        start = self._median_of(found, run, lambda spent, theirs: max(spent.rest - judged * theirs.features, 0.0))
+        start = self._median_of(found, run, lambda spent, theirs: max(spent.rest - judged * theirs.features, 0.0) * _share(run, spent.run))
         return trained * ours.trained * ours.each + judged * (ours.judged + ours.features) + start
 
     def _median_of(self, found: dict[str, deque[Spent]], run: Run | None, value: Callable[[Spent, Passes], float | None]) -> float | None:
@@ -172,12 +177,23 @@ class Calibration:
         return peak(run, self._of_likeness(run), self.device)
 
     def _memory_of_network(self, run: Run) -> float | None:
-        """Of runs that train as much of the network, or judge it alone, as this one does."""
-        found = self.of_network.get(network(run), {})
-        return peak(run, latest(those for those in found.values() if trains(those[-1].run) == trains(run)), self.device)
+        """Of runs that train as much of the network, or judge it alone, as this one does; on a CPU of any where there is none."""
+        found = self.of_network.get(network(run), {}).values()
+        alike = [those for those in found if trains(those[-1].run) == trains(run)]
+        return peak(run, latest(alike or (found if self.device.kind == "CPU" else ())), self.device)
+
+    def _memory_of_device(self, run: Run) -> float | None:
+        """On a CPU, where most of it is the program, of runs of other networks."""
+        groups = chain.from_iterable(found.values() for found in self.of_network.values())
+        return peak(run, latest(groups), self.device) if self.device.kind == "CPU" else None
 
     def _memory_by_arithmetic(self, run: Run) -> float | None:
         return arithmetic(run, self.device)
+
+
+def _share(run: Run, other: Run) -> float:
+    """Of what another run needed beside training and judging: for what does not train, of what does, that of as many states written."""
+    return saves(run) / saves(other) if trains(run) == "nothing" != trains(other) else 1.0
 
 
 def _per_pass(spent: Spent, counted: Passes) -> float | None:

@@ -52,6 +52,13 @@ def manner(run: Run) -> Hashable:
     return tuple(getattr(run.recipe, name) for name in MANNER)
 
 
+def saves(run: Run) -> int:
+    """How many times its state is written."""
+    return (
+        max(run.recipe.epochs, 1) if run.recipe.trains else len(run.recipe.alphas) if "alphas" in plugins.declared(run.method).fields else 1
+    )
+
+
 def trains(run: Run) -> str:
     """How much of the network gets gradients."""
     if not (run.recipe.trains or searches(run)):

@@ -92,6 +92,14 @@ def test_a_probe_costs_its_features_and_a_mixture_its_judgings():
     assert predict(run("lp", of=ELSEWHERE), finished(run("lp"))).seconds == pytest.approx(truth(run("lp", of=ELSEWHERE)))
 
 
+def test_what_does_not_train_writes_its_state_once_where_others_do_at_each_epoch():
+    """START of 10 epochs is a tenth of it for one state, three tenths for three."""
+    trained = finished(run("lp-ft", epochs=10))
+    for other, states in ((run("uniform-soup"), 1), (run("wise-ft", alphas=(0.0, 0.5, 1.0)), 3), (run("lp"), 1)):
+        assert predict(other, trained).seconds == pytest.approx(truth(other) - START + START * states / 10)
+    assert predict(run(epochs=50), trained).seconds == pytest.approx(truth(run(epochs=50))), "what trains is not scaled"
+
+
 def test_without_a_training_its_images_count_as_three_that_are_judged():
     """The fabricated training takes four."""
     found = predict(run(), finished(run("zero-shot")))

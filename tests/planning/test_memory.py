@@ -5,7 +5,7 @@ from __future__ import annotations
 import fabricated
 import pytest
 
-from repro.outcomes.predicted import ARITHMETIC, LIKE, RATE
+from repro.outcomes.predicted import ARITHMETIC, DEVICE, LIKE, RATE
 from repro.planning.calibration import Calibration
 from repro.planning.memory import PROGRAM, arithmetic
 from repro.preflight.device import Device
@@ -60,3 +60,11 @@ def test_other_methods_that_train_as_much_of_the_network_tell_of_it():
 
 def test_on_a_cpu_nothing_is_scaled():
     assert predict(run(seed=1, batch_size=256), (run(), 2.0), device=CPU) == (2e9, LIKE)
+
+
+def test_on_a_cpu_most_of_it_is_the_program_which_other_runs_tell_of():
+    trained, judged, other = (run(), 2.0), (run("zero-shot"), 1.5), (run(network="timm:resnet18"), 3.0)
+    assert predict(run("lp"), trained, judged, device=CPU) == (1.5e9, RATE), "those alike first"
+    assert predict(run("lp"), trained, device=CPU) == (2e9, RATE)
+    assert predict(run("lp"), trained)[1] == predict(run(), other)[1] == ARITHMETIC, "not so on a GPU"
+    assert predict(run(), other, device=CPU) == (3e9, DEVICE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fabricated
 
-from repro.planning.spent import LATEST, Spent, latest, manner, network, trains
+from repro.planning.spent import LATEST, Spent, latest, manner, network, saves, trains
 from repro.types import BackboneRef
 
 
@@ -25,6 +25,11 @@ def test_how_much_of_the_network_is_trained():
     assert [trains(fabricated.run(method)) for method in methods] == [
         *("image tower", "image tower", "head", "both towers", "nothing", "nothing", "nothing", "image tower")
     ]
+
+
+def test_how_often_a_state_is_written():
+    runs = [fabricated.run(epochs=7), fabricated.run("lp"), fabricated.run("wise-ft", alphas=(0.0, 1.0)), fabricated.run("zero-shot")]
+    assert [saves(run) for run in runs] == [7, 1, 2, 1]
 
 
 def test_what_decides_about_the_cost_of_an_image():
