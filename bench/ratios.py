@@ -56,7 +56,7 @@ def seconds(work: Callable[[], object], device: torch.device | None = None) -> f
     return time.perf_counter() - began
 
 
-def _machine(device: torch.device) -> str:
+def machine(device: torch.device) -> str:
     described = environment.describe()
     gpu = f", {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
     return f"{described['processor']}, {os.cpu_count()} cores{gpu}, torch {torch.__version__}, commit {described.get('commit', 'unknown')[:10]}"
@@ -70,7 +70,7 @@ def as_markdown(ratios: Iterable[Ratio], device: torch.device) -> str:
     lines = [
         f"# Speed on {'a GPU' if device.type == 'cuda' else 'the CPU'}",
         "",
-        f"`python -m bench --device {device.type}`, {datetime.date.today()}, {_machine(device)}.",
+        f"`python -m bench --device {device.type}`, {datetime.date.today()}, {machine(device)}.",
         "",
         "| what | baseline | unit | baseline's | ours | ratio | target | |",
         "|---|---|---|---:|---:|---:|---:|---|",
@@ -91,7 +91,7 @@ def write(ratios: list[Ratio], device: torch.device) -> list[Path]:
     record = {
         "date": str(datetime.date.today()),
         "device": device.type,
-        "machine": _machine(device),
+        "machine": machine(device),
         "ratios": [one._asdict() for one in ratios],
     }
     paths = [HERE / f"{name}.json", HERE / f"{name}.md"]

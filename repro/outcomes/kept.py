@@ -19,11 +19,13 @@ PLAIN = ("method", "method_version", "seed")  # fields of a run that are kept as
 
 class Entry(NamedTuple):
     """What the index keeps of a result. `benchmark` is a hash of its record; texts are JSON; `points` is the number of checkpoints; `picks`
-    are lines: rule → number of a line below, for the rules that can be followed, then a checkpoint each, without what training said."""
+    are lines: rule → number of a line below, for the rules that can be followed, then a checkpoint each, without what training said; `cost` is
+    what later runs' costs are predicted from."""
 
     key: str
     finished: str
     environment: str
+    cost: str
     benchmark: str
     method: str
     method_version: int
@@ -42,11 +44,12 @@ def entry(result: Result) -> Entry:
     for rule in RULES:
         with suppress(UserError):  # a rule that has nothing to look at here; who asks for it gets the same error
             picks[rule] = reported(result, rule)
-    told = {name: result.environment[name] for name in ("precision", "device_name") if name in result.environment}
+    told = {name: result.environment[name] for name in ("precision", "device_name", "threads") if name in result.environment}
     return Entry(
         key=result.key,
         finished=result.finished,
         environment=json.dumps(told),
+        cost=json.dumps([result.seconds, result.peak_memory_bytes, result.extras.get("examples", {})]),
         benchmark=digest_of(run.benchmark),
         recipe=json.dumps(run.recipe.changed(), sort_keys=True),
         backbone=run.backbone.model_dump_json(),
@@ -75,6 +78,7 @@ class Kept:
     def __init__(self, kept: Entry, benchmark: Benchmark, read: Callable[[], Result]):
         self.key, self.finished = kept.key, kept.finished
         self.environment: dict[str, Any] = _parsed(kept.environment)
+        self._cost = kept.cost
         self.run = Run.model_construct(
             benchmark=benchmark,
             recipe=_recipe(kept.recipe),
@@ -88,6 +92,19 @@ class Kept:
         self.checkpoints = _Checkpoints(kept.points, self, read)
         self._picks = kept.picks.split("\n")
         self._found: dict[int, Checkpoint] = {}
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        return json.loads(self._cost)[0]
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        return json.loads(self._cost)[1]
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """Of a result's, the number of examples in each split that it looked at."""
+        return {"examples": json.loads(self._cost)[2]}
 
     def picked(self, rule: str) -> Checkpoint | None:
         """The checkpoint that a rule reports; None where it cannot be followed, or is none."""
