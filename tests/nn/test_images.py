@@ -11,7 +11,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
 from repro.nn import augment as augmentation
-from repro.nn import packs
+from repro.nn import packs, pieces
 from repro.nn.images import Images, Preprocess
 from repro.reading.examples import Examples
 from repro.settings import Recipe
@@ -84,6 +84,21 @@ def test_augmented_batches_do_not_depend_on_the_split(arrays: list, tmp_path: Pa
     plain = Images(ours.pack, ours.preprocess, CPU, ours.recipe, augmented=False)
     assert plain.uniforms(3, 1) is None
     assert not torch.equal(plain.batch(torch.arange(5), None), whole)
+
+
+@pytest.mark.parametrize("augment", ["none", "shift_flip", "crop_flip", "rrc_flip"])
+def test_batches_do_not_depend_on_pieces_and_threads(arrays: list, tmp_path: Path, augment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = images_of(arrays * 4, tmp_path / "p", Preprocess(28, MEAN, STD), Recipe(augment=augment), augmented=True)
+    index, uniforms = torch.randperm(20, generator=torch.Generator().manual_seed(0)), ours.uniforms(0)
+    whole = ours.batch(index, uniforms)
+    assert whole.is_contiguous(memory_format=torch.channels_last)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 3 * whole[0].nbytes)
+    made = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        made.append(ours.batch(index, uniforms))
+    torch.set_num_threads(1)
+    assert all(torch.equal(one, whole) for one in made)
 
 
 def test_a_random_resized_crop_samples_from_the_whole_frame(tmp_path: Path) -> None:
