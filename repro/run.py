@@ -12,7 +12,7 @@ import torch
 from repro import plugins
 from repro.errors import UserError
 from repro.nn.job import Job, ParentRun
-from repro.nn.together import ALONE, ranks
+from repro.nn.together import ALONE
 from repro.outcomes.repetition import Repetition
 from repro.outcomes.store import Store
 from repro.paths import Places, make_writable
@@ -22,8 +22,7 @@ from repro.planning.forecast import calibrate
 from repro.planning.plan import Plan
 from repro.planning.queue import Queue
 from repro.preflight import device as devices
-from repro.preflight import environment
-from repro.ranks import AGREED, Told, spreads
+from repro.ranks import AGREED, Told, gathered, spreads
 from repro.reading import loading
 from repro.types import Failure, Result, Run
 from repro.work import device_of, settle, work
@@ -60,7 +59,7 @@ def execute(plan: Plan, places: Places, device: torch.device, listener: Listener
 
 def pull(plan: Plan, queue: Queue, places: Places, device: torch.device, listener: Listener, stay: bool = True) -> list[Failure]:
     """Work off a queue beside whoever else does; `stay` until the runs of others have ended, too. Returns what failed."""
-    store, together = queue.store, ALONE if environment.rank() is None else ranks()
+    store, together = queue.store, gathered(device)
     file = Path(plan.weights_file) if plan.weights_file else None
     calibration = _calibration(store, device) if queue.pending else None
 

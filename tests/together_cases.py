@@ -59,6 +59,8 @@ CASES = {  # name → loss, BatchNorm, settings
     "mean": (mean, False, ("accumulate=3", "clip_norm=1.0")),
     "norm": (mean, True, ("batchnorm=train",)),
     "coupled": (Coupled(_pairs, _encode, _couple), False, ()),
+    "scant": (mean, True, ("batchnorm=train", "batch_size=33")),  # the last of an epoch is one example: nothing for the second process
+    "scant-coupled": (Coupled(_pairs, _encode, _couple), False, ("batch_size=33",)),
     "coupled-norm": (Coupled(_pairs, _encode, _couple), True, ("batchnorm=train",)),
 }
 

@@ -90,22 +90,15 @@ def _complain(error: UserError, arguments: list[str]) -> None:
 
 def _led(arguments: list[str] | None) -> int | None:
     """The command. Of a torchrun's processes the first has it, and the others take their part of its runs."""
-    rank = environment.rank()
-    if rank:
+    if environment.rank():
         from repro.ranks import follow
 
         return follow()
-    code = app(args=arguments, prog_name="repro", standalone_mode=False)
-    if rank == 0:
-        from repro.ranks import dismiss
-
-        dismiss()
-    return code
+    return app(args=arguments, prog_name="repro", standalone_mode=False)
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Entry point. Exit codes: 0 done, 1 a run failed, 2 a mistake that the three printed lines explain, 130 interrupted."""
-    words = sys.argv[1:] if arguments is None else arguments
+def _code(arguments: list[str] | None, words: list[str]) -> int:
+    """How it ended."""
     try:
         code = _led(arguments)
         sys.stdout.flush()
@@ -124,9 +117,19 @@ def main(arguments: list[str] | None = None) -> None:
         code = 0
     except SystemExit as stop:  # typer's own answer to the same
         code = 0 if isinstance(stop.__context__, BrokenPipeError) else stop.code
+    return code if isinstance(code, int) else 0
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point. Exit codes: 0 done, 1 a run failed, 2 a mistake that the three printed lines explain, 130 interrupted."""
+    code = _code(arguments, sys.argv[1:] if arguments is None else arguments)
     if code == 130:  # what typer makes of Ctrl-C
         raise KeyboardInterrupt
-    sys.exit(code if isinstance(code, int) else 0)
+    if code in (0, 1) and environment.rank() == 0:  # in any other case torchrun ends those who wait for this process
+        from repro.ranks import dismiss
+
+        dismiss()
+    sys.exit(code)
 
 
 __all__ = ["GlobalOptions", "app", "main"]

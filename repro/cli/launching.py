@@ -12,6 +12,7 @@ from repro.errors import UserError
 from repro.outcomes.store import Store
 from repro.paths import Places, make_writable
 from repro.planning.plan import Plan
+from repro.preflight import environment
 from repro.types import Failure, Run
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ class Words(NamedTuple):
         named["--set-slurm"] = self.set_slurm or None
         if stray := next((name for name, value in named.items() if value is not None and not self.slurm), None):
             raise UserError(f"{stray} without --slurm", "it says how a job of Slurm is asked for", "repro run … --slurm, or leave it out")
+        if (self.workers or self.slurm) and environment.rank() is not None:
+            raise UserError(
+                f"{'--slurm' if self.slurm else '--workers'} under torchrun",
+                "its processes share each run; workers have a run each",
+                f"repro run … {'--slurm' if self.slurm else f'--workers {self.workers}'}, without torchrun",
+            )
         if self.workers:
             from repro.launch.devices import parse
 

@@ -161,6 +161,10 @@ class Stepper:
         parts = self._parts(index)
         return {(number, parts, place): part for place, part in enumerate(self.job.together.own(index).tensor_split(parts))}
 
+    def _everywhere(self, index: torch.Tensor, parts: int, place: int) -> torch.Tensor:
+        """The examples that all processes together have in their micro-batch at `place`."""
+        return torch.cat([rows.tensor_split(parts)[place] for rows in index.tensor_split(self.job.together.size)])
+
     def _backward(self, number: int, index: torch.Tensor, uniforms: torch.Tensor | None) -> None:
         named = self._named(number, index)
         if isinstance(self.loss, Coupled) and (len(named) > 1 or self.job.together.size > 1):
@@ -171,7 +175,7 @@ class Stepper:
             with self._autocast():
                 terms = self.loss(self.model, batch, self.job)
             self.scaler.scale(terms["loss"] * (len(part) / len(index))).backward()
-            self._remember(number, part, terms, len(part))
+            self._remember(number, self._everywhere(index, *name[1:]), terms, len(part))
             if self.recipe.clip_each:
                 self._clip(self.scaler.get_scale())
 
@@ -212,6 +216,7 @@ class Stepper:
 
     def _remember(self, number: int, index: torch.Tensor, terms: dict[str, torch.Tensor], weight: int) -> None:
         values = torch.stack([value.detach().double() for value in terms.values()])
+        values = values if weight else torch.zeros_like(values)  # the mean over no examples is no number
         self._pending.append(Looked(number, self.optimizer.param_groups[0]["lr"], tuple(terms), values, weight, index))
 
     def _trained(self) -> list[nn.Parameter]:

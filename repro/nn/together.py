@@ -13,7 +13,7 @@ from functools import cache
 import torch
 import torch.distributed as dist
 
-WAIT = datetime.timedelta(hours=12)  # for a process that packs or judges alone
+WAIT = datetime.timedelta(days=14)  # for a process that fetches, packs or searches alone; torchrun ends those whose fellow died
 BUCKET = 2**24  # numbers that are summed at once
 
 
