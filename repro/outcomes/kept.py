@@ -89,9 +89,8 @@ class Kept:
             method_version=kept.method_version,
             seed=kept.seed,
         )
-        self.checkpoints = _Checkpoints(kept.points, self, read)
-        self._picks = kept.picks.split("\n")
-        self._found: dict[int, Checkpoint] = {}
+        self.picked = _Picks(kept.picks).of
+        self.checkpoints = _Checkpoints(kept.points, self.picked, read)
 
     @property
     def seconds(self) -> dict[str, float]:
@@ -106,21 +105,29 @@ class Kept:
         """Of a result's, the number of examples in each split that it looked at."""
         return {"examples": json.loads(self._cost)[2]}
 
-    def picked(self, rule: str) -> Checkpoint | None:
+
+class _Picks:
+    """The checkpoints that rules report."""
+
+    def __init__(self, lines: str):
+        self._lines = lines.split("\n")
+        self._found: dict[int, Checkpoint] = {}
+
+    def of(self, rule: str) -> Checkpoint | None:
         """The checkpoint that a rule reports; None where it cannot be followed, or is none."""
-        line = _parsed(self._picks[0]).get(rule)
+        line = _parsed(self._lines[0]).get(rule)
         if line is None:
             return None
         if line not in self._found:
-            self._found[line] = _checkpoint(*json.loads(self._picks[line]))
+            self._found[line] = _checkpoint(*json.loads(self._lines[line]))
         return self._found[line]
 
 
 class _Checkpoints(Sequence[Checkpoint]):
     """All of a result's: their number and the last are known, the others cost a look into the file."""
 
-    def __init__(self, number: int, kept: Kept, read: Callable[[], Result]):
-        self._number, self._kept, self._read = number, kept, read
+    def __init__(self, number: int, picked: Callable[[str], Checkpoint | None], read: Callable[[], Result]):
+        self._number, self._picked, self._read = number, picked, read
 
     def __len__(self) -> int:
         return self._number
@@ -130,7 +137,7 @@ class _Checkpoints(Sequence[Checkpoint]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Checkpoint]: ...
     def __getitem__(self, index):
-        last = self._kept.picked("last") if index in (-1, self._number - 1) else None
+        last = self._picked("last") if index in (-1, self._number - 1) else None
         return last or self._read().checkpoints[index]
 
     def __iter__(self) -> Iterator[Checkpoint]:
