@@ -210,6 +210,8 @@ def _trials(result: Result) -> None:
 def _cost(result: Result) -> None:
     parts = [duration(result.seconds["total"])]
     parts += [f"{name} {duration(result.seconds[name])}" for name in ("fit", "judge", "pack") if name in result.seconds]
+    if result.seconds.get("fit") and "data" in result.seconds:
+        parts.append(f"{result.seconds['data'] / result.seconds['fit']:.1%} of fit waiting for data")
     parts += [f"{result.images_per_second:,.0f} images/s"] if result.images_per_second else []
     parts += [f"peak memory {result.peak_memory_bytes / 2**20:,.0f} MiB"] if result.peak_memory_bytes else []
     _line("cost", ", ".join(parts))
