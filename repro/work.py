@@ -14,7 +14,8 @@ from repro.nn import saved
 from repro.nn.allocator import keep_freed_memory
 from repro.nn.coupled import loss_of
 from repro.nn.job import Job
-from repro.nn.loop import Progress, Trainer
+from repro.nn.loop import Trainer
+from repro.nn.progress import Progress
 from repro.nn.seeding import make_deterministic
 from repro.nn.weights import file_hash
 from repro.outcomes.store import now

@@ -18,6 +18,14 @@ def wanted() -> bool:
     return os.environ.get("REPRO_COMPILE", "") not in ("", "0")
 
 
+def install(model: nn.Module, images: torch.Tensor | list[torch.Tensor]) -> str:
+    """Compile the model's image tower, tried on a batch of `images`: what the record says of it."""
+    tower = getattr(getattr(model, "backbone", model), "visual", None)
+    if tower is None or isinstance(images, list):
+        return "no: there is no tower that sees one view of an image"
+    return compile_tower(tower.train(), images)
+
+
 def compile_tower(tower: nn.Module, example: torch.Tensor) -> str:
     """Compile `tower` in place and try it forward and backward on `example` (B, …); `yes`, or why it stays as it was."""
     tower.compile(backend=BACKEND)

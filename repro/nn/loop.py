@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,9 @@ from repro.nn.losses import frequencies
 from repro.nn.model import kept_state
 from repro.nn.optim import total_steps
 from repro.nn.order import batches, steps_per_epoch
+from repro.nn.progress import Progress
 from repro.nn.shared_norm import share_statistics
-from repro.nn.step import Diverged, Loss, Stepper, set_mode
+from repro.nn.step import Diverged, Loss, Stepper
 from repro.outcomes import selection
 from repro.types import Checkpoint
 
@@ -36,21 +36,6 @@ Judged = Callable[[nn.Module, Job], nn.Module]
 States = Callable[[nn.Module, Job], Iterator[tuple[str, State]]]
 SAVE_SECONDS = 60.0
 SAVE, LEAVE = 1, 2  # what a process may want after a step
-
-
-@dataclass
-class Progress:
-    """Where a run stands; all of it is in the checkpoint."""
-
-    step: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
-    seen: int = 0
-    fit_seconds: float = 0.0
-    data_seconds: float = 0.0  # of those, waiting for batches
-    judge_seconds: float = 0.0
-    images: int = 0
-    checkpoints: list[Checkpoint] = field(default_factory=list)
-    files: dict[str, str] = field(default_factory=dict)  # kept predictions and weights → sha256
 
 
 class Trainer:
@@ -94,7 +79,7 @@ class Trainer:
         if not self.job.together.first:
             saved.resume(self)
         if self.total_steps and compiled.wanted():
-            self._compile()
+            self.job.extras["compiled"] = compiled.install(self.model, self.stepper.batch(self.order(0)[0], self.uniforms(0)).images)
         with deferred() as stop:
             if self.recipe.judge_start and not self.progress.step and not self.progress.checkpoints:
                 self._judge("epoch-0", 0)
@@ -104,17 +89,6 @@ class Trainer:
                 self._judge_states(stop)
             self._judge_selected()
         return self.progress
-
-    def _compile(self) -> None:
-        """The image tower, tried on the first examples."""
-        tower = getattr(getattr(self.model, "backbone", self.model), "visual", None)
-        first = self.order(0)[0]
-        images = self.stepper.batch(first, self.uniforms(0)).images
-        if tower is None or isinstance(images, list):
-            self.job.extras["compiled"] = "no: there is no tower that sees one view of an image"
-            return
-        set_mode(self.model, self.job)
-        self.job.extras["compiled"] = compiled.compile_tower(tower, images)
 
     def take(self, steps: int) -> None:
         """That many optimiser steps, in the order in which `fit` takes them; nothing is judged or saved."""
