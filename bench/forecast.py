@@ -1,8 +1,7 @@
 """How far predicted times and peaks of memory are off: `python -m bench.forecast [--device cpu|cuda]` runs digits and prints bench/forecast.md.
 
 Each run is predicted as `repro run` does it, before it starts, from those that have ended until then in a fresh store: the first seed of a
-method from other methods with the same network, the others from it, and images of another side from the device's FLOP/s. Nothing was fitted
-to these runs.
+method from other methods with the same network, the others from it, and images of another side from the device's FLOP/s.
 """
 
 from __future__ import annotations
