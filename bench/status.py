@@ -1,4 +1,4 @@
-"""How long `repro status` takes over many runs' folders: `python -m bench.status` prints the line of bench/workers.md.
+"""What `repro status` takes over many runs' folders: `python -m bench.status` prints the line of bench/workers.md.
 
 The folders are made up: nine of ten finished, some failed, some claimed; no number in them was measured.
 """
@@ -6,11 +6,10 @@ The folders are made up: nine of ten finished, some failed, some claimed; no num
 from __future__ import annotations
 
 import json
-import os
+import resource
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from repro.outcomes import processes
@@ -30,13 +29,18 @@ def main() -> None:
                 (folder / "failed.json").write_text(json.dumps({"error": "made up", "trace": "x" * 5000}))
             else:
                 (folder / "claim.json").write_text(json.dumps({**processes.this_process(), "token": f"{number}"}))
-        times = []
-        for _ in range(3):
-            began = time.perf_counter()
-            words = [sys.executable, "-m", "repro", "--home", home, "status"]
-            subprocess.run(words, check=True, stdout=subprocess.DEVNULL, env=dict(os.environ))
-            times.append(time.perf_counter() - began)
-    print(f"repro status over {RUNS:,} runs: {min(times):.2f} s, {max(times):.2f} s at most")
+        words = [sys.executable, "-m", "repro", "--home", home, "status"]
+        taken = [spent(words) for _ in range(3)]
+        empty = spent([*words[:-2], f"{home}/empty", "status"])
+    print(f"repro status over {RUNS:,} runs: {min(taken):.2f} s of processor time, {empty:.2f} s over none")
+
+
+def spent(words: list[str]) -> float:
+    """The processor's seconds of a command, which other work on the machine hardly changes."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 if __name__ == "__main__":

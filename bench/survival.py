@@ -13,6 +13,7 @@ import http.server
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -58,25 +59,30 @@ def start(home: Path, words: list[str]) -> subprocess.Popen:
 
 
 def through(home: Path, words: list[str]) -> tuple[bytes, float]:
-    """To the end: what it printed, and the seconds it took."""
-    began = time.monotonic()
+    """To the end: what it printed, and the processor's seconds that it took, which other work on the machine does not change."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = start(home, words)
     said, _ = process.communicate()
     if process.returncode:
         sys.exit(f"{' '.join(words[:4])} … ended with {process.returncode} in {home}")
-    return said, time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return said, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def killed(home: Path, words: list[str], after: float) -> bool:
-    """Kill it after so many seconds; False where it was through before."""
+    """Kill it when it has taken so many of the processor's seconds; False where it was through before."""
     process = start(home, words)
-    try:
-        process.communicate(timeout=after)
-        return False
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return process.returncode == -signal.SIGKILL
+    while process.poll() is None and taken(process.pid) < after:
+        time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    return process.returncode == -signal.SIGKILL
+
+
+def taken(pid: int) -> float:
+    """The processor's seconds of a process, which may have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def stage(home: Path) -> str:
@@ -114,7 +120,7 @@ def survive_runs(draw: random.Random, kills: int, folder: Path, expected: dict[s
     while kills > 0:
         home, life = folder / f"life-{life}", life + 1
         home.mkdir()
-        while kills > 0 and killed(home, ["-m", "repro", *RUN], draw.uniform(0.05, 1.0) * seconds):
+        while kills > 0 and killed(home, ["-m", "repro", *RUN], draw.uniform(0.05, 0.95) * seconds):
             told[stage(home)] += 1
             kills -= 1
         through(home, ["-m", "repro", *RUN])
@@ -128,7 +134,7 @@ def survive_tables(draw: random.Random, kills: int, home: Path, expected: bytes,
     same = []
     for _ in range(kills):
         (home / "runs" / NAME).unlink(missing_ok=True)
-        told["table"] += killed(home, ["-m", "repro", *TABLE], draw.uniform(0.05, 1.0) * seconds)
+        told["table"] += killed(home, ["-m", "repro", *TABLE], draw.uniform(0.05, 0.95) * seconds)
         same.append(through(home, ["-m", "repro", *TABLE])[0] == expected)
     return same
 
@@ -150,17 +156,16 @@ def survive_fetches(draw: random.Random, kills: int, folder: Path, told: Counter
         seconds = through(folder, [*words, str(folder / "first")])[1]
         for number in range(kills):
             root = folder / f"fetched-{number}"
-            told["fetching"] += killed(folder, [*words, str(root)], draw.uniform(0.3, 1.0) * seconds)
+            told["fetching"] += killed(folder, [*words, str(root)], draw.uniform(0.3, 0.95) * seconds)
             through(folder, [*words, str(root)])
             same.append((root / "x.bin").read_bytes() == content and not list(root.glob("*.part*")))
         server.shutdown()
     return same
 
 
-def survival(kills: int, seed: int) -> tuple[Counter[str], list[bool]]:
-    """Where the program was killed, and of each life whether it ended as one without kills does."""
+def survival(runs: int, tables: int, fetches: int, seed: int) -> tuple[Counter[str], list[bool]]:
+    """After so many kills of each: where the program was, and of each life whether it ended as one without kills does."""
     draw, told = random.Random(seed), Counter()
-    runs, tables = round(RUN_SHARE * kills), round(TABLE_SHARE * kills)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (home := folder / "undisturbed").mkdir()
@@ -168,7 +173,7 @@ def survival(kills: int, seed: int) -> tuple[Counter[str], list[bool]]:
         table, table_seconds = through(home, ["-m", "repro", *TABLE])
         same = survive_runs(draw, runs, folder, outcome(home), seconds, told)
         same += survive_tables(draw, tables, home, table, table_seconds, told)
-        same += survive_fetches(draw, kills - runs - tables, folder, told)
+        same += survive_fetches(draw, fetches, folder, told)
     return told, same
 
 
@@ -177,7 +182,8 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    told, same = survival(options.kills, options.seed)
+    runs, tables = round(RUN_SHARE * options.kills), round(TABLE_SHARE * options.kills)
+    told, same = survival(runs, tables, options.kills - runs - tables, options.seed)
     print("| killed while | times |\n|---|---:|")
     for name, times in told.most_common():
         print(f"| {name} | {times} |")

@@ -61,6 +61,6 @@ def without_work(folder: Path) -> str:
     return path(folder, instead={"repro.run": ROOT / "bench" / "noop_run.py"})
 
 
-def slowly(folder: Path, pause: float) -> str:
-    """Training pauses after every step, so that a signal finds it in the middle."""
-    return path(folder, afterwards={"repro.nn.loop": SLOW.format(pause=pause)})
+def slowly(folder: Path, pause: float, launching: str = "") -> str:
+    """Training pauses after every step, so that a signal finds it in the middle; `launching` changes how Slurm is asked."""
+    return path(folder, afterwards={"repro.nn.loop": SLOW.format(pause=pause), "repro.launch.slurm": launching})

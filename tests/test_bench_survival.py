@@ -4,6 +4,6 @@ from bench import survival
 
 
 def test_a_few_kills_change_nothing() -> None:
-    told, same = survival.survival(kills=6, seed=1)
-    assert sum(told.values()) >= 4 and told["fetching"] + told["table"] >= 1, told  # some end before they are killed
+    told, same = survival.survival(runs=2, tables=1, fetches=1, seed=1)
+    assert sum(told.values()) >= 3, told  # a table or a fetch may end before it is killed
     assert len(same) >= 3 and all(same), (told, same)

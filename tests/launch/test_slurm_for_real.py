@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -104,33 +105,65 @@ def test_status_while_it_runs_and_cancel(repro, cluster, tmp_path):
     assert "nothing is under way" in repro("cancel", code=2).stderr
 
 
-@pytest.mark.parametrize("how", ["announced", "requeued"])
+@pytest.mark.parametrize("how", ["announced", "requeued", "time limit"])
 def test_a_pre_empted_task_checkpoints_and_comes_back(repro, cluster, tmp_path, how):
-    """By SIGUSR2, as before the time limit, and by SIGTERM, as at a pre-emption: the same bits as of an undisturbed run."""
+    """By SIGUSR2, as it is sent by hand and by Slurm before the time limit, and by SIGTERM, as at a pre-emption: the same bits as undisturbed."""
     sets = ("epochs=3", "batch_size=10")
     plan = tiny_digits.plan("scratch", sets=sets)
     undisturbed = tiny_digits.places_at(tmp_path / "undisturbed")
     assert tiny_digits.execute(plan, undisturbed, tiny_digits.CPU, tiny_digits.Log()) == []
-    words = (*SCRATCH, "--seeds", "1", "--time", "10", *(part for text in sets for part in ("--set", text)))
-    repro(*words, path=hooked.slowly(tmp_path / "hook", 0.3))
+    limited = how == "time limit"
+    time_asked, pause = ("1", 2.0) if limited else ("10", 0.3)  # a minute is the least that Slurm knows
+    words = (*SCRATCH, "--seeds", "1", "--time", time_asked, *(part for text in sets for part in ("--set", text)))
+    repro(*words, path=hooked.slowly(tmp_path / "hook", pause, "\nWARNING_SECONDS = 5" if limited else ""))
     launch, store, run = only_launch(tmp_path), Store(tmp_path / "runs"), plan.runs[0]
-    state = store.folder(run) / "checkpoint" / "state.pt"
-    until(state.exists, "a checkpoint", cluster)
-    assert store.result(run) is None
-    if how == "announced":
-        cluster.call("scancel", "--signal=USR2", launch.slurm_job)
-    else:
-        cluster.call("scontrol", "requeue", launch.slurm_job)
-    log = launch.log_of("0.0")
-    until(lambda: "stopped by a signal" in log.read_text(), "the checkpoint", cluster)
+    state, log = store.folder(run) / "checkpoint" / "state.pt", launch.log_of("0.0")
+    if not limited:
+        until(state.exists, "a checkpoint", cluster)
+        assert store.result(run) is None
+        signal = ("scancel", "--signal=USR2") if how == "announced" else ("scontrol", "requeue")
+        cluster.call(*signal, launch.slurm_job)
+    until(lambda: log.exists() and "stopped by a signal" in log.read_text(), "the checkpoint", cluster)
     assert store.result(run) is None and state.exists() and not (store.folder(run) / "claim.json").exists()
     until(lambda: "BeginTime" in "".join(cluster.jobs("%r")), "the task queued again", cluster)
+    hooked.slowly(tmp_path / "hook", 0.0)
     time.sleep(2)  # one that starts before the node has forgotten its first life is lost by this Slurm
-    cluster.call("scontrol", "update", f"JobId={launch.slurm_job}", "StartTime=now")  # Slurm lets such a job wait for two minutes
+    # Slurm lets such a job wait for two minutes
+    cluster.call("scontrol", "update", f"JobId={launch.slurm_job}", "StartTime=now", "TimeLimit=10")
     until(lambda: store.result(run) is not None, "the result", cluster)
     until(lambda: not cluster.jobs(), "the end", cluster)
     assert log.read_text().count("started") == 2 and log.read_text().count("finished") == 1
     assert tiny_digits.bytes_of(tiny_digits.places_at(tmp_path), run) == tiny_digits.bytes_of(undisturbed, run)
+
+
+def test_one_run_over_two_processes_of_a_job(cluster, tmp_path):
+    """As the README has it: checkpointed at the signal before the time limit, and the same job again goes on."""
+    sets = ("epochs=4", "batch_size=50")
+    run = tiny_digits.plan("scratch", sets=sets).runs[0]
+    store = Store(tiny_digits.pretrained_home(tmp_path / "home").runs)
+    state = store.folder(run) / "checkpoint" / "state.pt"
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "repro", *SCRATCH[:-1])
+    words = (*torchrun, "--seeds", "1", *(part for text in sets for part in ("--set", text)))
+
+    def submit(path: str) -> None:
+        environment = {"REPRO_HOME": str(tmp_path / "home"), "REPRO_CONFIG": "none", "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+        exports = ",".join(["ALL", *(f"{name}={value}" for name, value in environment.items())])
+        job = cluster.call(
+            "sbatch", "--parsable", f"--export={exports}", f"--output={tmp_path}/said", "--wrap", shlex.join(["srun", *words])
+        )
+        jobs.append(job.strip())
+
+    jobs: list[str] = []
+    submit(hooked.slowly(tmp_path / "hook", 1.0))
+    until(state.exists, "a checkpoint", cluster)
+    cluster.call("scancel", "--signal=TERM", jobs[0])  # to the step, as --signal=TERM@60 does
+    until(lambda: not cluster.jobs(), "the end of the first job", cluster)
+    assert store.result(run) is None and not (store.folder(run) / "claim.json").exists()
+    assert (tmp_path / "said").read_text().count("interrupted: nothing is lost, the same command continues") == 1
+    submit(str(hooked.ROOT))
+    until(lambda: not cluster.jobs(), "the end", cluster)
+    result = store.result(run)
+    assert result and result.environment["processes"] == 2 and result.checkpoints[-1].step == 8, (tmp_path / "said").read_text()
 
 
 def test_a_dead_worker_and_a_failed_run(repro, cluster, tmp_path):
