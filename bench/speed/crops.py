@@ -58,10 +58,14 @@ def _kernel_seconds(images: Images) -> float:
     boxes = augment.random_resized_crop_boxes(images.pack.sizes(index), rows[index], images.recipe.rrc_scale)
     crops = [crop.clone(memory_format=torch.channels_last) for crop in images.pack.crops(index, boxes)]
     out = torch.empty(BATCH, SIZE, SIZE, 3, dtype=torch.uint8)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     before = cpu_seconds()
     for _ in range(8):
         augment.resize_each(crops, out, "bilinear")
-    return (cpu_seconds() - before) / 8 / BATCH
+    spent = cpu_seconds() - before
+    torch.set_num_threads(threads)
+    return spent / 8 / BATCH
 
 
 def measure(device: torch.device) -> Iterator[Ratio]:
