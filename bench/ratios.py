@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -54,6 +55,12 @@ def seconds(work: Callable[[], object], device: torch.device | None = None) -> f
     if device is not None and device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter() - began
+
+
+def cpu_seconds() -> float:
+    """What this process and those that it has waited for have used so far, of all cores together: also on a machine that others use."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def machine(device: torch.device) -> str:

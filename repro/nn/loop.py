@@ -93,12 +93,12 @@ class Trainer:
     def take(self, steps: int) -> None:
         """That many optimiser steps, in the order in which `fit` takes them; nothing is judged or saved."""
         for epoch in itertools.count():
-            uniforms = self.uniforms(epoch)
-            for index in self.order(epoch):
+            order, uniforms = self.order(epoch), self.uniforms(epoch)
+            for index, following in itertools.zip_longest(order, order[1:]):
                 if self.progress.step == steps:
                     self.stepper.settle(self.progress.sums)
                     return
-                self._step(index, uniforms)
+                self._step(index, uniforms, following if self.progress.step + 1 < steps else None)
                 self.job.on_step(self.progress.step, steps, "steps")
 
     def order(self, epoch: int) -> list[torch.Tensor]:

@@ -86,6 +86,18 @@ def test_augmented_batches_do_not_depend_on_the_split(arrays: list, tmp_path: Pa
     assert not torch.equal(plain.batch(torch.arange(5), None), whole)
 
 
+@pytest.mark.parametrize("side", [None, 0])
+@pytest.mark.parametrize("augment", ["none", "shift_flip", "crop_flip", "rrc_flip"])
+def test_off_the_cpu_a_batch_is_made_at_once_of_the_same_shape(arrays: list, tmp_path: Path, augment: str, side: int | None) -> None:
+    """On torch's device without memory, which tells shapes, types and strides of what a GPU would compute."""
+    recipe = Recipe(augment=augment, pack_side=side)
+    ours = images_of(arrays, tmp_path / "p", Preprocess(28, MEAN, STD), recipe, augmented=True)
+    uniforms = ours.uniforms(0)
+    expected = ours.batch(torch.arange(5), uniforms)
+    made = Images(ours.pack, ours.preprocess, torch.device("meta"), recipe, augmented=True).batch(torch.arange(5), uniforms)
+    assert made.is_meta and (made.shape, made.dtype, made.stride()) == (expected.shape, expected.dtype, expected.stride())
+
+
 @pytest.mark.parametrize("augment", ["none", "shift_flip", "crop_flip", "rrc_flip"])
 def test_batches_do_not_depend_on_pieces_and_threads(arrays: list, tmp_path: Path, augment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = images_of(arrays * 4, tmp_path / "p", Preprocess(28, MEAN, STD), Recipe(augment=augment), augmented=True)
