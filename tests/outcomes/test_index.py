@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import fabricated
@@ -81,6 +83,16 @@ def test_what_no_rule_reports_is_read_from_the_file(store, monkeypatch):
     store.remove(store.folder(found[0].run))
     with pytest.raises(UserError, match="is gone"):
         found[0].checkpoints[0]
+
+
+def test_a_result_is_freed_without_the_collector_of_cycles(store):
+    """A table is built without it."""
+    gc.disable()
+    try:
+        freed = [weakref.ref(result) for result in index.find(store).results]
+        assert len(freed) == 4 and not any(result() for result in freed)
+    finally:
+        gc.enable()
 
 
 def test_an_index_of_other_rules_is_not_read(store, monkeypatch):
