@@ -2,6 +2,7 @@
 
 The file is `.index.sqlite` in the folder of runs. It is never trusted over the files: an entry counts only while the file that it was read
 from has the same inode, size and time of change; a missing, damaged or unwritable index costs time and nothing else. Removing it is safe.
+It also keeps what was made of results (unchanged.py).
 """
 
 from __future__ import annotations
