@@ -18,7 +18,7 @@ BARE = Ratio("the same again", "–", "s", None, 2.345, None, "< 2 s", False, "a
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ratios, "_machine", lambda device: "a machine")
+    monkeypatch.setattr(ratios, "machine", lambda device: "a machine")
 
 
 def test_the_table_has_a_row_and_a_remark_for_each_ratio(machine: None) -> None:

@@ -115,7 +115,7 @@ class Images:
             pixels = self.crops(index, boxes, size)
         else:
             frames, sizes = self.pack.gather(index)
-            frames = frames.to(self.device, non_blocking=True)
+            frames = self._sent(frames)
             if kind.startswith("crop") and drawn is not None:
                 pixels = augment.random_crop(frames, sizes, drawn[:, : augment.UNIFORMS], size)
             else:
@@ -129,6 +129,12 @@ class Images:
             pixels = augment.shift(pixels, drawn, self.recipe.shift)
         return augment.flip(pixels, drawn) if kind.endswith("flip") else pixels
 
+    def _sent(self, frames: torch.Tensor) -> torch.Tensor:
+        """On the device; from memory that it reads by itself, beside what it computes, where the pack is not there already."""
+        if self.device.type == "cuda" and not frames.is_cuda:
+            frames = frames.pin_memory()
+        return frames.to(self.device, non_blocking=True)
+
     def crops(self, index: torch.Tensor, boxes: torch.Tensor, side: int) -> torch.Tensor:
         """The `boxes` (B, 4) of the packed frames of `index`, resized to (B, side, side, 3) in [0, 255]; `augment.crop_resize` says how."""
         interpolation = self.preprocess.interpolation
@@ -140,7 +146,7 @@ class Images:
             frames, _ = self.pack.gather(index)
         else:  # of frames that may be large, only the crops are read
             frames, boxes = self.pack.gather_boxes(index, boxes)
-        return augment.crop_resize_together(frames.to(self.device, non_blocking=True), boxes, side, interpolation)
+        return augment.crop_resize_together(self._sent(frames), boxes, side, interpolation)
 
     def normalised(self, pixels: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """What the network sees of pixels (B, S, S, 3) in [0, 255]: (B, 3, S, S), in the memory of `out` (B, S, S, 3) if that is given."""
