@@ -1,7 +1,7 @@
 """What each paper's table would cost: runs, GPU-hours, disk. Forecasts by arithmetic, from the plans that `repro run --table` makes.
 
 `python -m bench.costs` prints the table that the README has between its marks; `python -m bench.costs --write` puts it there. Nothing here was
-measured: hours are the arithmetic of the image tower (repro/planning/forecast.py) at 30 TFLOP/s, a tenth of what NVIDIA states for the tensor
+measured: hours are the arithmetic of the image tower (repro/planning/passes.py) at 30 TFLOP/s, a tenth of what NVIDIA states for the tensor
 cores of an A100 in bf16.
 """
 
@@ -23,28 +23,14 @@ from repro.outcomes.selection import RULES, possible
 from repro.papers import arrangement
 from repro.paths import Places
 from repro.planning import plan as planning
-from repro.planning.forecast import FLOP_PER_SECOND, flop
+from repro.planning.calibration import FLOP_PER_SECOND
+from repro.planning.passes import flop
 from repro.preflight import prepare
 from repro.types import Run
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 BEGIN, END = "<!-- python -m bench.costs --write -->\n", "<!-- end -->\n"
-MILLIONS = {  # of parameters: the image tower, and with the text tower
-    "moco-v2-resnet50": (23.5, 23.5),
-    "moco-tp-resnet50": (23.5, 23.5),
-    "resnet50-supervised": (23.5, 23.5),
-    "swav-resnet50": (23.5, 23.5),
-    "densenet121-camelyon17": (7.0, 7.0),
-    "clip-rn50": (38.3, 102.0),
-    "clip-vit-b-32": (87.8, 151.3),
-    "clip-vit-b-16": (86.2, 149.6),
-    "clip-vit-l-14": (304.0, 427.6),
-    "clip-vit-l-14-336": (304.3, 427.9),
-    "laion-vit-b-16": (86.2, 149.6),
-    "laion-vit-l-14": (304.0, 427.6),
-}
-
-VIT_B = (86.0, 150.0)  # what the tables' networks of libraries are like
+VIT_B = (86.0, 150.0)  # millions of parameters of what the tables' networks of libraries are like
 
 
 class Cost(NamedTuple):
@@ -112,7 +98,7 @@ def _weights(run: Run) -> float:
         return 0.0
     rules = sum(possible(rule, run.benchmark, [split.name for split in run.benchmark.splits]) for rule in RULES if rule != "last") + 1
     kept = 1 if run.recipe.keep_weights == "last" or run.recipe.judge == "selected" else min(rules, run.recipe.epochs)
-    image, both = MILLIONS.get(run.backbone.name, VIT_B)
+    image, both = backbones.find(run.backbone.name).millions or VIT_B
     return 4e6 * kept * (both if plugins.declared(run.method).needs_text else image)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import resource
 import statistics
 import time
 from collections.abc import Callable, Iterable
@@ -56,7 +57,13 @@ def seconds(work: Callable[[], object], device: torch.device | None = None) -> f
     return time.perf_counter() - began
 
 
-def _machine(device: torch.device) -> str:
+def cpu_seconds() -> float:
+    """What this process and those that it has waited for have used so far, of all cores together: also on a machine that others use."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def machine(device: torch.device) -> str:
     described = environment.describe()
     gpu = f", {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
     return f"{described['processor']}, {os.cpu_count()} cores{gpu}, torch {torch.__version__}, commit {described.get('commit', 'unknown')[:10]}"
@@ -70,7 +77,7 @@ def as_markdown(ratios: Iterable[Ratio], device: torch.device) -> str:
     lines = [
         f"# Speed on {'a GPU' if device.type == 'cuda' else 'the CPU'}",
         "",
-        f"`python -m bench --device {device.type}`, {datetime.date.today()}, {_machine(device)}.",
+        f"`python -m bench --device {device.type}`, {datetime.date.today()}, {machine(device)}.",
         "",
         "| what | baseline | unit | baseline's | ours | ratio | target | |",
         "|---|---|---|---:|---:|---:|---:|---|",
@@ -91,7 +98,7 @@ def write(ratios: list[Ratio], device: torch.device) -> list[Path]:
     record = {
         "date": str(datetime.date.today()),
         "device": device.type,
-        "machine": _machine(device),
+        "machine": machine(device),
         "ratios": [one._asdict() for one in ratios],
     }
     paths = [HERE / f"{name}.json", HERE / f"{name}.md"]

@@ -2,7 +2,8 @@
 
 `python -m bench.store` prints the table of bench/store.md. Each command is a fresh process; its time is that of the whole process, Python's
 start included, its memory the most that it held. CPU seconds (user and system) say more than the clock's where other work shares the machine;
-of several calls the fastest counts. "First scan": there is no index yet. No number in the results was measured.
+of several calls the fastest counts. "First scan": there is no index yet; "one changed": a result is another than at the last call; "unchanged":
+the same command again. The program's modules are compiled, as they are where it is installed. No number in the results was measured.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -39,38 +40,57 @@ COMMANDS = {
     "repro table --all": ["--all", "--out"],
 }
 
+Times = tuple[float, float, float]  # clock, CPU, MiB
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
-    print(
-        "| results | command | first scan, CPU | memory | with the index | CPU | memory | index |\n|---:|---|---:|---:|---:|---:|---:|---:|"
-    )
-    for count in options.results:
-        with tempfile.TemporaryDirectory() as folder:
-            store = Store(Path(folder) / "runs")
+    print("| command | results | first scan, CPU | one changed, CPU | clock | unchanged, CPU | clock | memory | index |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as folder:
+        stores = {count: Store(Path(folder) / str(count) / "runs") for count in options.results}
+        for count, store in stores.items():
             for result in islice(results(), count):
                 write(store, result)
-            for name, words in COMMANDS.items():
-                (store.root / NAME).unlink(missing_ok=True)
-                words = [*words, f"{folder}/measured"] if "--out" in words else words
-                _, first, held = timed(folder, words)
-                again = [timed(folder, words) for _ in range(options.repeats)]
-                clock, seconds = (min(each[place] for each in again) for place in (0, 1))
-                memory, size = max(each[2] for each in again), (store.root / NAME).stat().st_size / 2**20
-                told = f"{first:.2f} s | {held:.0f} MiB | {clock:.2f} s | {seconds:.2f} s | {memory:.0f} MiB | {size:.1f} MiB"
-                print(f"| {count:,} | `{name}` | {told} |", flush=True)
+            timed(store, ["--help"])
+        for name, words in COMMANDS.items():
+            words = [*words, f"{folder}/measured"] if "--out" in words else words
+            calls = measured(stores.values(), words, options.repeats)
+            for (count, store), (first, changed, again) in zip(stores.items(), calls, strict=True):
+                told = [f"{first[1]:.2f} s"]
+                told += [f"{min(each[place] for each in called):.2f} s" for called in (changed, again) for place in (1, 0)]
+                told += [
+                    f"{max(each[2] for each in (first, *changed, *again)):.0f} MiB",
+                    f"{(store.root / NAME).stat().st_size / 2**20:.0f} MiB",
+                ]
+                print(f"| `{name}` | {count:,} | {' | '.join(told)} |", flush=True)
 
 
-def timed(home: str, words: list[str]) -> tuple[float, float, float]:
+def measured(stores: Iterable[Store], words: list[str], repeats: int) -> list[tuple[Times, list[Times], list[Times]]]:
+    """Of each store the first scan, calls after a change and calls after none; the stores by turns, for the machine is now busy and now not."""
+    calls = []
+    for store in stores:
+        (store.root / NAME).unlink(missing_ok=True)
+        calls.append((timed(store, words), [], []))
+    for _ in range(repeats):
+        for store, (_, changed, again) in zip(stores, calls, strict=True):
+            next((store.root / "living17").glob("*/result.json")).touch()  # every command looks at that benchmark
+            changed.append(timed(store, words))
+            again.append(timed(store, words))
+    return calls
+
+
+def timed(store: Store, words: list[str]) -> Times:
     """Seconds of the clock, CPU seconds and MiB of `repro table` in a process of its own."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     began = time.perf_counter()
     process = os.posix_spawn(
         sys.executable,
-        [sys.executable, "-m", "repro", "--home", home, "table", *words],
-        os.environ,
+        [sys.executable, "-m", "repro", "--runs", str(store.root), "table", *words],
+        {**environment, "PYTHONPYCACHEPREFIX": str(store.root.parents[1] / "compiled")},
         file_actions=[(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)],
     )
     _, status, usage = os.wait4(process, 0)

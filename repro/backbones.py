@@ -25,7 +25,8 @@ class Entry(NamedTuple):
     `weights` is "manifest:file": the pretrained weights where the user names none; `layout` names their format, `preprocess` the
     images they were trained on, as `repro.nn.images.Preprocess` spells it, where that is not what the library says of `arch`.
     `gflops` (10⁹) is the arithmetic of one image of `side` pixels through the image tower, forward, a multiply-add being two; costs in
-    plans follow from it, and nothing else. None: not known.
+    plans follow from it, from `millions` of parameters (the image tower's, all) and from `activations`, 10⁶ bytes that training keeps of such an image in
+    single precision; nothing else does. None: not known.
     """
 
     name: str
@@ -39,6 +40,8 @@ class Entry(NamedTuple):
     dim: int | None = None
     side: int | None = None
     gflops: float | None = None
+    millions: tuple[float, float] | None = None
+    activations: float | None = None
     preprocess: dict[str, Any] = {}
 
     @property

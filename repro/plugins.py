@@ -61,11 +61,12 @@ def dataset(name: str) -> ModuleType:
 
 
 def method(name: str) -> ModuleType:
-    """The module of a method: `METHOD`, `start(job)`, and where it trains, `loss(model, batch, job)`.
+    """The module of a method: `METHOD`, `start(job)`, and where it trains, `loss(model, batch, job)`, or the three steps of a loss that couples
+    the examples of a batch: `pairs`, `encode`, `couple` (repro/nn/coupled.py).
 
     `training(job)`, called after `start`, gives the images that it trains on, where these are not simply its split's, augmented.
-    `judged(model, job)` makes the classifier that is evaluated and kept, where that is not the trained model itself. `states(model, job)` puts a
-    model that is not trained into one state after another, each to be judged, and yields their names.
+    `judged(model, job)` makes the classifier that is evaluated and kept, where that is not the trained model itself. Of a model that
+    is not trained `states(model, job)` yields name and tensors of one state after another, each to be judged.
     """
     return _module("methods", "method", name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +17,11 @@ from repro.outcomes.repetition import Repetition
 from repro.outcomes.store import Store
 from repro.paths import Places, make_writable
 from repro.planning.attempt import Listener, OnStep, Work, attempt, heartbeat, outcome
+from repro.planning.calibration import Calibration
+from repro.planning.forecast import calibrate
 from repro.planning.plan import Plan
 from repro.planning.queue import Queue
+from repro.preflight import device as devices
 from repro.ranks import AGREED, Told, gathered, spreads
 from repro.reading import loading
 from repro.types import Failure, Result, Run
@@ -57,13 +61,14 @@ def pull(plan: Plan, queue: Queue, places: Places, device: torch.device, listene
     """Work off a queue beside whoever else does; `stay` until the runs of others have ended, too. Returns what failed."""
     store, together = queue.store, gathered(device)
     file = Path(plan.weights_file) if plan.weights_file else None
+    calibration = _calibration(store, device) if queue.pending else None
 
     def job_of(run: Run) -> Job:
         parents = {role: ParentRun(store.result(plan.run(key)), store.folder(plan.run(key))) for role, key in run.parents.items()}
         return Job(run, device, places.packs, loading.load, parents, file, together=together if spreads(run) else ALONE)
 
     def one(run: Run) -> Result | Failure | None:
-        ended = attempt(run, store, _worked(job_of, device), listener, queue.failed_elsewhere)
+        ended = attempt(run, store, _worked(job_of, device, calibration), listener, queue.failed_elsewhere)
         if together.torn:
             raise UserError(
                 f"run {run.key} broke in one of {together.size} processes",
@@ -75,6 +80,13 @@ def pull(plan: Plan, queue: Queue, places: Places, device: torch.device, listene
         return ended
 
     return queue.work_off(one, listener, stay)
+
+
+def _calibration(store: Store, device: torch.device) -> Calibration | None:
+    """None where a result cannot be read, be it of whatever: that is told where results are asked for, and stops no work."""
+    with contextlib.suppress(UserError):
+        return calibrate(store, devices.described(device_of(device)))
+    return None
 
 
 def _join(job: Job, folder: Path, listener: Listener) -> None:
@@ -101,7 +113,7 @@ def repeat(
         return outcome(run, store, folder, _worked(lambda run: job, device), listener, heart), folder
 
 
-def _worked(job_of: Callable[[Run], Job], device: torch.device) -> Work:
+def _worked(job_of: Callable[[Run], Job], device: torch.device, calibration: Calibration | None = None) -> Work:
     def do(run: Run, folder: Path, on_step: OnStep) -> Result:
         job = job_of(run)
         job.on_step = on_step
@@ -116,4 +128,4 @@ def _worked(job_of: Callable[[Run], Job], device: torch.device) -> Work:
             job.together.torn = not isinstance(error, AGREED)
             raise
 
-    return Work(do, lambda: device_of(device))
+    return Work(do, lambda: device_of(device), calibration)

@@ -14,11 +14,12 @@ from repro.nn import saved
 from repro.nn.allocator import keep_freed_memory
 from repro.nn.coupled import loss_of
 from repro.nn.job import Job
-from repro.nn.loop import Progress, Trainer
+from repro.nn.loop import Trainer
+from repro.nn.progress import Progress
 from repro.nn.seeding import make_deterministic
 from repro.nn.weights import file_hash
 from repro.outcomes.store import now
-from repro.preflight import environment
+from repro.preflight import environment, resident
 from repro.types import Result, Run
 
 
@@ -51,6 +52,7 @@ def work(run: Run, folder: Path, job: Job) -> Result:
             "fit": round(progress.fit_seconds, 3),
             "data": round(progress.data_seconds, 3),
             "judge": round(progress.judge_seconds, 3),
+            **({"pack": round(job.pack_seconds, 3)} if job.pack_seconds else {}),
         },
         images_per_second=round(progress.images / progress.fit_seconds, 1) if progress.fit_seconds else None,
         peak_memory_bytes=_peak_memory(job.device),
@@ -63,6 +65,8 @@ def settle(device: torch.device) -> dict[str, object]:
     keep_freed_memory()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
+    else:
+        resident.forget_peak()
     return make_deterministic(device)
 
 
@@ -93,8 +97,4 @@ def device_of(device: torch.device) -> dict[str, Any]:
 
 def _peak_memory(device: torch.device) -> int:
     """Bytes: of the GPU for this run, or of the whole process on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else resident.peak()

@@ -8,7 +8,8 @@ from bench import costs
 from repro import plugins
 from repro.paths import Places
 from repro.planning import plan as planning
-from repro.planning.forecast import FLOP_PER_SECOND, flop
+from repro.planning.calibration import FLOP_PER_SECOND
+from repro.planning.passes import flop
 
 
 def runs(tmp_path, method: str, **asked) -> list:

@@ -12,7 +12,10 @@ from tiny_digits import CPU, Log, bytes_of, execute, pretrained_home
 from repro import plugins
 from repro.errors import UserError
 from repro.nn import logreg
+from repro.outcomes import predicted
 from repro.outcomes.store import Store
+from repro.planning.forecast import calibrate, forecast
+from repro.preflight.device import at_hand
 from repro.run import find_device
 
 
@@ -43,6 +46,37 @@ def test_the_result_says_what_it_was_computed_with(tmp_path: Path) -> None:
     assert result.seconds["total"] >= result.seconds["fit"] > 0 and result.images_per_second > 0
     assert result.peak_memory_bytes > 100e6
     assert result.files.keys() == bytes_of(places, result.run).keys() - {"checkpoints"}
+
+
+def test_the_result_says_what_was_predicted_of_it(tmp_path: Path) -> None:
+    """Nothing tells of the first training; the second is like it, and another method has its backbone's rate."""
+    places, plan = pretrained_home(tmp_path), tiny_digits.plan("scratch", "ft", seeds=(0, 1))
+    assert execute(plan, places, CPU, Log()) == []
+    results = {(run.method, run.seed): Store(places.runs).result(run) for run in plan.runs}
+    told = {name: predicted.prediction(result) for name, result in results.items()}
+    assert told["clip-pretrain", 0] is None, "nothing was known"
+    assert told["scratch", 1].source == told["ft", 1].source == told["ft", 1].memory_source == predicted.LIKE
+    assert told["ft", 0].source == predicted.RATE and told["ft", 0].memory_source == predicted.RATE
+    for name in (("scratch", 1), ("ft", 1), ("ft", 0)):
+        actual = predicted.predictable(results[name].seconds)
+        assert predicted.error(results[name]) == pytest.approx(told[name].seconds / actual - 1)
+    assert told["ft", 1].seconds == pytest.approx(predicted.predictable(results["ft", 0].seconds), abs=1e-3)
+    assert told["ft", 1].peak_memory_bytes == results["ft", 0].peak_memory_bytes
+    assert results["ft", 0].extras["examples"] == dict.fromkeys(("train", "id_val", "id_test", "writers", "photos"), 100)
+    packed, *_ = (result for result in results.values() if result.run.method == "clip-pretrain")
+    assert 0 < packed.seconds["pack"] < packed.seconds["total"]
+    here = calibrate(Store(places.runs), at_hand("cpu")._replace(threads=1))
+    again = forecast(tiny_digits.plan("ft", seeds=(2,)), Store(places.runs), lambda: here)
+    assert [made.source for made in again.predictions.values()] == [predicted.LIKE], "the device that a dry run sees is the run's"
+
+
+def test_a_damaged_result_of_something_else_stops_no_work(tmp_path: Path) -> None:
+    places, plan = pretrained_home(tmp_path), tiny_digits.plan("zero-shot", "lp")
+    damaged = places.runs / "another" / f"ft-s0-{'0' * 20}" / "result.json"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{")
+    assert execute(plan, places, CPU, Log()) == []
+    assert predicted.prediction(Store(places.runs).result(plan.runs[-1])) is None, "nothing is known where not all can be read"
 
 
 def break_probe(monkeypatch: pytest.MonkeyPatch) -> None:

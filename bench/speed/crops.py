@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from PIL import Image
 
 from bench import plain
-from bench.ratios import Ratio, by_turns, seconds
+from bench.ratios import Ratio, by_turns, cpu_seconds, seconds
 from repro.nn import augment, packs
 from repro.nn.images import Images, Preprocess
 from repro.reading.examples import Examples
@@ -29,17 +30,11 @@ def _images(folder: Path, paths: list[Path], side: int | None, device: torch.dev
     return Images(packs.open_pack(folder), preprocess, device, recipe, augmented=True)
 
 
-def _pass(images: Images, epochs: int, device: torch.device) -> float:
-    """Images per second over whole epochs."""
-    order = [torch.randperm(len(images)) for _ in range(epochs)]
-    uniforms = [images.uniforms("bench", epoch) for epoch in range(epochs)]
-
-    def work() -> None:
-        for permutation, rows in zip(order, uniforms, strict=True):
-            for index in permutation.split(BATCH):
-                images.batch(index, rows)
-
-    return len(images) * epochs / seconds(work, device)
+def _epochs(images: Images, epochs: int) -> None:
+    for epoch in range(epochs):
+        rows = images.uniforms("bench", epoch)
+        for index in torch.randperm(len(images)).split(BATCH):
+            images.batch(index, rows)
 
 
 def _levels(images: Images, paths: list[Path]) -> tuple[int, float]:
@@ -57,31 +52,72 @@ def _levels(images: Images, paths: list[Path]) -> tuple[int, float]:
     return worst, differing
 
 
+def _kernel_seconds(images: Images) -> float:
+    """CPU seconds per image of torch's 8-bit kernel alone, on one core, for the crops of a batch."""
+    index, rows = torch.arange(BATCH), images.uniforms("kernel")
+    boxes = augment.random_resized_crop_boxes(images.pack.sizes(index), rows[index], images.recipe.rrc_scale)
+    crops = [crop.clone(memory_format=torch.channels_last) for crop in images.pack.crops(index, boxes)]
+    out = torch.empty(BATCH, SIZE, SIZE, 3, dtype=torch.uint8)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    before = cpu_seconds()
+    for _ in range(8):
+        augment.resize_each(crops, out, "bilinear")
+    spent = cpu_seconds() - before
+    torch.set_num_threads(threads)
+    return spent / 8 / BATCH
+
+
 def measure(device: torch.device) -> Iterator[Ratio]:
     gpu = device.type == "cuda"
     workers, epochs = (16, 40) if gpu else (2, 4)
+    burnt: dict[str, list[float]] = {}
+
+    def counted(name: str, count: int, work: Callable[[], object]) -> float:
+        """Images per second; and the CPU seconds of each, all cores together, which do not depend on who else uses the machine."""
+        before = cpu_seconds()
+        spent = seconds(work, device)
+        burnt.setdefault(name, []).append((cpu_seconds() - before) / count)
+        return count / spent
+
     with tempfile.TemporaryDirectory() as folder:
         paths = plain.photographs(Path(folder) / "jpg", FILES)
         batches = plain.loader(paths * (8 if gpu else 2), np.zeros(FILES * 8), plain.train_transform(SIZE), BATCH, workers, gpu)
 
-        def baseline() -> float:
-            return len(batches.dataset) / seconds(lambda: [images.to(device) for images, _ in batches], device)
+        def baseline() -> None:
+            for images, _ in batches:
+                images.to(device)
 
         reduced, original = (_images(Path(folder) / f"pack-{side}", paths, side, device) for side in (None, 0))
         worst, differing = _levels(original, paths)
         for images in (reduced, original):
-            _pass(images, 1, device)
-        theirs, ours, full = by_turns(3, baseline, lambda: _pass(reduced, epochs, device), lambda: _pass(original, epochs, device))
+            _epochs(images, 1)
+        theirs, ours, full = by_turns(
+            3,
+            lambda: counted("baseline", len(batches.dataset), baseline),
+            lambda: counted("reduced", FILES * epochs, lambda: _epochs(reduced, epochs)),
+            lambda: counted("original", FILES * epochs, lambda: _epochs(original, epochs)),
+        )
+        kernels = {} if gpu else {name: _kernel_seconds(images) for name, images in (("reduced", reduced), ("original", original))}
+    micro = {name: 1e6 * statistics.median(values) for name, values in burnt.items()}
     target = 20 if gpu else 5
     same = (
         f"the same boxes of 32 original files by Pillow differ by at most {worst} of 255 levels, {differing:.1%} of the values by one. "
         "The distribution of boxes is torchvision's (tests/nn/test_augment.py)."
     )
-    moved = SIZE * SIZE * 3 * 4 * 3 + 256 * 341 * 3 * 2  # normalised values are written twice and read once, the frame is read and written
-    limit = f"{moved / 1e6:.1f} MB moved per image, {ours * moved / 1e9:.1f} GB/s of memory traffic at this rate."
-    for what, value, note in (("crops from a pack", ours, "short side 256"), ("crops from a pack of original frames", full, "500 × 375")):
+    for name, value, note in (("reduced", ours, "short side 256"), ("original", full, "500 × 375")):
+        if gpu:
+            moved = (
+                SIZE * SIZE * 3 * 4 * 3 + 256 * 341 * 3 * 2
+            )  # normalised values are written twice and read once, the frame read and written
+            limit = f"{moved / 1e6:.1f} MB moved per image, {ours * moved / 1e9:.1f} GB/s of memory traffic at this rate."
+        else:
+            limit = (
+                f"the kernel that resizes takes {1e6 * kernels[name]:.0f} µs of a core per image, all of ours {micro[name]:.0f} µs, "
+                f"the baseline {micro['baseline']:.0f} µs: {micro['baseline'] / micro[name]:.1f} ×."
+            )
         yield Ratio(
-            f"{what} ({note})",
+            f"crops from a pack{' of original frames' if name == 'original' else ''} ({note})",
             f"PIL + DataLoader({workers} workers) from JPEG",
             "images/s",
             theirs,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
@@ -11,7 +12,7 @@ import typer
 from repro.cli import launching, options
 from repro.cli.context import places
 from repro.cli.leaving import at_once
-from repro.cli.planned import UNKNOWN
+from repro.cli.planned import UNKNOWN, show_sum
 from repro.cli.planned import as_json as planning_json
 from repro.cli.planned import missing as show_missing
 from repro.cli.planned import show as show_plan
@@ -21,8 +22,10 @@ from repro.display import tables
 from repro.outcomes.store import Store
 from repro.paths import Places
 from repro.planning import plan as planning
-from repro.planning.forecast import Forecast
+from repro.planning.calibration import Calibration
+from repro.planning.forecast import Forecast, calibrate
 from repro.planning.forecast import forecast as foresee
+from repro.preflight.device import at_hand
 from repro.preflight.doctor import preflight
 from repro.types import Failure
 
@@ -79,11 +82,13 @@ def run(
     )
     requests = requests_of(benchmark, table, {name: said for name, said in chosen.items() if said}, where, tiny, method or [], asked)
     store = Store(where.runs)
-    planned = [look_up(request, where, store, fetch and not dry_run, dry_run) for request in requests]
+    calibrated = cache(lambda: calibrate(store, at_hand(device)))
+    planned = [look_up(request, where, store, fetch and not dry_run, dry_run, calibrated) for request in requests]
     if not as_json:
         for one in planned:
             show_plan(one.plan, one.forecast)
             show_missing(one.absent, where)
+        show_sum([one.forecast for one in planned])
     elif dry_run:
         plans = [planning_json(one.plan, one.forecast, one.absent) for one in planned]
         print(json.dumps(plans if table else plans[0], indent=1))
@@ -100,8 +105,10 @@ class Planned(NamedTuple):
     absent: tuple[Need, ...]
 
 
-def look_up(request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool) -> Planned:
-    """The plan with the backbone's standard weights where the user names none, and what it needs on disk."""
+def look_up(
+    request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool, calibrated: Callable[[], Calibration] | None = None
+) -> Planned:
+    """The plan with the backbone's standard weights where the user names none, what it will cost as far as that is known, and what it needs on disk."""
     from repro.preflight import prepare
 
     standard = None if request.weights else planning.standard_weights(request)
@@ -116,7 +123,7 @@ def look_up(request: planning.Request, where: Places, store: Store, fetch: bool,
     plan = planning.make(request)
     if plan.needs != request.benchmark.needs:
         needs = prepare.assess(plan.needs, standard, where)
-    forecast = foresee(plan, store)
+    forecast = foresee(plan, store, calibrated)
     return Planned(plan, forecast, needs, prepare.missing(needs) if forecast.todo else ())
 
 

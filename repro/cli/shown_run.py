@@ -9,7 +9,7 @@ from repro.cli.curves import curves
 from repro.display import tables
 from repro.errors import UserError
 from repro.figures.searches import trials_of
-from repro.outcomes import metrics, reruns
+from repro.outcomes import metrics, predicted, reruns
 from repro.outcomes.costs import duration
 from repro.outcomes.finished import Finished, applicable
 from repro.outcomes.selection import reported
@@ -29,6 +29,7 @@ def as_json(record: Result | Failure, folder: Path, store: Store) -> dict[str, A
         found |= {
             "selected": {rule: reported(record, rule).name for rule in applicable(record)},
             "seeds": {str(other.run.seed): other.key for other in _siblings(record, store)},
+            "prediction_error": {"seconds": predicted.error(record), "peak_memory_bytes": predicted.memory_error(record)},
             "reruns": [one.model_dump(mode="json") for one in reruns.recorded(folder)],
         }
     return found
@@ -53,7 +54,7 @@ def show(record: Result | Failure, folder: Path, store: Store) -> None:
     _checkpoints(Finished(record, folder))
     _left(record, folder)
     _trials(record)
-    _saw({name: value for name, value in record.extras.items() if name not in ("trials", "space")})
+    _saw(_told_here(record.extras))
     _cost(record)
     _environment(record.environment)
     for one in reruns.recorded(folder):
@@ -158,6 +159,18 @@ def _left(result: Result, folder: Path) -> None:
         _line("files", f"{len(sizes)}, {sum(sizes.values()) / 2**20:,.1f} MiB" + (f"; gone: {', '.join(lost)}" if lost else ""))
 
 
+def _told_here(extras: dict[str, Any]) -> dict[str, Any]:
+    """What has no place of its own, the number of examples beside the pack that they came from."""
+    examples = extras.get("examples", {})
+    told = {name: value for name, value in extras.items() if name not in ("trials", "space", "examples", predicted.FIELD)}
+    if "packs" in told:
+        numbers = {name: examples.get(name.partition(",")[0]) for name in told["packs"]}
+        told["packs"] = {
+            name: content if numbers[name] is None else f"{content}, {numbers[name]:,} examples" for name, content in told["packs"].items()
+        }
+    return told
+
+
 def _saw(extras: dict[str, Any]) -> None:
     """What the run saw and found, entry by entry: packs by their content, the weights file, the preprocessing, a method's own findings."""
     for name, value in extras.items():
@@ -196,11 +209,29 @@ def _trials(result: Result) -> None:
 
 def _cost(result: Result) -> None:
     parts = [duration(result.seconds["total"])]
-    parts += [f"{name} {duration(result.seconds[name])}" for name in ("fit", "judge") if name in result.seconds]
+    parts += [f"{name} {duration(result.seconds[name])}" for name in ("fit", "judge", "pack") if name in result.seconds]
+    if result.seconds.get("fit") and "data" in result.seconds:
+        parts.append(f"{result.seconds['data'] / result.seconds['fit']:.1%} of fit waiting for data")
     parts += [f"{result.images_per_second:,.0f} images/s"] if result.images_per_second else []
     parts += [f"peak memory {result.peak_memory_bytes / 2**20:,.0f} MiB"] if result.peak_memory_bytes else []
     _line("cost", ", ".join(parts))
+    _predicted(result)
     _line("finished", result.finished)
+
+
+def _predicted(result: Result) -> None:
+    """What the run had been expected to cost, how far that was off, and what it was known from."""
+    if (told := predicted.prediction(result)) is None:
+        return
+    parts = {f"{duration(told.seconds)} ({_off(predicted.error(result))})": told.source}
+    if (off := predicted.memory_error(result)) is not None:
+        parts[f"{told.peak_memory_bytes / 2**20:,.0f} MiB ({_off(off)})"] = told.memory_source
+    sources = {source: [part for part, each in parts.items() if each == source] for source in parts.values()}
+    _line("predicted", "; ".join(f"{', '.join(those)} from {predicted.SOURCES[source]}" for source, those in sources.items()))
+
+
+def _off(error: float | None) -> str:
+    return "–" if error is None else f"{round(100 * error):+d} %".replace("-", "−")
 
 
 def _environment(environment: dict[str, Any]) -> None:

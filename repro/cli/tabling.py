@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from repro import plugins
 from repro.cli.context import complete_benchmark, complete_table, places
 from repro.display import formats, paper_tables, tables
+from repro.display.paper_tables import View
+from repro.display.tables import Table
 from repro.errors import UserError, nearest, unknown
-from repro.outcomes import index
+from repro.outcomes import index, unchanged
 from repro.outcomes.selection import CHOICES, PAPER
 from repro.outcomes.store import Store, write_atomically
+from repro.outcomes.unchanged import Made
 from repro.papers import arrangement
+from repro.papers.arrangement import PaperTable
 from repro.paths import Places
 from repro.planning.configurations import gone
 from repro.types import Result
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def _complete(incomplete: str) -> list[str]:
@@ -61,10 +68,36 @@ def table(
         if every:
             asked = {"--tiny": tiny, f"--select {select}": select != PAPER, f"--format {form}": form not in ("terminal", "markdown")}
             _write_all(where, [name, *(option for option, given in asked.items() if given)], out)
-        elif name is not None and (own := of_paper(name)):
-            write([_view(each, where, None if select == PAPER else select, tiny) for each in own], form, out)
         else:
-            write(tables.build(_results(name, where, tiny), select), form, out)
+            _put(_asked(name, where, select, form, tiny, _console(form, out)), out)
+
+
+def _asked(name: str | None, where: Places, select: str, form: str, tiny: bool, console: Console | None) -> str:
+    """The text of one table or several."""
+    arranged = [arrangement.load(each) for each in (of_paper(name) if name else ())]
+    benchmark = name and name.removeprefix("benchmark/")
+    rule = None if select == PAPER else select
+
+    def make() -> Made:
+        told: list[str] = []
+        if arranged:
+            made = [_view(each, where, rule, tiny, told) for each in arranged]
+        else:
+            made = tables.build(_results(benchmark, where, tiny, told), select)
+        return Made([_laid_out(made, form, console)], told)
+
+    involved = [own for each in arranged for own in each.benchmarks] if arranged else [benchmark] if benchmark else None
+    shape = f"{console.options} {console.color_system} {console.no_color}" if console else ""
+    (text,) = _unchanged(where, involved, f"table {name} {select} {form} {tiny}", shape, make)
+    return text
+
+
+def _unchanged(where: Places, benchmarks: list[str] | None, asked: str, shape: str, make: Callable[[], Made]) -> list[str]:
+    """Texts of tables, those of last time where nothing has changed; what is left out of them is told each time."""
+    made, kept = unchanged.made(Store(where.runs), benchmarks, asked, shape, make)
+    for sentence in made.told if kept else ():
+        typer.echo(sentence, err=True)
+    return made.texts
 
 
 @contextmanager
@@ -93,19 +126,17 @@ def of_paper(name: str) -> tuple[str, ...]:
     return ()
 
 
-def _view(name: str, where: Places, select: str | None, tiny: bool) -> paper_tables.View:
-    arranged = arrangement.load(name)
+def _view(arranged: PaperTable, where: Places, select: str | None, tiny: bool, told: list[str]) -> View:
     found = index.find(Store(where.runs), arranged.benchmarks)
     known = paper_tables.benchmarks_of(arranged, where)
-    return paper_tables.view(arranged, known_methods(found.results), found.failures, known, select=select, tiny=tiny)
+    return paper_tables.view(arranged, known_methods(found.results, told), found.failures, known, select=select, tiny=tiny)
 
 
-def _results(name: str | None, where: Places, tiny: bool) -> list[Result]:
+def _results(name: str | None, where: Places, tiny: bool, told: list[str]) -> list[Result]:
     """A benchmark's results, or all; none is a mistake."""
     store = Store(where.runs)
-    name = name and name.removeprefix("benchmark/")
     stored = [result for result in index.find(store, None if name is None else [name]).results if result.run.benchmark.tiny == tiny]
-    if not known_methods(stored):
+    if not known_methods(stored, told):
         raise nothing_yet(store, name, tiny)
     return stored
 
@@ -119,12 +150,14 @@ def nothing_yet(store: Store, benchmark: str | None, tiny: bool) -> UserError:
     )
 
 
-def known_methods(stored: list[Result]) -> list[Result]:
-    """Results of methods that this program has; what is left out is told."""
+def known_methods(stored: list[Result], told: list[str] | None = None) -> list[Result]:
+    """Results of methods that this program has; what is left out is said, and added to `told`."""
     results = [result for result in stored if not gone(result)]
     if len(results) < len(stored):
         names = ", ".join(sorted({result.run.method for result in stored if gone(result)}))
-        typer.echo(f"left out: {len(stored) - len(results)} results of {names}, which this program does not have", err=True)
+        left_out = f"left out: {len(stored) - len(results)} results of {names}, which this program does not have"
+        typer.echo(left_out, err=True)
+        (told if told is not None else []).append(left_out)
     return results
 
 
@@ -134,9 +167,15 @@ def _write_all(where: Places, excluded: list[str | None], out: Path | None) -> N
     if name is not None or out is None:
         what = "--all needs --out DIR" if name is None else f"--all and {name} exclude each other"
         raise UserError(what, "it writes <out>/<paper>/<table>.md for every table", "repro table --all --out DIR")
+
+    def make() -> Made:
+        told: list[str] = []
+        views = (_view(arrangement.load(each), where, None, False, told) for each in arrangement.names())
+        return Made([formats.text([view], "markdown") for view in views], told)
+
     written = 0
-    for each in arrangement.names():
-        path, content = out / f"{each}.md", formats.text([_view(each, where, None, False)], "markdown")
+    for each, content in zip(arrangement.names(), _unchanged(where, None, "table --all", "", make), strict=True):
+        path = out / f"{each}.md"
         if not path.is_file() or path.read_text(encoding="utf-8") != content:
             save(path, content)
             written += 1
@@ -151,16 +190,28 @@ def save(path: Path, content: str) -> None:
         raise UserError(f"cannot write {path}", error.strerror or str(error), "name another place: --out FILE, of --all a folder") from None
 
 
-def write(made: Sequence[tables.Table | paper_tables.View], form: str, out: Path | None) -> None:
+def write(made: Sequence[Table | View], form: str, out: Path | None) -> None:
     """Print tables, or write them to a file, in one of the formats."""
-    if form == "terminal" and out is None:
-        from rich.console import Console
+    _put(_laid_out(made, form, _console(form, out)), out)
 
-        console = Console(highlight=False)
+
+def _console(form: str, out: Path | None) -> Console | None:
+    """The terminal, where tables are laid out for it."""
+    from rich.console import Console
+
+    return Console(highlight=False) if form == "terminal" and out is None else None
+
+
+def _laid_out(made: Sequence[Table | View], form: str, console: Console | None) -> str:
+    if console is None:
+        return formats.text(made, form)
+    with console.capture() as captured:
         for entry in formats.screens(made):
             console.print(entry)
-        return
-    text = formats.text(made, form)
+    return captured.get()
+
+
+def _put(text: str, out: Path | None) -> None:
     if out is None:
         print(text, end="")
     else:

@@ -10,12 +10,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 
 from repro.outcomes.costs import duration
 from repro.outcomes.metrics import shown
+from repro.outcomes.predicted import error, prediction, typical
 from repro.outcomes.selection import headline
 from repro.types import Failure, Result, Run
 
 
 class Watcher:
-    """The listener of `repro.run.execute`, or of several workers, a lane each. `quiet` keeps the lines away, not the bars."""
+    """The listener of `repro.run.execute`, or of several workers, a lane each. `quiet` keeps the lines away, not the bars.
+
+    In brackets behind the time that a run took is what had been predicted.
+    """
 
     def __init__(self, todo: int, quiet: bool = False, lanes: int = 1):
         self.console = Console(stderr=True, highlight=False)
@@ -23,6 +27,7 @@ class Watcher:
         self.quiet = quiet
         self.began: dict[str, float] = {}
         self.ended = 0
+        self.errors: list[float] = []
         self.shares = [0.0] * lanes
         self.overall = Progress(
             TextColumn("{task.description:<28.28}"),
@@ -44,6 +49,9 @@ class Watcher:
 
     def __exit__(self, *exception: object) -> None:
         self.stop()
+        if self.errors and not self.quiet:
+            many = f"median of {len(self.errors)} runs" if len(self.errors) > 1 else "1 run"
+            self.console.print(f"predicted times, in brackets, were off by {100 * typical(self.errors):.0f} % ({many})", markup=False)
 
     def stop(self) -> None:
         """Remove the bars and show the cursor again."""
@@ -63,7 +71,9 @@ class Watcher:
             self.overall.update(self.total, completed=self.ended + sum(self.shares))
 
     def finished(self, run: Run, result: Result, lane: int = 0) -> None:
-        self._ended(run, _headline(result), lane)
+        told, off = prediction(result), error(result)
+        self.errors += [] if off is None else [off]
+        self._ended(run, _headline(result), lane, f"({duration(told.seconds)})" if told else "")
 
     def failed(self, run: Run, failure: Failure, lane: int = 0) -> None:
         self._ended(run, f"FAILED {failure.error}", lane)
@@ -77,12 +87,12 @@ class Watcher:
     def waiting(self, runs: Sequence[Run | None], lane: int = 0) -> None:
         self.note(f"another process has {len(runs)} runs", lane)
 
-    def _ended(self, run: Run, text: str, lane: int) -> None:
+    def _ended(self, run: Run, text: str, lane: int, predicted: str = "") -> None:
         self.ended, self.shares[lane] = self.ended + 1, 0.0
         self.overall.update(self.total, completed=self.ended + sum(self.shares))
         if not self.quiet:
             seconds = time.monotonic() - self.began.get(run.key, time.monotonic())
-            self.console.print(f"  {run.label:<24} {duration(seconds):>7}  {text}", soft_wrap=True, markup=False)
+            self.console.print(f"  {run.label:<20} {duration(seconds):>6} {predicted:<8} {text}", soft_wrap=True, markup=False)
 
 
 def _headline(result: Result) -> str:

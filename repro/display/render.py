@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich import box
 from rich.cells import cell_len
@@ -57,90 +57,76 @@ class _Grid:
 
     def __init__(self, table: Table):
         self.table = table
+        self.heads = [*((column.group, head(column)) for column in table.columns), ("", "seeds")]
+        self.cells = [[*cells_of(table, row), (str(len(row.seeds)) if row.seeded else "–", False)] for row in table.rows]
+        columns = zip(*([text for text, _ in cells] for cells in self.cells), strict=True)
+        self.widths = [max(map(len, (*title, *texts))) for title, texts in zip(self.heads, columns, strict=True)]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         names = [row.name for row in self.table.rows]
-        width = self._width(names, console, options)
+        width = self._width(names, options)
         notes = {}
         if width is None:
             numbers = itertools.count(1)
             notes = {row: f"[{next(numbers)}]" for row in self.table.rows if row.variant}
             names = [f"{row.method} {notes[row]}" if row in notes else row.method for row in self.table.rows]
-            width = self._width(names, console, options)
-        yield self._grid(names) if width is None else _Lines(self.table, names, width)
+            width = self._width(names, options)
+        yield self._folded(names) if width is None else _Lines(self, names, width)
         yield from (Text(f"{number} {' '.join(row.variant)}") for row, number in notes.items())
 
-    def _width(self, names: list[str], console: Console, options: ConsoleOptions) -> int | None:
+    def _width(self, names: list[str], options: ConsoleOptions) -> int | None:
         """Columns that are left for the names beside numbers that do not break; None: too few for the longest word."""
         names = ["method", *names]
         longest = max(map(cell_len, names))
-        spare = options.max_width - len(BETWEEN) * (len(self.table.columns) + 1) - 2 - sum(_Lines.widths(self.table))
-        return min(spare, longest) if spare >= max(cell_len(word) for name in names for word in name.split()) else None
+        spare = options.max_width - len(BETWEEN) * len(self.widths) - 2 - sum(self.widths)
+        return min(spare, longest) if spare >= max(map(cell_len, {word for name in names for word in name.split()})) else None
 
-    def _grid(self, names: list[str]) -> RichTable:
+    def _folded(self, names: list[str]) -> RichTable:
         """Where a line does not even hold the numbers: everything is folded, nothing is cut off."""
-        table = self.table
         grid = RichTable(box=box.SIMPLE_HEAD, header_style="", pad_edge=False)
         grid.add_column("\nmethod", overflow="fold")
-        for column in table.columns:
-            grid.add_column(Text.assemble((column.group, "bold"), f"\n{head(column)}"), justify="right", overflow="fold")
-        grid.add_column("\nseeds", justify="right", overflow="fold")
-        for name, row in zip(names, table.rows, strict=True):
-            cells = [Text(text, style="bold" if best else "") for text, best in cells_of(table, row)]
-            grid.add_row(Text(name), *cells, str(len(row.seeds)) if row.seeded else "–")
+        for group, title in self.heads:
+            grid.add_column(Text.assemble((group, "bold"), f"\n{title}"), justify="right", overflow="fold")
+        for name, cells in zip(names, self.cells, strict=True):
+            grid.add_row(Text(name), *(Text(text, style="bold" if best else "") for text, best in cells))
         return grid
 
 
 class _Lines:
     """The rows where the numbers fit, laid out as rich's table does it, which takes a millisecond for each row."""
 
-    def __init__(self, table: Table, names: list[str], width: int):
-        self.table, self.names, self.width = table, names, width
-
-    @staticmethod
-    def heads(table: Table) -> list[tuple[str, str]]:
-        return [*((column.group, head(column)) for column in table.columns), ("", "seeds")]
-
-    @staticmethod
-    def cells(table: Table, row: Row) -> list[tuple[str, bool]]:
-        return [*cells_of(table, row), (str(len(row.seeds)) if row.seeded else "–", False)]
-
-    @staticmethod
-    def widths(table: Table) -> list[int]:
-        """Of each column but the first, in characters."""
-        columns = zip(*([text for text, _ in _Lines.cells(table, row)] for row in table.rows), strict=True)
-        return [max(map(len, (*title, *cells))) for title, cells in zip(_Lines.heads(table), columns, strict=True)]
+    def __init__(self, grid: _Grid, names: list[str], width: int):
+        self.grid, self.names, self.width = grid, names, width
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        table, widths, bold = self.table, self.widths(self.table), Style(bold=True)
-        groups, titles = zip(*self.heads(table), strict=True)
+        widths, bold = self.grid.widths, Style(bold=True)
         blank = " " * (self.width + sum(widths) + len(BETWEEN) * len(widths) + 2) + "\n"
         yield Segment(blank)
-        yield from self._line(
-            _padded("", self.width),
-            [[Segment(" " * (width - len(group))), Segment(group, bold)] for group, width in zip(groups, widths, strict=True)],
-        )
-        yield from self._line(
-            _padded("method", self.width), [[Segment(title.rjust(width))] for title, width in zip(titles, widths, strict=True)]
-        )
+        groups, titles = zip(*self.grid.heads, strict=True)
+        spaces = [BETWEEN + " " * (width - len(group)) for group, width in zip(groups, widths, strict=True)]
+        pieces = zip(spaces, groups, strict=True)
+        yield from self._line("", (piece for space, group in pieces for piece in ((space, None), (group, bold))))
+        yield from self._line("method", ((BETWEEN + title.rjust(width), None) for title, width in zip(titles, widths, strict=True)))
         yield Segment(f" {'─' * (len(blank) - 3)} \n")
-        for name, row in zip(self.names, table.rows, strict=True):
-            cells = [
-                [Segment(text.rjust(width), bold if best else None)]
-                for (text, best), width in zip(self.cells(table, row), widths, strict=True)
-            ]
+        for name, cells in zip(self.names, self.grid.cells, strict=True):
             first, *others = Text(name).wrap(console, self.width, overflow="fold") if cell_len(name) > self.width else [name]
-            yield from self._line(_padded(str(first), self.width), cells)
+            texts = ((text.rjust(width), bold if best else None) for (text, best), width in zip(cells, widths, strict=True))
+            yield from self._line(str(first), (piece for text in texts for piece in ((BETWEEN, None), text)))
             for part in others:
                 yield Segment(f" {_padded(str(part), self.width)}".ljust(len(blank) - 1) + "\n")
         yield Segment(blank)
 
-    def _line(self, name: str, cells: list[list[Segment]]) -> Iterator[Segment]:
-        yield Segment(f" {name}")
-        for cell in cells:
-            yield Segment(BETWEEN)
-            yield from cell
-        yield Segment(" \n")
+    def _line(self, name: str, pieces: Iterable[tuple[str, Style | None]]) -> Iterator[Segment]:
+        """What has no style of its own is one segment: each takes its time."""
+        plain = f" {_padded(name, self.width)}"
+        for text, style in pieces:
+            if style is None:
+                plain += text
+            else:
+                yield Segment(plain)
+                yield Segment(text, style)
+                plain = ""
+        yield Segment(f"{plain} \n")
 
 
 def _padded(text: str, width: int) -> str:

@@ -195,7 +195,7 @@ def winner(candidates: list[list[Result]], reader: Reader, rule: str) -> tuple[l
         return picked[0], complete
 
     def ranked(pairs: list[tuple[Result, Checkpoint]]) -> float:
-        return statistics.fmean(score(point, _ranking(rule), benchmark, run.run.recipe.select_by) for run, point in pairs)
+        return statistics.fmean([score(point, _ranking(rule), benchmark, run.run.recipe.select_by) for run, point in pairs])
 
     return max(picked, key=ranked), complete
 
@@ -230,4 +230,4 @@ def _row(candidates: list[list[Result]], reader: Reader, rule: str, columns: tup
 
 
 def _value(point: Checkpoint, column: Column, benchmark: Benchmark) -> float:
-    return statistics.fmean(headline(point, benchmark.split(split), benchmark) for split in column.splits)
+    return statistics.fmean([headline(point, benchmark.split(split), benchmark) for split in column.splits])

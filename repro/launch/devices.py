@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from repro.errors import UserError
+from repro.outcomes import index
 from repro.outcomes.store import Store
+from repro.preflight.device import cores
 from repro.types import Run
 
 MOST_PER_GPU = 4  # more wait for each other's kernels
@@ -26,13 +27,6 @@ class Seat(NamedTuple):
 
     device: str
     threads: int
-
-
-def cores() -> int:
-    """Those that this process may use, or as many threads as OMP_NUM_THREADS grants it."""
-    granted = os.environ.get("OMP_NUM_THREADS", "")
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return int(granted) if granted.isdigit() and int(granted) > 0 else usable
 
 
 def free_of_gpus() -> list[int]:
@@ -62,7 +56,7 @@ def peak_of(runs: Iterable[Run], store: Store) -> int | None:
         return run.method, run.benchmark.folder, run.backbone.name
 
     wanted = {kind(run) for run in runs}
-    return max((result.peak_memory_bytes or 0 for result in store.results() if kind(result.run) in wanted), default=0) or None
+    return max((result.peak_memory_bytes or 0 for result in index.find(store).results if kind(result.run) in wanted), default=0) or None
 
 
 def parse(text: str) -> int | None:

@@ -21,6 +21,7 @@ from repro.data.fields import without_secrets
 from repro.errors import UserError
 from repro.launch import launches
 from repro.launch.launches import Launch
+from repro.outcomes.predicted import prediction
 from repro.outcomes.store import Store, now
 from repro.types import Failure, Result, Run
 
@@ -54,7 +55,9 @@ class Teller:
             self.tell("proceeded", key=run.key, done=done, total=total, what=what)
 
     def finished(self, run: Run, result: Result) -> None:
-        self.log(f"{run.key} finished after {result.seconds['total']:.1f} s")
+        told = prediction(result)
+        foreseen = f", {told.seconds:.1f} s had been predicted" if told else ""
+        self.log(f"{run.key} finished after {result.seconds['total']:.1f} s{foreseen}")
         self.tell("finished", key=run.key)
 
     def failed(self, run: Run, failure: Failure) -> None:

@@ -27,14 +27,14 @@ METHOD = Method(
 def start(job: Job) -> Classifier:
     """The pretrained tower, frozen, with the head that logistic regression finds; nothing is left to train."""
     from repro.nn import logreg
-    from repro.nn.evaluate import outputs
+    from repro.nn.kept_features import features_of
 
     model = job.classifier().freeze_backbone().eval()
     train = job.images(job.split_with_role("train"), augmented=job.recipe.lp_features == "train")
     val = job.images(job.split_with_role("id_val"))
     uniforms = train.uniforms("probe", job.run.seed)  # other crops than those of any epoch of the fine-tuning that starts from it
     features, features_val = (
-        outputs(model.features, images, rows, lambda done, n=len(images): job.on_step(done, n, "features")).to(job.device)
+        features_of(model, images, rows, job, lambda done, n=len(images): job.on_step(done, n, "features"))
         for images, rows in ((train, uniforms), (val, None))
     )
     probe = logreg.fit(

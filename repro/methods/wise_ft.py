@@ -16,6 +16,7 @@ from repro.types import Method, Parent
 
 if TYPE_CHECKING:
     from repro.nn.job import Job
+    from repro.nn.mixing import State
     from repro.nn.model import Classifier
 
 METHOD = Method(
@@ -28,19 +29,18 @@ METHOD = Method(
 
 
 def start(job: Job) -> Classifier:
-    """A classifier of the two runs' form, with the pretrained tower; the states fill it."""
+    """A classifier of the two runs' form, with the pretrained tower."""
     from repro.nn import mixing
 
     return mixing.classifier_of(job, (job.parents["start"], job.parents["end"]))
 
 
-def states(model: Classifier, job: Job) -> Iterator[str]:
-    """Every mixture in turn, α ascending."""
+def states(model: Classifier, job: Job) -> Iterator[tuple[str, State]]:
+    """Every mixture by name, α ascending."""
     from repro.nn import mixing
 
     pretrained = start(job)  # `model` is at its last mixture where a run goes on
     ends = [mixing.state_of(pretrained, job.parents[role], rule) for role, rule in (("start", "last"), ("end", job.recipe.mix_at))]
     for number, alpha in enumerate(job.recipe.alphas):
         job.on_step(number, len(job.recipe.alphas), "mixtures")
-        model.load_state_dict(mixing.between(*ends, alpha))
-        yield f"alpha-{str(alpha).removesuffix('.0')}"
+        yield f"alpha-{str(alpha).removesuffix('.0')}", mixing.between(*ends, alpha)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -77,7 +76,7 @@ def crop_resize(images: torch.Tensor, boxes: torch.Tensor, size: int, interpolat
 
     Values are whole numbers in [0, 255], rounded to 8 bits after each pass as Pillow does. Rows are resized after columns, as in every
     Pillow before 13, which the papers' numbers were made with (13 changes the order where the height shrinks more: python-pillow#9549).
-    On the CPU it is torch's 8-bit kernel, image by image on as many threads as torch may use; on a GPU two batched matrix products.
+    On the CPU it is torch's 8-bit kernel, image by image; on a GPU two batched matrix products.
     The two differ by at most one level.
     """
     way = crop_resize_each if images.device.type == "cpu" else crop_resize_together
@@ -94,28 +93,18 @@ def crop_resize_together(images: torch.Tensor, boxes: torch.Tensor, size: int, i
 
 
 def crop_resize_each(images: torch.Tensor, boxes: torch.Tensor, size: int, interpolation: str) -> torch.Tensor:
-    """`crop_resize` by torch's 8-bit kernel."""
+    """`crop_resize` by torch's 8-bit kernel, image by image."""
+    corners = zip(images.permute(0, 3, 1, 2).split(1), boxes.long().tolist(), strict=True)
     out = torch.empty(len(images), size, size, 3, dtype=torch.uint8)
-    corners = boxes.long().tolist()
-
-    def one(row: int) -> None:
-        top, left, height, width = corners[row]
-        crop = images[row : row + 1, top : top + height, left : left + width].permute(0, 3, 1, 2)
-        crop = crop.contiguous(memory_format=torch.channels_last)  # the kernel is several times slower on rows of a larger image
-        out[row] = F.interpolate(crop, (size, size), mode=interpolation, antialias=True)[0].permute(1, 2, 0)
-
-    threads = torch.get_num_threads()
-    if threads == 1:
-        for row in range(len(images)):
-            one(row)
-    else:
-        list(_pool(threads).map(one, range(len(images)), chunksize=8))
+    resize_each([image[:, :, top : top + h, left : left + w] for image, (top, left, h, w) in corners], out, interpolation)
     return out
 
 
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, "crops")
+def resize_each(crops: Iterable[torch.Tensor], out: torch.Tensor, interpolation: str) -> None:
+    """Resize uint8 images (1, 3, H, W), of any sizes but channels last in memory, to `out` (B, S, S, 3) by torch's 8-bit kernel, antialiased."""
+    size = tuple(out.shape[1:3])
+    resized = [F.interpolate(crop, size, mode=interpolation, antialias=True) for crop in crops]
+    torch.cat(resized, out=out.permute(0, 3, 1, 2))
 
 
 def center_crop(images: torch.Tensor, sizes: torch.Tensor, size: int) -> torch.Tensor:

@@ -42,6 +42,14 @@ def require_divisible(model: nn.Module, job: Job, divisible: bool, examples: int
         )
 
 
+def room_for(model: nn.Module) -> int:
+    """How many more states of the model memory holds beside what else is in it: a quarter of a GPU's, at most 2 GiB of the machine's."""
+    size = sum(tensor.nbytes for tensor in model.state_dict().values())
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    room = torch.cuda.mem_get_info(device)[0] // 4 if device.type == "cuda" else 2 * 2**30
+    return max(room // max(size, 1), 1)
+
+
 def free() -> None:
     """Give back what the failed attempt held."""
     gc.collect()

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from repro.nn import augment, targeted
+from repro.nn import augment, pieces, targeted
 from repro.nn.decoding import Resize
 from repro.nn.packed import Pack
 from repro.nn.seeding import generator
@@ -91,37 +91,67 @@ class Images:
 
     def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> torch.Tensor:
         """Normalised float images (B, 3, S, S), channels last in memory, for the examples of `index` (B,)."""
-        size = self.preprocess.size
-        beside = None
-        if uniforms is not None:
-            uniforms, beside = uniforms[:, : augment.UNIFORMS], uniforms[index][:, augment.UNIFORMS :]
-        if self.augment.startswith("rrc") and uniforms is not None:
-            boxes = augment.random_resized_crop_boxes(self.pack.sizes(index), uniforms[index], self.recipe.rrc_scale)
-            if self.recipe.pack_side is None:
-                frames, _ = self.pack.gather(index)
-            else:  # of frames that may be large, only the crops are read
-                frames, boxes = self.pack.gather_boxes(index, boxes)
-            pixels = augment.crop_resize(frames.to(self.device, non_blocking=True), boxes, size, self.preprocess.interpolation)
+        drawn = None if uniforms is None else uniforms[index]
+        boxes = None
+        if self.augment.startswith("rrc") and drawn is not None:
+            boxes = augment.random_resized_crop_boxes(self.pack.sizes(index), drawn[:, : augment.UNIFORMS], self.recipe.rrc_scale)
         elif self.augment.startswith("rrc") and self.recipe.pack_side is not None:
             raise ValueError("frames that were packed for random resized crops have no evaluation transform")
+        if self.device.type != "cpu":
+            return self.normalised(self._pixels(index, boxes, drawn))
+
+        def make(rows: slice, part: torch.Tensor) -> None:
+            self.normalised(self._pixels(index[rows], *(None if one is None else one[rows] for one in (boxes, drawn))), part)
+
+        size = self.preprocess.size
+        out = torch.empty(len(index), size, size, 3)
+        pieces.fill(out, make)
+        return out.permute(0, 3, 1, 2)
+
+    def _pixels(self, index: torch.Tensor, boxes: torch.Tensor | None, drawn: torch.Tensor | None) -> torch.Tensor:
+        """(B, S, S, 3) in [0, 255]: cropped to `boxes` (B, 4), if there are any, and augmented by the uniform numbers of each example."""
+        size, kind = self.preprocess.size, self.augment
+        if boxes is not None:
+            pixels = self.crops(index, boxes, size)
         else:
             frames, sizes = self.pack.gather(index)
-            frames = frames.to(self.device, non_blocking=True)
-            if self.augment.startswith("crop") and uniforms is not None:
-                pixels = augment.random_crop(frames, sizes, uniforms[index], size)
+            frames = self._sent(frames)
+            if kind.startswith("crop") and drawn is not None:
+                pixels = augment.random_crop(frames, sizes, drawn[:, : augment.UNIFORMS], size)
             else:
                 pixels = augment.center_crop(frames, sizes, size)
-        if self.target is not None and uniforms is not None:
+        if drawn is None:
+            return pixels
+        drawn, beside = drawn[:, : augment.UNIFORMS], drawn[:, augment.UNIFORMS :]
+        if self.target is not None:
             pixels = targeted.apply(self.target, pixels, index, beside, self.recipe.targeted_p)
-        if self.augment.startswith("shift") and uniforms is not None:
-            pixels = augment.shift(pixels, uniforms[index], self.recipe.shift)
-        if self.augment.endswith("flip") and uniforms is not None:
-            pixels = augment.flip(pixels, uniforms[index])
-        return self.normalised(pixels)
+        if kind.startswith("shift"):
+            pixels = augment.shift(pixels, drawn, self.recipe.shift)
+        return augment.flip(pixels, drawn) if kind.endswith("flip") else pixels
 
-    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        """What the network sees of pixels (B, S, S, 3) in [0, 255]: (B, 3, S, S)."""
+    def _sent(self, frames: torch.Tensor) -> torch.Tensor:
+        """On the device; from memory that it reads by itself, beside what it computes, where the pack is not there already."""
+        if self.device.type == "cuda" and not frames.is_cuda:
+            frames = frames.pin_memory()
+        return frames.to(self.device, non_blocking=True)
+
+    def crops(self, index: torch.Tensor, boxes: torch.Tensor, side: int) -> torch.Tensor:
+        """The `boxes` (B, 4) of the packed frames of `index`, resized to (B, side, side, 3) in [0, 255]; `augment.crop_resize` says how."""
+        interpolation = self.preprocess.interpolation
+        if self.device.type == "cpu":
+            out = torch.empty(len(index), side, side, 3, dtype=torch.uint8)
+            pieces.fill(out, lambda rows, part: augment.resize_each(self.pack.crops(index[rows], boxes[rows]), part, interpolation))
+            return out
+        if self.recipe.pack_side is None:
+            frames, _ = self.pack.gather(index)
+        else:  # of frames that may be large, only the crops are read
+            frames, boxes = self.pack.gather_boxes(index, boxes)
+        return augment.crop_resize_together(self._sent(frames), boxes, side, interpolation)
+
+    def normalised(self, pixels: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """What the network sees of pixels (B, S, S, 3) in [0, 255]: (B, 3, S, S), in the memory of `out` (B, S, S, 3) if that is given."""
         size = pixels.shape[1]
         rows = pixels.reshape(len(pixels), size, size * 3)  # long rows: much faster on a CPU than to repeat three numbers
-        scaled = (rows * self._scale.repeat(size)).add_(self._offset.repeat(size))
+        out = None if out is None else out.view(rows.shape)
+        scaled = torch.mul(rows, self._scale.repeat(size), out=out).add_(self._offset.repeat(size))
         return scaled.view(-1, size, size, 3).permute(0, 3, 1, 2)

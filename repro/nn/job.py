@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,6 +85,7 @@ class Job:
     pseudo_labels: torch.Tensor | None = None  # (M,) of images without labels, where a method trains on those of another run
     step: int = 0  # optimiser steps taken, of `total_steps`; the loop keeps both
     total_steps: int = 0
+    pack_seconds: float = 0.0  # of its time, spent on packing: done once for all runs that use the same images
     objective: dict[str, float] = field(default_factory=dict)  # weight of each term, where a loss is a sum of several
     tuned: dict[str, Any] = field(default_factory=dict)  # settings that a search found, in place of the recipe's
     together: Together = ALONE  # the processes that share the run
@@ -162,6 +164,7 @@ class Job:
         name = f"{split}, pack_side {resize.side}" if resize.mode == "limit" else split
         self.extras.setdefault("packs", {})[name] = pack.content[:16]
         pack = self._drawn(pack, split)
+        self.extras.setdefault("examples", {})[split] = len(pack)
         target = targeted.make(self, split, pack, folder) if augmented else None
         return Images(pack, self.preprocess, self.device, self.recipe, augmented, target)
 
@@ -169,10 +172,14 @@ class Job:
         folder = curves.folder_of(self.packs, self.benchmark, self.benchmark.split(split))
         if not curves.exists(folder):
             examples = self.examples(self.benchmark, self.benchmark.split(split))
+            began = time.monotonic()
             curves.build(folder, examples, lambda done: self.on_step(done, len(examples.sources), f"packing {split}"), split)
+            self.pack_seconds += time.monotonic() - began
         pack = curves.open_pack(folder)
         self.extras.setdefault("packs", {})[split] = pack.content[:16]
-        return Curves(self._drawn(pack, split), self.preprocess, self.device)
+        pack = self._drawn(pack, split)
+        self.extras.setdefault("examples", {})[split] = len(pack)
+        return Curves(pack, self.preprocess, self.device)
 
     def _drawn(self, pack: Pack, split: str) -> Pack:
         """The few examples of each class that the recipe wants, where it wants few."""
@@ -182,11 +189,13 @@ class Job:
 
     def pack_all(self, uses: Iterable[tuple[str, bool]]) -> None:
         """Pack those of `uses` (split, whether augmented) that are not packed yet; their broken images are all reported at once."""
+        began = time.monotonic()
         errors = [error for split, augmented in uses if (error := self._pack_one(split, augmented))]
         listing = self._pack(self.benchmark.splits[0].name, False)[0].with_name("broken-images.txt")
         if errors:
             raise BrokenImages.together(errors, cure(self.benchmark), listing)
         listing.unlink(missing_ok=True)
+        self.pack_seconds += time.monotonic() - began
 
     def _pack_one(self, split: str, augmented: bool) -> BrokenImages | None:
         folder, resize = self._pack(split, augmented)

@@ -9,15 +9,15 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from repro.nn import saved
-from repro.nn.evaluate import judge
+from repro.nn import compiled, fitting, saved
+from repro.nn.evaluate import Judgement, State, judge, judge_each
 from repro.nn.images import Images
 from repro.nn.interrupt import deferred
 from repro.nn.job import Job
@@ -26,37 +26,23 @@ from repro.nn.losses import frequencies
 from repro.nn.model import kept_state
 from repro.nn.optim import total_steps
 from repro.nn.order import batches, steps_per_epoch
+from repro.nn.progress import Progress
 from repro.nn.shared_norm import share_statistics
 from repro.nn.step import Diverged, Loss, Stepper
 from repro.outcomes import selection
 from repro.types import Checkpoint
 
 Judged = Callable[[nn.Module, Job], nn.Module]
-States = Callable[[nn.Module, Job], Iterator[str]]
+States = Callable[[nn.Module, Job], Iterator[tuple[str, State]]]
 SAVE_SECONDS = 60.0
 SAVE, LEAVE = 1, 2  # what a process may want after a step
-
-
-@dataclass
-class Progress:
-    """Where a run stands; all of it is in the checkpoint."""
-
-    step: int = 0
-    sums: dict[str, float] = field(default_factory=dict)
-    seen: int = 0
-    fit_seconds: float = 0.0
-    data_seconds: float = 0.0  # of those, waiting for batches
-    judge_seconds: float = 0.0
-    images: int = 0
-    checkpoints: list[Checkpoint] = field(default_factory=list)
-    files: dict[str, str] = field(default_factory=dict)  # kept predictions and weights → sha256
 
 
 class Trainer:
     """One run's model, optimiser and progress.
 
-    `classifier` makes of the model what is judged and kept; None: the model itself. Where nothing is trained, `states` may put the model
-    into one state after another and yield the name of each.
+    `classifier` makes of the model what is judged and kept; None: the model itself. Where nothing is trained, `states` may yield one name
+    and whole state of the model after another, which are judged as many at a time as memory holds.
     """
 
     def __init__(
@@ -70,7 +56,7 @@ class Trainer:
         classifier: Judged | None = None,
         states: States | None = None,
     ):
-        self.states = states or (lambda model, job: iter(("final",)))
+        self.states = states or (lambda model, job: iter([("final", {})]))
         self.classifier = classifier or (lambda model, job: model)
         self.job, self.model, self.loss, self.train, self.judged, self.folder = job, model, loss, train, judged, folder
         self.recipe = job.recipe
@@ -88,6 +74,8 @@ class Trainer:
     def fit(self) -> Progress:
         """Train from wherever the folder's checkpoint stands to the end; judge after every epoch, or once where nothing is trained."""
         self._resume()
+        if self.total_steps and compiled.wanted():
+            self.job.extras["compiled"] = compiled.install(self.model, self.stepper.batch(self.order(0)[0], self.uniforms(0)).images)
         with deferred() as stop:
             if self.recipe.judge_start and not self.progress.step and not self.progress.checkpoints:
                 self._judge("epoch-0", 0)
@@ -113,12 +101,12 @@ class Trainer:
     def take(self, steps: int) -> None:
         """That many optimiser steps, in the order in which `fit` takes them; nothing is judged or saved."""
         for epoch in itertools.count():
-            uniforms = self.uniforms(epoch)
-            for index in self.order(epoch):
+            order, uniforms = self.order(epoch), self.uniforms(epoch)
+            for index, following in itertools.zip_longest(order, order[1:]):
                 if self.progress.step == steps:
                     self.stepper.settle(self.progress.sums)
                     return
-                self._step(index, uniforms)
+                self._step(index, uniforms, following if self.progress.step + 1 < steps else None)
                 self.job.on_step(self.progress.step, steps, "steps")
 
     def order(self, epoch: int) -> list[torch.Tensor]:
@@ -131,9 +119,15 @@ class Trainer:
 
     def _judge_states(self, stop) -> None:
         judged = {point.name for point in self.progress.checkpoints}
-        for name in self.states(self.model, self.job):
-            if name not in judged:
-                self._judge(name, None)
+        todo = ((name, state) for name, state in self.states(self.model, self.job) if name not in judged)
+        while some := list(itertools.islice(todo, fitting.room_for(self.model))):
+            began, model = time.monotonic(), self.classifier(self.model, self.job)
+            looked = judge_each(model, [state for _, state in some], self._validated, *self._how)
+            self.progress.judge_seconds += time.monotonic() - began
+            for (name, state), judgement in zip(some, looked, strict=True):
+                if state:
+                    self.model.load_state_dict(state)
+                self._record(name, None, model, self._finite(judgement, name))
             if stop.asked:
                 raise KeyboardInterrupt
 
@@ -177,8 +171,29 @@ class Trainer:
 
     def _judge(self, name: str, epoch: int | None) -> None:
         """Evaluate, record, keep what some selection rule would report, and save."""
-        model, progress = self.classifier(self.model, self.job), self.progress
-        logits, metrics = self._look(model, self._validated, name)
+        model = self.classifier(self.model, self.job)
+        self._record(name, epoch, model, self._look(model, self._validated, name))
+
+    def _look(self, model: nn.Module, splits: dict[str, Images], name: str) -> Judgement:
+        """Logits and metrics of some splits at the checkpoint `name`; `Diverged` where a logit is not finite."""
+        began = time.monotonic()
+        judgement = judge(model, splits, *self._how) if splits else ({}, {})
+        self.progress.judge_seconds += time.monotonic() - began
+        return self._finite(judgement, name)
+
+    @property
+    def _how(self) -> tuple[Any, ...]:
+        """What the judge is told besides the model and the splits."""
+        return self.job.benchmark, self.recipe.select_by, self.job.extras, self.job.together
+
+    def _finite(self, judgement: Judgement, name: str) -> Judgement:
+        broken = [split for split, values in judgement[0].items() if not np.isfinite(values).all()]
+        if broken:  # the last step may have ruined what no further loss will tell, and an argmax of NaN is a class like any other
+            raise Diverged(f"the logits of {', '.join(broken)} are not finite at {name}, step {self.progress.step}")
+        return judgement
+
+    def _record(self, name: str, epoch: int | None, model: nn.Module, judgement: Judgement) -> None:
+        progress, (logits, metrics) = self.progress, judgement
         averages = {key: value / progress.seen for key, value in progress.sums.items()} if progress.seen else {}
         point = Checkpoint(
             name=name, epoch=epoch, step=progress.step or None, train=averages, metrics=metrics, seconds=progress.fit_seconds
@@ -191,18 +206,6 @@ class Trainer:
         self._save()
         if self.job.together.first:
             saved.prune(self)
-
-    def _look(self, model: nn.Module, splits: dict[str, Images], name: str) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
-        """Logits and metrics of some splits at the checkpoint `name`; `Diverged` where a logit is not finite."""
-        began = time.monotonic()
-        logits, metrics = (
-            judge(model, splits, self.job.benchmark, self.recipe.select_by, self.job.extras, self.job.together) if splits else ({}, {})
-        )
-        broken = [split for split, values in logits.items() if not np.isfinite(values).all()]
-        if broken:  # the last step may have ruined what no further loss will tell, and an argmax of NaN is a class like any other
-            raise Diverged(f"the logits of {', '.join(broken)} are not finite at {name}, step {self.progress.step}")
-        self.progress.judge_seconds += time.monotonic() - began
-        return logits, metrics
 
     def _judge_selected(self) -> None:
         """With judge=selected, evaluate the splits that no epoch was judged on, with the weights kept of the selected checkpoint."""

@@ -42,8 +42,7 @@ class MultiCrop:
     def _view(self, index: torch.Tensor, side: int, scale: tuple[float, float], draw: torch.Tensor) -> torch.Tensor:
         images, pack = self.images, self.images.pack
         crop, colours = draw.split([augment.UNIFORMS, colour.UNIFORMS], dim=1)
-        frames, boxes = pack.gather_boxes(index, augment.random_resized_crop_boxes(pack.sizes(index), crop, scale))
-        pixels = augment.crop_resize(frames.to(images.device, non_blocking=True), boxes, side, images.preprocess.interpolation)
+        pixels = images.crops(index, augment.random_resized_crop_boxes(pack.sizes(index), crop, scale), side)
         if images.augment.endswith("flip"):
             pixels = augment.flip(pixels, crop)
         return images.normalised(255 * colour.distort(pixels / 255, colours))

@@ -54,10 +54,13 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         if parameter.requires_grad:
             groups.setdefault(_factor(name, recipe), []).append(parameter)
     parameters = [{"params": group, "lr": recipe.lr * factor, "lr_factor": factor} for factor, group in groups.items()]
+    fused = all(parameter.is_cuda for group in groups.values() for parameter in group) or None  # on a CPU as torch has it
     if recipe.optimizer in ("sgd", "larc"):
         kind = Larc if recipe.optimizer == "larc" else torch.optim.SGD
-        return kind(parameters, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=recipe.weight_decay)
-    return torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay)
+        return kind(
+            parameters, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=recipe.weight_decay, fused=fused
+        )
+    return torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay, fused=fused)
 
 
 def total_steps(recipe: Recipe, steps_per_epoch: int) -> int:

@@ -23,8 +23,9 @@ from repro.nn import objective
 from repro.nn.evaluate import outputs
 from repro.nn.images import Images
 from repro.nn.job import Job
-from repro.nn.loop import Progress, Trainer
+from repro.nn.loop import Trainer
 from repro.nn.model import zero_shot_classifier
+from repro.nn.progress import Progress
 from repro.nn.seeding import generator
 from repro.nn.step import Diverged
 from repro.outcomes.metrics import evaluate, rank, title

@@ -77,7 +77,19 @@ def environments(runs: Iterable[Spent]) -> tuple[tuple[Environment, int], ...]:
 
 
 def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `3.4 h`."""
+    """`45 s`, `12 min`, `3.4 h`, `1,200 h`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h" if seconds < 360_000 else f"{seconds / 3600:,.0f} h"
+
+
+def device_hours(seconds: float, kind: str) -> str:
+    """`3.4 GPU-hours`; what is less than a tenth of one as `45 s of the GPU`. `kind` is GPU or CPU."""
+    hours = seconds / 3600
+    return (
+        f"{duration(seconds)} of the {kind}"
+        if hours < 0.1
+        else f"{hours:,.1f} {kind}-hours"
+        if hours < 10
+        else f"{hours:,.0f} {kind}-hours"
+    )

@@ -2,6 +2,7 @@
 
 The file is `.index.sqlite` in the folder of runs. It is never trusted over the files: an entry counts only while the file that it was read
 from has the same inode, size and time of change; a missing, damaged or unwritable index costs time and nothing else. Removing it is safe.
+It also keeps what was made of results (unchanged.py).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ DECIDING = ("index.py", "kept.py", "metrics.py", "selection.py")  # files that s
 TABLES = f"""
 CREATE TABLE benchmark (digest TEXT PRIMARY KEY, record TEXT) WITHOUT ROWID;
 CREATE TABLE result (folder TEXT PRIMARY KEY, stamp TEXT, {", ".join(Entry._fields)}) WITHOUT ROWID;
+CREATE TABLE made (asked TEXT PRIMARY KEY, seal TEXT, content TEXT);
 """
 
 
@@ -43,13 +45,20 @@ class Found(NamedTuple):
     failures: list[Failure]
 
 
+class Seen(NamedTuple):
+    """Folder → what says whether its `result.json` changed; of those without one, the same of its `failed.json`."""
+
+    results: dict[str, str]
+    failures: dict[str, str]
+
+
 def find(store: Store, benchmarks: Iterable[str] | None = None) -> Found:
     """The results of all benchmarks, or of those named. A damaged result is a `UserError`, as the store has it."""
-    wanted = None if benchmarks is None else sorted({folder for name in benchmarks for folder in (name, f"{name}-tiny")})
-    stamps, unfinished = _look(store, wanted)
-    failures = [failure for folder in unfinished if (failure := store.failure(folder))]
-    with contextlib.closing(_Index(store.root)) as index:
-        known = index.known(None if wanted is None else [safe(name) for name in wanted])
+    tops = _tops(benchmarks)
+    stamps, unfinished = _look(store.root, tops)
+    failures = [failure for folder in unfinished if (failure := store.failure(store.root / folder))]
+    with contextlib.closing(Index(store.root)) as index:
+        known = index.known(tops)
         found = {
             folder: result
             for folder, (stamp, *record) in known.items()
@@ -75,25 +84,39 @@ def _again(store: Store, folder: str) -> Result:
     return result
 
 
-def _look(store: Store, wanted: list[str] | None) -> tuple[dict[str, str], list[Path]]:
-    """Folder of each result → what says whether it changed; folders without a result in which a failure is recorded."""
-    stamps, failed = {}, []
-    tops = (
-        sorted(path for path in store.root.glob("*") if path.is_dir()) if wanted is None else [store.root / safe(name) for name in wanted]
-    )
-    for top in tops:
+def look(store: Store, benchmarks: Iterable[str] | None = None) -> Seen:
+    """What lies there of all benchmarks, or of those named, without reading it."""
+    return _look(store.root, _tops(benchmarks))
+
+
+def _tops(benchmarks: Iterable[str] | None) -> list[str] | None:
+    """The folders of benchmarks and of their tiny subsets; None: every one that there is."""
+    return None if benchmarks is None else sorted({safe(folder) for name in benchmarks for folder in (name, f"{name}-tiny")})
+
+
+def _look(root: Path, tops: list[str] | None) -> Seen:
+    seen = Seen({}, {})
+    for top in sorted(path.name for path in root.glob("*") if path.is_dir()) if tops is None else tops:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-            for name in sorted(name for name in os.listdir(top) if "-s" in name):
-                try:
-                    found = os.stat(f"{top}/{name}/result.json")
-                    stamps[f"{top.name}/{name}"] = f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
-                except (FileNotFoundError, NotADirectoryError):
-                    if os.path.exists(f"{top}/{name}/failed.json"):
-                        failed.append(top / name)
-    return stamps, failed
+            for name in sorted(name for name in os.listdir(root / top) if "-s" in name):
+                folder = f"{top}/{name}"
+                if found := stamp(f"{root}/{folder}/result.json"):
+                    seen.results[folder] = found
+                elif found := stamp(f"{root}/{folder}/failed.json"):
+                    seen.failures[folder] = found
+    return seen
 
 
-class _Index:
+def stamp(path: str) -> str | None:
+    """What says whether a file changed; None where there is none."""
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+
+
+class Index:
     """The file; where it cannot be opened or breaks, an index that knows nothing and forgets everything."""
 
     def __init__(self, root: Path):
@@ -141,6 +164,19 @@ class _Index:
                 ((folder, *rest) for folder, rest in new.items()),
             )
             self.connection.executemany("DELETE FROM result WHERE folder = ?", ((folder,) for folder in gone))
+
+    def made(self, asked: str) -> tuple[str, str] | None:
+        """What was kept last under that name, and its seal."""
+        if self.connection:
+            with self._safely():
+                return self.connection.execute("SELECT seal, content FROM made WHERE asked = ?", (asked,)).fetchone()
+        return None
+
+    def keep(self, asked: str, seal: str, content: str) -> None:
+        """Keep a text under a name, in the place of the last."""
+        if self.connection:
+            with self._safely(), self.connection:
+                self.connection.execute("INSERT OR REPLACE INTO made VALUES (?, ?, ?)", (asked, seal, content))
 
     def result(self, record: Entry, read: Callable[[], Result]) -> Kept | None:
         """A result from its entry, which was checked before it was written; None where it is damaged after all."""

@@ -19,11 +19,13 @@ PLAIN = ("method", "method_version", "seed")  # fields of a run that are kept as
 
 class Entry(NamedTuple):
     """What the index keeps of a result. `benchmark` is a hash of its record; texts are JSON; `points` is the number of checkpoints; `picks`
-    are lines: rule → number of a line below, for the rules that can be followed, then a checkpoint each, without what training said."""
+    are lines: rule → number of a line below, for the rules that can be followed, then a checkpoint each, without what training said; `cost` is
+    what later runs' costs are predicted from."""
 
     key: str
     finished: str
     environment: str
+    cost: str
     benchmark: str
     method: str
     method_version: int
@@ -42,11 +44,12 @@ def entry(result: Result) -> Entry:
     for rule in RULES:
         with suppress(UserError):  # a rule that has nothing to look at here; who asks for it gets the same error
             picks[rule] = reported(result, rule)
-    told = {name: result.environment[name] for name in ("precision", "device_name") if name in result.environment}
+    told = {name: result.environment[name] for name in ("precision", "device_name", "threads") if name in result.environment}
     return Entry(
         key=result.key,
         finished=result.finished,
         environment=json.dumps(told),
+        cost=json.dumps([result.seconds, result.peak_memory_bytes, result.extras.get("examples", {})]),
         benchmark=digest_of(run.benchmark),
         recipe=json.dumps(run.recipe.changed(), sort_keys=True),
         backbone=run.backbone.model_dump_json(),
@@ -75,6 +78,7 @@ class Kept:
     def __init__(self, kept: Entry, benchmark: Benchmark, read: Callable[[], Result]):
         self.key, self.finished = kept.key, kept.finished
         self.environment: dict[str, Any] = _parsed(kept.environment)
+        self._cost = kept.cost
         self.run = Run.model_construct(
             benchmark=benchmark,
             recipe=_recipe(kept.recipe),
@@ -85,25 +89,45 @@ class Kept:
             method_version=kept.method_version,
             seed=kept.seed,
         )
-        self.checkpoints = _Checkpoints(kept.points, self, read)
-        self._picks = kept.picks.split("\n")
+        self.picked = _Picks(kept.picks).of
+        self.checkpoints = _Checkpoints(kept.points, self.picked, read)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        return json.loads(self._cost)[0]
+
+    @property
+    def peak_memory_bytes(self) -> int | None:
+        return json.loads(self._cost)[1]
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """Of a result's, the number of examples in each split that it looked at."""
+        return {"examples": json.loads(self._cost)[2]}
+
+
+class _Picks:
+    """The checkpoints that rules report."""
+
+    def __init__(self, lines: str):
+        self._lines = lines.split("\n")
         self._found: dict[int, Checkpoint] = {}
 
-    def picked(self, rule: str) -> Checkpoint | None:
+    def of(self, rule: str) -> Checkpoint | None:
         """The checkpoint that a rule reports; None where it cannot be followed, or is none."""
-        line = _parsed(self._picks[0]).get(rule)
+        line = _parsed(self._lines[0]).get(rule)
         if line is None:
             return None
         if line not in self._found:
-            self._found[line] = _checkpoint(*json.loads(self._picks[line]))
+            self._found[line] = _checkpoint(*json.loads(self._lines[line]))
         return self._found[line]
 
 
 class _Checkpoints(Sequence[Checkpoint]):
     """All of a result's: their number and the last are known, the others cost a look into the file."""
 
-    def __init__(self, number: int, kept: Kept, read: Callable[[], Result]):
-        self._number, self._kept, self._read = number, kept, read
+    def __init__(self, number: int, picked: Callable[[str], Checkpoint | None], read: Callable[[], Result]):
+        self._number, self._picked, self._read = number, picked, read
 
     def __len__(self) -> int:
         return self._number
@@ -113,7 +137,7 @@ class _Checkpoints(Sequence[Checkpoint]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Checkpoint]: ...
     def __getitem__(self, index):
-        last = self._kept.picked("last") if index in (-1, self._number - 1) else None
+        last = self._picked("last") if index in (-1, self._number - 1) else None
         return last or self._read().checkpoints[index]
 
     def __iter__(self) -> Iterator[Checkpoint]:

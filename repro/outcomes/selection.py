@@ -65,9 +65,16 @@ def score(point: Checkpoint, rule: str, benchmark: Benchmark, by: str | None = N
 
     `by` is the metric that stands in the headline's place on ID validation (a recipe's `select_by`).
     """
-    metric = {split.name: (by if rule == "id_val" else None) or benchmark.metric_of(split) for split in splits_of(rule, benchmark)}
-    values = (rank(name, headline(point, benchmark.split(split), benchmark, name)) for split, name in metric.items())
-    return statistics.fmean(values)
+    return _mean(point, _ranked_by(rule, benchmark, by), benchmark)
+
+
+def _ranked_by(rule: str, benchmark: Benchmark, by: str | None) -> list[tuple[Split, str]]:
+    """The rule's splits, each with the metric that it is ranked by."""
+    return [(split, (by if rule == "id_val" else None) or benchmark.metric_of(split)) for split in splits_of(rule, benchmark)]
+
+
+def _mean(point: Checkpoint, ranked: list[tuple[Split, str]], benchmark: Benchmark) -> float:
+    return statistics.fmean([rank(metric, headline(point, split, benchmark, metric)) for split, metric in ranked])
 
 
 def select(points: Sequence[Checkpoint], rule: str, benchmark: Benchmark, by: str | None = None) -> Checkpoint:
@@ -76,9 +83,9 @@ def select(points: Sequence[Checkpoint], rule: str, benchmark: Benchmark, by: st
         raise unknown("selection rule", rule, RULES, "repro table --help")
     if rule == "last":
         return points[-1]
-    splits_of(rule, benchmark)  # a single checkpoint is no choice, but the caption would name a rule that cannot be followed
+    ranked = _ranked_by(rule, benchmark, by)  # a single checkpoint is no choice, but the caption would name a rule that cannot be followed
     ordered = points[::-1] if by and rule == "id_val" and later_of_equals(by) else points
-    return max(ordered, key=lambda point: score(point, rule, benchmark, by))
+    return max(ordered, key=lambda point: _mean(point, ranked, benchmark))
 
 
 def reported(result: Result, rule: str) -> Checkpoint:

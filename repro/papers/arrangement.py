@@ -112,7 +112,7 @@ class PaperTable(Record):
 
     def numbers(self, line: Line, column: Column) -> tuple[reported.Reported, ...]:
         """What the paper reports in a cell, by every source of it; nothing where no number is known."""
-        if self.paper not in reported.papers():
+        if not reported.has(self.paper):
             return ()
         place = (
             {"benchmark": f"average-{len(column.average)}"} if column.average else {"benchmark": column.benchmark, "split": column.split}

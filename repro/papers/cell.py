@@ -119,7 +119,7 @@ class Cell(NamedTuple):
             return None
         known = self.column.benchmark in plugins.names("benchmarks")
         own = plugins.benchmark(self.column.benchmark).describe({}, places) if known else None
-        gaps = reported.publication(self.table.paper).unknown if self.table.paper in reported.papers() else ()
+        gaps = reported.publication(self.table.paper).unknown if reported.has(self.table.paper) else ()
         state, why = self.state(own, gaps)
         return None if state == coverage.RUNNABLE else f"{state}: {why}"
 

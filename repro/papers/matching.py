@@ -13,7 +13,7 @@ from repro.outcomes.metrics import title
 from repro.papers import rows
 from repro.planning.recipe import parse_set, resolve
 from repro.settings import AUGMENTATION, IMAGES, Recipe
-from repro.types import Benchmark, Method, Result, Run
+from repro.types import Benchmark, Result, Run
 
 RELEASED = "as released"
 NUMBERLESS = frozenset(["keep_weights"])  # of a recipe's fields those on which no number depends
@@ -66,6 +66,8 @@ class Matcher:
             if result.run.benchmark.tiny == tiny:
                 self.by_method.setdefault((result.run.benchmark.name, result.run.method), []).append(result)
         self.written = cache(lambda place: written(place, tiny))
+        self._row = cache(self._values)
+        self._differing: dict[tuple[Place, int], tuple[Recipe, dict[str, list[str]]]] = {}
         self.same: dict[int, bool] = {}
         self.departures: dict[tuple[Place, str], tuple[str, str | None]] = {}
 
@@ -113,8 +115,7 @@ class Matcher:
             return "", "of another version, or other choices, of the benchmark"
         if not self.tiny and method.pretrained and run.recipe.init == "own" and (why := _weights(run)):
             return "", why
-        kinds = self.written(place)
-        differing = {kind: _nearest(run.recipe, recipes, method) for kind, recipes in kinds.items()}
+        differing = self._differences(place, run.recipe)
         kind = next((kind for kind, differs in differing.items() if not differs), None)
         if kind is None:
             return "", f"with {' '.join(min(differing.values(), key=len))}" if differing else "of settings that no row of the paper has"
@@ -122,6 +123,25 @@ class Matcher:
             if why := self._of_parent(place, role, parent):
                 return "", why
         return kind, None
+
+    def _differences(self, place: Place, recipe: Recipe) -> dict[str, list[str]]:
+        """Kind of recipe → fields with their values in which a run's differs from the nearest of the row's; none where it is one of them."""
+        name = place, id(recipe)  # runs that differ in their seeds share their recipe, which is kept, so that its id remains its own
+        if name not in self._differing:
+            fields, kinds = self._row(place)
+            own, differing = attrgetter(*fields)(recipe), {}
+            for kind, others in kinds.items():
+                nearest = min(others, key=lambda other: sum(map(ne, own, other)))
+                differing[kind] = [f"{field}={mine}" for field, mine, other in zip(fields, own, nearest, strict=True) if mine != other]
+            self._differing[name] = recipe, differing
+        return self._differing[name][1]
+
+    def _values(self, place: Place) -> tuple[tuple[str, ...], dict[str, list[tuple]]]:
+        """The fields that tell a method's runs apart, but for those that its parents have for it, and their values in the row's recipes."""
+        parents = plugins.declared(place.method).parents.values()
+        ignored = NUMBERLESS | ((IMAGES - AUGMENTATION) if any(parent.images for parent in parents) else frozenset())
+        fields = tuple(field for field in Recipe.model_fields if field not in ignored)
+        return fields, {kind: list(map(attrgetter(*fields), recipes)) for kind, recipes in self.written(place).items()}
 
     def _same(self, benchmark: Benchmark) -> bool:
         """Whether a run's benchmark is the one that this program has now; many runs share one record of it."""
@@ -139,16 +159,6 @@ class Matcher:
         base = (("base", run.recipe.base),) if run.recipe.base else ()
         _, why = self.departure(place._replace(method=run.method, settings=base), key, run)
         return f"its {role} is {why}" if why else None
-
-
-def _nearest(recipe: Recipe, recipes: list[Recipe], method: Method) -> list[str]:
-    """Fields with their values in which a recipe differs from the nearest of the row's; none where it is one of them."""
-    ignored = NUMBERLESS | ((IMAGES - AUGMENTATION) if any(parent.images for parent in method.parents.values()) else frozenset())
-    fields = tuple(field for field in Recipe.model_fields if field not in ignored)
-    values = attrgetter(*fields)
-    own = values(recipe)
-    nearest = min((values(other) for other in recipes), key=lambda other: sum(map(ne, own, other)))
-    return [f"{field}={mine}" for field, mine, other in zip(fields, own, nearest, strict=True) if mine != other]
 
 
 def _unmeasured(place: Place, result: Result) -> str | None:

@@ -48,16 +48,24 @@ def known() -> tuple[Quirk, ...]:
 
 def of(run: Run, find: Callable[[str], Run | None] = lambda key: None) -> tuple[Quirk, ...]:
     """The quirks of a run, in the order of the file. `find` gives the run of a key, for what is inherited from parents."""
+    own = {
+        quirk.name
+        for quirk in _possible(run.benchmark.name, run.method, run.backbone.name)
+        if all(_plain(getattr(run.recipe, field)) == value for field, value in quirk.when.recipe.items())
+    }
     from_parents = {quirk.name for key in run.parents.values() if (parent := find(key)) for quirk in of(parent, find) if quirk.inherited}
-    return tuple(quirk for quirk in known() if _holds(quirk.when, run) or quirk.name in from_parents)
+    return tuple(quirk for quirk in known() if quirk.name in own | from_parents) if own or from_parents else ()
 
 
-def _holds(when: When, run: Run) -> bool:
-    return (
-        (not when.benchmarks or run.benchmark.name in when.benchmarks)
-        and (not when.methods or run.method in when.methods)
-        and (not when.backbones or run.backbone.name in when.backbones)
-        and all(_plain(getattr(run.recipe, field)) == value for field, value in when.recipe.items())
+@cache
+def _possible(benchmark: str, method: str, backbone: str) -> tuple[Quirk, ...]:
+    """Those that a run has if its recipe is such."""
+    return tuple(
+        quirk
+        for quirk in known()
+        if (not quirk.when.benchmarks or benchmark in quirk.when.benchmarks)
+        and (not quirk.when.methods or method in quirk.when.methods)
+        and (not quirk.when.backbones or backbone in quirk.when.backbones)
     )
 
 

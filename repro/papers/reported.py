@@ -130,8 +130,13 @@ def papers() -> list[str]:
     return sorted(path.parent.name for path in tables_dir().glob("*/reported.csv"))
 
 
+def has(paper: str) -> bool:
+    """Whether there are reported numbers of a paper."""
+    return bool(paper) and (tables_dir() / paper / "reported.csv").is_file()
+
+
 def _folder(paper: str) -> Path:
-    if paper not in papers():
+    if not has(paper):
         raise unknown("paper with reported numbers", paper, papers(), "repro list papers")
     return tables_dir() / paper
 

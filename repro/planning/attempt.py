@@ -10,8 +10,9 @@ from typing import Any, NamedTuple, Protocol
 
 from repro.data.fields import without_secrets
 from repro.errors import UserError
-from repro.outcomes import claims
+from repro.outcomes import claims, predicted
 from repro.outcomes.store import Store, now
+from repro.planning.calibration import Calibration
 from repro.preflight import environment
 from repro.types import Failure, Result, Run
 
@@ -45,11 +46,13 @@ class Heart:
 class Work(NamedTuple):
     """How a claimed run is worked off.
 
-    `do(run, folder, on_step)` returns its result, not yet stored; `where()` describes the device for the record of a failure.
+    `do(run, folder, on_step)` returns its result, not yet stored; `where()` describes the device for the record of a failure. Where there is
+    a `calibration`, what it predicted of a run is recorded with the result, from which it then learns.
     """
 
     do: Callable[[Run, Path, OnStep], Result]
     where: Callable[[], dict[str, Any]]
+    calibration: Calibration | None = None
 
 
 def attempt(
@@ -77,8 +80,11 @@ def outcome(run: Run, store: Store, folder: Path, work: Work, listener: Listener
             raise TakenOver
         listener.proceeded(run, done, total, what)
 
+    foreseen = work.calibration.predict(run) if work.calibration else None
     try:
         result = work.do(run, folder, on_step)
+        if foreseen and foreseen.seconds is not None:
+            result = result.model_copy(update={"extras": {**result.extras, predicted.FIELD: foreseen.as_json()}})
         if not store.claims.held(folder):
             raise TakenOver
         store.finish(folder, result)
@@ -90,6 +96,8 @@ def outcome(run: Run, store: Store, folder: Path, work: Work, listener: Listener
         return _record(
             run, store, folder, work, listener, f"{type(error).__name__}: {error}", traceback.format_exc(), getattr(error, "details", {})
         )
+    if work.calibration:
+        work.calibration.add(result)
     listener.finished(run, result)
     return result
 

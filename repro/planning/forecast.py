@@ -1,100 +1,45 @@
-"""What a plan will cost: as earlier runs tell, and where there are none, by its arithmetic."""
+"""What a plan will cost on a device: each run's time and peak memory, predicted from finished runs, else by arithmetic."""
 
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from repro import backbones, plugins
+from repro.outcomes import index
+from repro.outcomes.predicted import Prediction
 from repro.outcomes.store import Store
+from repro.planning.calibration import Calibration
 from repro.planning.plan import Plan
-from repro.settings import Recipe
-from repro.types import Result, Run
-
-FLOP_PER_SECOND = 30e12  # of one GPU, a round number for these networks in practice
-BACKWARD = 2  # passes forward that one backward is worth: gradients of weights and of activations
+from repro.preflight.device import Device
+from repro.types import Run
 
 
 class Forecast(NamedTuple):
-    """`seconds` is None where nothing comparable has been run; `known` of the runs to do are like earlier ones."""
+    """`predictions` of the runs to do, by key; `seconds` in all, None where nothing is known of any; `known`: of how many it is."""
 
     todo: tuple[Run, ...]
     done: tuple[Run, ...]
-    seconds: float | None
-    known: int
+    seconds: float | None = None
+    known: int = 0
+    predictions: Mapping[str, Prediction] = {}
+    device: Device | None = None
 
 
-def forecast(plan: Plan, store: Store) -> Forecast:
-    """Split a plan into finished and missing runs, and predict the time of the missing ones from finished ones like them."""
+def forecast(plan: Plan, store: Store, calibrated: Callable[[], Calibration] | None = None) -> Forecast:
+    """Split a plan into finished and missing runs, and predict what the missing ones will cost, where there are any and something to tell."""
     done = tuple(run for run in plan.runs if store.result(run))
-    todo = tuple(run for run in plan.runs if run not in done)
-    history = store.results() if todo else []
-    predictions = [predict(run, history) for run in todo]
-    known = [seconds for seconds in predictions if seconds is not None]
+    finished = {run.key for run in done}
+    todo = tuple(run for run in plan.runs if run.key not in finished)
+    if not todo or calibrated is None:
+        return Forecast(todo, done)
+    calibration = calibrated()
+    predictions = {run.key: calibration.predict(run) for run in todo}
+    known = [made.seconds for made in predictions.values() if made.seconds is not None]
     total = sum(known) + (len(todo) - len(known)) * statistics.mean(known) if known else None
-    return Forecast(todo, done, total, len(known))
+    return Forecast(todo, done, total, len(known), predictions, calibration.device)
 
 
-def predict(run: Run, history: list[Result]) -> float | None:
-    """Median seconds of finished runs of the same method, benchmark data and backbone, scaled by epochs, by steps or by the steps of trials."""
-    like = [
-        result.seconds["total"] * _length(run) / _length(result.run)
-        for result in history
-        if (result.run.method, result.run.benchmark.identity(), result.run.backbone.name)
-        == (run.method, run.benchmark.identity(), run.backbone.name)
-        and result.run.recipe.image_size == run.recipe.image_size
-        and (result.run.recipe.steps is None) == (run.recipe.steps is None)
-    ]
-    return statistics.median(like) if like else None
-
-
-def _length(run: Run) -> int:
-    """What the time of a run goes with: steps where the recipe counts them, else epochs."""
-    return run.recipe.trials * run.recipe.inner_steps if _searches(run) else max(run.recipe.steps or run.recipe.epochs, 1)
-
-
-def _searches(run: Run) -> bool:
-    fields = plugins.declared(run.method).fields
-    return "trials" in fields and "epochs" not in fields
-
-
-def passes(run: Run) -> int | None:
-    """Images through the image tower, a backward pass counted as two; None where a split does not say how many it has.
-
-    Training, judging, and the features of a probe; what a greedy soup judges on its way is left out.
-    """
-    method, recipe = plugins.declared(run.method), run.recipe
-    if _searches(run):
-        each = recipe.inner_steps * recipe.batch_size * (1 + BACKWARD)
-        return recipe.trials * (each + recipe.search_examples) if recipe.search_examples else None
-    counts = {split.name: split.count for split in run.benchmark.splits}
-    trained = [split.name for split in method.trained_on(run.benchmark, recipe)]
-    judged = method.judged_on(run.benchmark)
-    times = dict.fromkeys(judged, len(recipe.alphas) if "alphas" in method.fields else max(-(-recipe.epochs // recipe.judge_every), 1))
-    if recipe.epochs:
-        views = _views(recipe) if "crops" in method.fields else 1
-        times |= dict.fromkeys(trained, recipe.epochs * views * (1 if recipe.freeze == "backbone" else 1 + BACKWARD))
-    if "lp_features" in method.fields:
-        val = run.benchmark.with_role("id_val")[0].name
-        times |= {trained[0]: 1, val: times[val] + 1}
-    if recipe.steps:  # images whatever the split's number of them
-        times[trained[0]], counts[trained[0]] = 1 if recipe.freeze == "backbone" else 1 + BACKWARD, recipe.steps * recipe.batch_size
-    known = [counts[name] * number for name, number in times.items() if counts[name] is not None]
-    return round(sum(known)) if len(known) == len(times) else None
-
-
-def _views(recipe: Recipe) -> float:
-    """Views of an image, counted by their area beside that of the largest."""
-    sides = recipe.crop_sides or (1,) * len(recipe.crops)
-    return sum(count * (side / max(sides)) ** 2 for count, side in zip(recipe.crops, sides, strict=True))
-
-
-def flop(run: Run) -> float | None:
-    """Arithmetic of a run in the image tower, a multiply-add being two; None where the network's or the number of images is not known.
-
-    Towers of convolutions and of patches alike cost with the square of the images' side.
-    """
-    entry, images = backbones.find(run.backbone.name), passes(run)
-    if entry.gflops is None or images is None:
-        return None
-    return images * entry.gflops * 1e9 * ((run.recipe.image_size or entry.side) / entry.side) ** 2
+def calibrate(store: Store, device: Device) -> Calibration:
+    """What the store's results say of a device."""
+    return Calibration(index.find(store).results, device)

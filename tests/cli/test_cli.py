@@ -14,6 +14,7 @@ import pytest
 
 import repro
 from repro.cli import context
+from repro.preflight.device import at_hand
 from repro.settings import Recipe
 
 TOP = Path(repro.__file__).parent.parent
@@ -116,16 +117,19 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(call, tmp_path):
 
 
 def test_where_nothing_was_run_a_plan_is_costed_by_its_arithmetic(call):
-    """Three probes on ResNet-50's 8.17 GFLOP: 20,973 + 6,562 features, 15,097 judged; see test_forecast.py."""
-    asked = ("run", "fmow-geo", "--method", "lp", "--dry-run")
+    """Three probes on ResNet-50's 8.17 GFLOP: 20,973 + 6,562 features, 15,097 judged; see test_passes.py."""
+    asked = ("run", "fmow-geo", "--method", "lp", "--device", "cuda", "--dry-run")
     code, out, _ = call(*asked)
     assert code == 0
     (line,) = [line for line in out.splitlines() if line.split()[:1] == ["lp"]]
-    assert line.endswith("0 done, 3 to do, 0.001 EFLOP")
-    total = "3 runs to do, 0 done; 0.001 EFLOP, less than 0.1 GPU-hours at 30 TFLOP/s, a rule of thumb until runs like these are done"
-    assert total in out.splitlines()
+    assert line.endswith(": 3 to do, 35 s§, 94 MB§") and max(map(len, out.splitlines()[:-1])) <= 80
+    assert "  §: from arithmetic, 0.001 EFLOP at 30 TFLOP/s, a rule of thumb" in out.splitlines()
+    assert "3 runs to do, 0 done; about 35 s of the GPU" in out.splitlines()
     runs = json.loads(call(*asked, "--json")[1])["runs"]
     assert [run["flop"] for run in runs] == [pytest.approx(42_632 * 8.17e9)] * 3
+    assert [run["seconds"] for run in runs] == [pytest.approx(42_632 * 8.17e9 / 30e12)] * 3
+    assert [run["peak_memory_bytes"] for run in runs] == [pytest.approx(23.5e6 * 4)] * 3
+    assert {run["predicted_from"] for run in runs} == {run["memory_predicted_from"] for run in runs} == {"arithmetic"}
     _, out, _ = call(*asked[:-1], "--backbone", "timm:resnet18", "--weights", "random", "--dry-run")
     assert "3 runs to do, 0 done; time unknown until the first runs are done (the arithmetic of timm:resnet18 is not known)" in out
 
@@ -151,8 +155,18 @@ def test_a_dry_run_knows_what_is_done_and_how_long_the_rest_may_take(call, home_
 
     runs = make(Request(plugins.benchmark("digits").describe({}, Places.find()), ("scratch",))).runs
     assert [run.key for run in runs] == keys
-    fabricated.finish(home_store, runs[0])
-    assert call(*plan)[1].splitlines()[-1] == "2 runs to do, 1 done; about 20 s"
+    here = at_hand("cpu")
+    told = {"environment": {"device_name": here.name, "threads": here.threads}, "peak_memory_bytes": 1_500_000_000}
+    fabricated.finish(home_store, runs[0], **told)
+    assert call(*plan, "--device", "cpu")[1].splitlines()[1:] == [
+        "  scratch          3 runs  seeds 0,1,2: 1 done, 2 to do, 20 s, 1.5 GB",
+        "  unmarked: from finished runs like it on this CPU",
+        "2 runs to do, 1 done; about 20 s of the CPU",
+    ]
+    found = json.loads(call(*plan, "--device", "cpu", "--json")[1])
+    assert [run["seconds"] for run in found["runs"]] == [None, 10.0, 10.0] and found["seconds"] == 20.0
+    assert [run["predicted_from"] for run in found["runs"]] == [None, "like runs", "like runs"]
+    assert found["device"] == {"kind": "CPU", "name": here.name, "threads": here.threads}
 
 
 def test_methods_left_out_are_said(call):

@@ -8,6 +8,8 @@ import arranged_table
 import pytest
 from arranged_table import RECIPES, TABLE
 
+from repro.outcomes.costs import device_hours
+
 
 @pytest.fixture
 def made_up(tmp_path, monkeypatch):
@@ -52,6 +54,14 @@ def test_flyps_few_shot_table_takes_its_columns_numbers_of_images(call):
     assert code == 0 and err.count("left out: lp, ft, lp-ft on") == 2
     asked = [(plan["benchmark"], run["recipe"]["shots"], run["seed"]) for plan in json.loads(out) for run in plan["runs"] if run["asked"]]
     assert asked == [(name, shots, seed) for name in ("PatchCamelyon", "Rendered SST2") for shots in (4, 16, 32) for seed in (0, 1)]
+
+
+def test_the_plans_of_a_table_are_summed_and_shared_runs_counted_once(call):
+    words = ("run", "--table", "flyp/few-shot", "--seeds", "1", "--device", "cuda", "--dry-run")
+    seconds = {run["key"]: run["seconds"] for plan in json.loads(call(*words, "--weights", "random", "--json")[1]) for run in plan["runs"]}
+    assert len(seconds) == 6 and min(seconds.values()) > 0
+    last = call(*words, "--weights", "random")[1].splitlines()[-1]
+    assert last == f"in all: 6 runs to do; about {device_hours(sum(seconds.values()), 'GPU')}"
 
 
 def test_a_table_without_the_row_that_was_asked_for(recipes, call):

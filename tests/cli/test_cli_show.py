@@ -6,9 +6,10 @@ import json
 import re
 
 import fabricated
+import pytest
 
 from repro.cli import curves
-from repro.outcomes import reruns
+from repro.outcomes import predicted, reruns
 from repro.outcomes.difference import compare
 from repro.outcomes.finished import Finished
 
@@ -153,6 +154,24 @@ def test_show_says_what_was_seen_and_kept_and_what_it_cost(call, home_store):
     ):
         assert f"{line}\n" in out, line
     assert "repeated" not in out
+
+
+def test_show_says_how_far_what_was_predicted_was_off(call, home_store):
+    told = predicted.Prediction(12.0, 3 * 2**20, predicted.LIKE, predicted.LIKE)
+    extras = {
+        "packs": {"train": "abc", "train, pack_side 0": "def", "id_val": "ghi"},
+        "examples": {"train": 1234},
+        "predicted": told.as_json(),
+    }
+    run = fabricated.finish(home_store, fabricated.run("ft"), extras=extras, peak_memory_bytes=4 * 2**20).run
+    out = call("show", run.key)[1]
+    assert "predicted   12 s (+20 %), 3 MiB (−25 %) from finished runs like it\n" in out
+    seen = "packs\n  train            abc, 1,234 examples\n  train, pack_side 0 def, 1,234 examples\n  id_val           ghi\n"
+    assert seen in out and "\nexamples\n" not in out and out.count("\npredicted") == 1
+    assert json.loads(call("show", run.key, "--json")[1])["prediction_error"] == {"seconds": pytest.approx(0.2), "peak_memory_bytes": -0.25}
+    other = told._replace(source=predicted.RATE, memory_source=predicted.ARITHMETIC)
+    run = fabricated.finish(home_store, fabricated.run("ft", 1), extras={"predicted": other.as_json()}, peak_memory_bytes=4 * 2**20).run
+    assert "predicted   12 s (+20 %) from other runs of its backbone; 3 MiB (−25 %) from arithmetic\n" in call("show", run.key)[1]
 
 
 def test_show_lists_repetitions(call, home_store):

@@ -9,6 +9,7 @@ import torch
 
 from repro import plugins
 from repro.nn import mixing, pseudo_labels
+from repro.nn.coupled import loss_of
 from repro.nn.job import Job, ParentRun
 from repro.paths import Places
 from repro.planning.plan import Plan
@@ -126,7 +127,5 @@ def test_the_loss_falls(home: Places, tmp_path: Path, method: str) -> None:
 
 
 def test_every_training_method_has_golden_losses() -> None:
-    training = {
-        name for name in plugins.names("methods") if hasattr(plugins.method(name), "loss") and "images" in plugins.declared(name).kinds
-    }
+    training = {name for name in plugins.names("methods") if loss_of(plugins.method(name)) and "images" in plugins.declared(name).kinds}
     assert training == set(FALLING) == set(GOLDEN) and len(training) == 21

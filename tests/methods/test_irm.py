@@ -8,7 +8,7 @@ import torch
 from resumed import same_after_a_break
 
 from repro.methods import irm
-from repro.nn import loop
+from repro.nn import step
 from repro.nn.alignment import irm_terms
 
 
@@ -28,8 +28,8 @@ def test_the_penalty_has_its_weight_after_the_annealing(tmp_path: Path, step: in
 
 def test_the_optimiser_starts_afresh_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """wilds' IRM makes its optimiser anew where the weight changes (p-lambda/wilds@4726775 examples/algorithms/IRM.py:93-99)."""
-    made, make = [], loop.make_optimizer
-    monkeypatch.setattr(loop, "make_optimizer", lambda model, recipe: made.append(None) or make(model, recipe))
+    made, make = [], step.make_optimizer
+    monkeypatch.setattr(step, "make_optimizer", lambda model, recipe: made.append(None) or make(model, recipe))
     sets = ("epochs=2", "batch_size=20", "anneal_steps=6", "optimizer=adamw", "lr=1e-3")
     job = tiny_digits.job_of(tiny_digits.plan("irm", sets=sets), "irm", tiny_digits.pretrained_home(tmp_path))
     trainer, losses = tiny_digits.fit(job, tmp_path / "run")

@@ -229,6 +229,32 @@ def test_the_stated_arithmetic_is_what_torch_counts(name: str) -> None:
     assert counter.get_total_flops() / 1e9 == pytest.approx(entry.gflops, rel=0.02)
 
 
+@pytest.mark.parametrize("name", sorted(name for name, entry in named.named().items() if entry.kind == "images"))
+def test_the_stated_parameters_and_activations_are_what_torch_keeps(name: str) -> None:
+    """Storages that the graph of one image holds and that are no parameters'. On the meta device attention is made of single operations, which
+    keep scores and scaled queries and keys beside what the fused one keeps."""
+    entry = named.named()[name]
+    with torch.device("meta"):
+        net, _ = backbones.build(BackboneRef(name=name, kwargs={"device": "meta"} if entry.library == "open_clip" else {}))
+    net, held, kept = net.to("meta").train(), {}, []
+    own = {tensor.untyped_storage()._cdata for tensor in (*net.parameters(), *net.buffers())}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept.append(tensor)  # alive, so that no other storage takes its place
+        held.update({} if storage._cdata in own else {storage._cdata: storage.nbytes()})
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        net.visual(torch.empty(2, 3, entry.side, entry.side, device="meta"))
+    blocks = [module for module in net.visual.modules() if isinstance(module, torch.nn.MultiheadAttention)]
+    tokens = next((len(block) for name, block in net.visual.named_parameters() if name.endswith("positional_embedding")), 0)
+    unfused = sum(4 * (block.num_heads * tokens**2 + 2 * tokens * block.embed_dim) for block in blocks)
+    assert sum(held.values()) / 2 - unfused == pytest.approx(1e6 * entry.activations, rel=0.02)
+    counts = [sum(parameter.numel() for parameter in part.parameters()) for part in (net.image_tower(), net)]
+    assert counts == pytest.approx([1e6 * number for number in entry.millions], rel=0.02)
+
+
 def test_the_arithmetic_of_resnet_50_is_the_known_one() -> None:
     """4.09 · 10⁹ multiply-adds: torchvision's table of weights."""
     assert named.named()["resnet50-supervised"].gflops == pytest.approx(2 * models.ResNet50_Weights.IMAGENET1K_V1.meta["_ops"], rel=0.02)

@@ -12,6 +12,7 @@ from repro.display import tables
 from repro.errors import UserError
 from repro.methods import flyp
 from repro.nn import few_shot, saved
+from repro.nn.coupled import Coupled
 from repro.nn.job import Batch, Job
 from repro.nn.loop import Trainer
 from repro.nn.seeding import generator
@@ -37,8 +38,8 @@ def job_with(home: Places, *sets: str) -> Job:
 @pytest.fixture
 def batches(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
     """Those that the method's loss sees."""
-    seen, real = [], flyp.loss
-    monkeypatch.setattr(flyp, "loss", lambda model, batch, job: seen.append(batch) or real(model, batch, job))
+    seen, real = [], Coupled.__call__
+    monkeypatch.setattr(Coupled, "__call__", lambda loss, model, batch, job: seen.append(batch) or real(loss, model, batch, job))
     return seen
 
 

@@ -11,7 +11,7 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
 from repro.nn import augment as augmentation
-from repro.nn import packs
+from repro.nn import packs, pieces
 from repro.nn.images import Images, Preprocess
 from repro.reading.examples import Examples
 from repro.settings import Recipe
@@ -84,6 +84,33 @@ def test_augmented_batches_do_not_depend_on_the_split(arrays: list, tmp_path: Pa
     plain = Images(ours.pack, ours.preprocess, CPU, ours.recipe, augmented=False)
     assert plain.uniforms(3, 1) is None
     assert not torch.equal(plain.batch(torch.arange(5), None), whole)
+
+
+@pytest.mark.parametrize("side", [None, 0])
+@pytest.mark.parametrize("augment", ["none", "shift_flip", "crop_flip", "rrc_flip"])
+def test_off_the_cpu_a_batch_is_made_at_once_of_the_same_shape(arrays: list, tmp_path: Path, augment: str, side: int | None) -> None:
+    """On torch's device without memory, which tells shapes, types and strides of what a GPU would compute."""
+    recipe = Recipe(augment=augment, pack_side=side)
+    ours = images_of(arrays, tmp_path / "p", Preprocess(28, MEAN, STD), recipe, augmented=True)
+    uniforms = ours.uniforms(0)
+    expected = ours.batch(torch.arange(5), uniforms)
+    made = Images(ours.pack, ours.preprocess, torch.device("meta"), recipe, augmented=True).batch(torch.arange(5), uniforms)
+    assert made.is_meta and (made.shape, made.dtype, made.stride()) == (expected.shape, expected.dtype, expected.stride())
+
+
+@pytest.mark.parametrize("augment", ["none", "shift_flip", "crop_flip", "rrc_flip"])
+def test_batches_do_not_depend_on_pieces_and_threads(arrays: list, tmp_path: Path, augment: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = images_of(arrays * 4, tmp_path / "p", Preprocess(28, MEAN, STD), Recipe(augment=augment), augmented=True)
+    index, uniforms = torch.randperm(20, generator=torch.Generator().manual_seed(0)), ours.uniforms(0)
+    whole = ours.batch(index, uniforms)
+    assert whole.is_contiguous(memory_format=torch.channels_last)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", 3 * whole[0].nbytes)
+    made = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        made.append(ours.batch(index, uniforms))
+    torch.set_num_threads(1)
+    assert all(torch.equal(one, whole) for one in made)
 
 
 def test_a_random_resized_crop_samples_from_the_whole_frame(tmp_path: Path) -> None:

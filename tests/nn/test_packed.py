@@ -42,3 +42,17 @@ def test_of_images_of_many_sizes_only_the_boxes_are_read(tmp_path: Path) -> None
     packs.build(tmp_path / "one", examples(arrays[:1] * 2), packs.Resize(side=0, mode="limit"), lambda done: None)
     images, places = packs.open_pack(tmp_path / "one").gather_boxes(torch.tensor([1, 0]), boxes)
     assert np.array_equal(images[0].numpy(), arrays[0]) and torch.equal(places, boxes)
+
+
+def test_crops_are_the_packs_own_pixels_in_the_order_of_the_network(tmp_path: Path) -> None:
+    boxes = torch.tensor([[9, 1, 5, 8], [2, 3, 4, 6], [0, 0, 1, 1]], dtype=torch.float64)
+    for name, arrays in {"many": [noise(10, 12), noise(14, 9)], "one": [noise(14, 12), noise(14, 12)[::-1].copy()]}.items():
+        packs.build(tmp_path / name, examples(arrays), packs.Resize(side=0, mode="limit"), lambda done: None)
+        pack = packs.open_pack(tmp_path / name)
+        for one in (pack, pack.only(torch.tensor([1, 0])).only(torch.tensor([1, 0]))):
+            crops = list(one.crops(torch.tensor([1, 0, 1]), boxes))
+            for crop, row, (top, left, height, width) in zip(crops, (1, 0, 1), boxes.long().tolist(), strict=True):
+                expected = arrays[row][top : top + height, left : left + width].transpose(2, 0, 1)[None]
+                assert np.array_equal(crop.numpy(), expected)
+        whole, first = pack.images.numpy(), next(iter(pack.crops(torch.tensor([1]), boxes[:1]))).numpy()
+        assert np.shares_memory(whole, first), "nothing is copied"

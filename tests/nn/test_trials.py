@@ -59,14 +59,14 @@ def test_trials_start_from_the_same_place_whatever_was_before(bench: trials.Benc
 @pytest.mark.parametrize("variant", ["as_intended", "as_released", "as_2023"])
 def test_the_distance_to_the_start_grows_in_a_trial(home: Places, monkeypatch: pytest.MonkeyPatch, variant: str) -> None:
     bench, seen = bench_of(home, f"variant={variant}"), []
-    real = objective.loss
+    real = objective.LOSS.couple
 
-    def loss(model, batch, job):
-        terms = real(model, batch, job)
+    def couple(model, rows, batch, job):
+        terms = real(model, rows, batch, job)
         seen.append((terms["l1init"].item(), terms["l2init"].item()))
         return terms
 
-    monkeypatch.setattr(objective, "loss", loss)
+    monkeypatch.setattr(objective, "LOSS", objective.LOSS._replace(couple=couple))
     bench.score({**STILL, "weight_ce": 1.0}, 0)
     assert seen[0] == (0, 0) and seen[1][0] > 0 and seen[1][1] > 0
 

@@ -45,6 +45,17 @@ def test_environments_are_counted_and_what_is_not_recorded_is_said(filled):
     )
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0 s"), (89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h"), (360_000, "100 h"), (4e6, "1,111 h")],
+)
 def test_durations(seconds, text):
     assert costs.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(45, "45 s of the GPU"), (359, "6 min of the GPU"), (360, "0.1 GPU-hours"), (5e4, "14 GPU-hours"), (4e6, "1,111 GPU-hours")],
+)
+def test_hours_of_a_device(seconds, text):
+    assert costs.device_hours(seconds, "GPU") == text

@@ -45,6 +45,7 @@ def made_up(tmp_path, monkeypatch):
 
 def test_every_paper_has_all_its_numbers_and_its_facts():
     assert reported.papers() == sorted(FILES)
+    assert all(map(reported.has, FILES)) and not reported.has("") and not reported.has("lp_ft")
     for paper, (_, lines) in FILES.items():
         assert len(reported.load(paper)) == lines, paper
         facts = reported.publication(paper)

@@ -10,9 +10,12 @@ import pytest
 
 from repro.errors import UserError
 from repro.outcomes import claims
+from repro.outcomes.predicted import FIELD, LIKE, error
 from repro.outcomes.store import Store
 from repro.planning import attempt as attempting
 from repro.planning.attempt import Work, attempt
+from repro.planning.calibration import Calibration
+from repro.preflight.device import Device
 
 RUN = fabricated.run("scratch")
 
@@ -35,6 +38,21 @@ def test_a_result_is_stored_and_the_run_given_back(store):
     made = attempt(RUN, store, Work(lambda run, folder, on_step: fabricated.result(run), dict), log)
     assert store.result(RUN) == made and not store.busy(RUN)
     assert log.events == ["started", "finished"]
+
+
+def test_what_was_predicted_is_recorded_and_the_next_run_is_predicted_from_this_one(store):
+    told = {"device": "cuda:0", "device_name": "Made-Up 100", "threads": 1}
+    calibration, log = Calibration((), Device("GPU", "Made-Up 100")), Log()
+
+    def do(run, folder, on_step):
+        return fabricated.result(run, environment=told, seconds={"total": 10.0 + run.seed}, peak_memory_bytes=10**9, extras={"seen": 1})
+
+    made = [attempt(fabricated.run("scratch", seed), store, Work(do, dict, calibration), log) for seed in range(2)]
+    assert made[0].extras == {"seen": 1}, "nothing was known"
+    expected = {"seconds": 10.0, "peak_memory_bytes": 10**9, "from": LIKE, "memory_from": LIKE}
+    assert made[1].extras == {"seen": 1, FIELD: expected} and made[1].key == fabricated.run("scratch", 1).key
+    assert store.result(made[1].run) == made[1]
+    assert error(made[1]) == pytest.approx(10 / 11 - 1)
 
 
 def test_what_breaks_is_recorded_with_where(store):
