@@ -74,7 +74,7 @@ def table(
 
 def _asked(name: str | None, where: Places, select: str, form: str, tiny: bool, console: Console | None) -> str:
     """The text of one table or several."""
-    arranged = [arrangement.load(each) for each in (of_paper(name) if name else ())]
+    arranged = [arrangement.load(each) for each in (() if name is None else of_paper(name))]
     benchmark = name and name.removeprefix("benchmark/")
     rule = None if select == PAPER else select
 

@@ -38,6 +38,7 @@ def test_a_paper_is_its_tables_and_a_benchmark_has_two_spellings(filled, call):
 
 def test_mistakes(filled, mistake):
     assert mistake("table", "made-up/mian")[:2] == ("there is no table 'made-up/mian'", "did you mean 'made-up/main'?")
+    assert mistake("table", "")[0] == "there is no table ''"
     assert mistake("table", "--all")[0] == "--all needs --out DIR"
     assert mistake("table", "living17", "--all", "--out", "x")[0] == "--all and living17 exclude each other"
     assert mistake("table", "--all", "--tiny", "--out", "x")[0] == "--all and --tiny exclude each other"
