@@ -44,7 +44,7 @@ def entry(result: Result) -> Entry:
     for rule in RULES:
         with suppress(UserError):  # a rule that has nothing to look at here; who asks for it gets the same error
             picks[rule] = reported(result, rule)
-    told = {name: result.environment[name] for name in ("precision", "device_name", "threads") if name in result.environment}
+    told = {name: result.environment[name] for name in ("precision", "device_name", "threads", "processes") if name in result.environment}
     return Entry(
         key=result.key,
         finished=result.finished,

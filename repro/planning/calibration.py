@@ -40,7 +40,8 @@ class Calibration:
         self._identities: dict[int, tuple[Benchmark, str]] = {}
         self._passes: dict[int, tuple[Run, Passes | None]] = {}
         found = list(results)
-        own = [result for result in found if device.name and result.environment.get("device_name") == device.name]
+        alone = [result for result in found if result.environment.get("processes", 1) == 1]  # what several shared took others' time, too
+        own = [result for result in alone if device.name and result.environment.get("device_name") == device.name]
         threaded = [result for result in own if device.kind == "GPU" or result.environment.get("threads") == device.threads]
         for result in found:
             self._count(result)

@@ -52,6 +52,13 @@ def test_like_runs_predict_to_the_second():
     assert predict(longer, finished(run())).seconds == pytest.approx(truth(longer)), "the start is not scaled"
 
 
+def test_what_several_processes_shared_says_nothing_of_one():
+    shared = finished(run(), factor=0.1)
+    shared = shared.model_copy(update={"environment": {**shared.environment, "processes": 4}})
+    assert predict(run(seed=1), shared).source != LIKE
+    assert predict(run(seed=2), shared, finished(run(seed=1))).seconds == pytest.approx(truth(run()))
+
+
 def test_the_latest_five_are_heard_and_of_these_the_median():
     slow = [finished(run(seed=seed), factor=100.0, finished=f"2026-01-0{seed + 1}T00:00:00+00:00") for seed in range(4)]
     fast = [finished(run(seed=seed), finished=f"2026-02-0{seed - 3}T00:00:00+00:00") for seed in range(4, 7)]
