@@ -15,6 +15,7 @@ settings.load_profile("anywhere")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # one process per core runs tests: threads of several would wait for each other
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items):
     """What the tests of a file share is made in one process; of the conformance suite what those of one benchmark share."""
     for item in items:
