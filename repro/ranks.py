@@ -64,7 +64,7 @@ def _follow(together: Ranks) -> None:
         store = Store(told.folder.parent.parent)
         parents = {role: ParentRun(store.read_result(folder), folder) for role, folder in told.parents.items()}
         job = Job(told.run, _own_gpu(told.device), told.packs, loading.load, parents, told.weights, together=together)
-        settle(job.device)
+        settle(job)
         with contextlib.suppress(Diverged, fitting.TooLarge):
             train(plugins.method(told.run.method), job, told.folder)
     together.close()

@@ -92,7 +92,7 @@ def _calibration(store: Store, device: torch.device) -> Calibration | None:
 def _join(job: Job, folder: Path, listener: Listener) -> None:
     """Take part in another process's search, as long as it has trials to give away. What breaks here is left to that process to record."""
     job.on_step = lambda done, total, what: listener.proceeded(job.run, done, total, what)
-    settle(job.device)
+    settle(job)
     try:
         plugins.method(job.run.method).search(job, folder, finishing=False)
     except UserError:

@@ -76,7 +76,10 @@ class Recipe(Record):
     clip_norm: float | None = Field(None, gt=0, description="largest gradient norm")
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     head_lr_factor: float = Field(1.0, gt=0, description="learning rate of the head over that of the backbone")
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = Field(
+        "fp32",
+        description="of products in training: tf32 (and evaluation; on GPUs that have it) rounds their factors, bf16 and fp16 are autocast",
+    )
     batchnorm: Literal["train", "eval", "adapt"] = Field(
         "train", description="eval: running statistics are frozen, affine weights still train; adapt: as train, even in a frozen backbone"
     )

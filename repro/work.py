@@ -26,7 +26,7 @@ from repro.types import Result, Run
 def work(run: Run, folder: Path, job: Job) -> Result:
     """One claimed run from start to its result, which is not stored yet."""
     began = time.monotonic()
-    deterministic = settle(job.device)
+    deterministic = settle(job)
     method = plugins.method(run.method)
     searching = hasattr(method, "search")
     progress, files, kept = (
@@ -60,14 +60,14 @@ def work(run: Run, folder: Path, job: Job) -> Result:
     )
 
 
-def settle(device: torch.device) -> dict[str, object]:
+def settle(job: Job) -> dict[str, object]:
     """The device as every run finds it; what is said of its determinism."""
     keep_freed_memory()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
+    if job.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(job.device)
     else:
         resident.forget_peak()
-    return make_deterministic(device)
+    return make_deterministic(job.device, job.recipe.precision == "tf32")
 
 
 def train(method: ModuleType, job: Job, folder: Path) -> tuple[Progress, list[Path], dict[str, tuple[str, ...]]]:

@@ -48,6 +48,16 @@ def test_the_result_says_what_it_was_computed_with(tmp_path: Path) -> None:
     assert result.files.keys() == bytes_of(places, result.run).keys() - {"checkpoints"}
 
 
+def test_tf32_is_the_recipes_choice_for_its_own_run_alone(tmp_path: Path) -> None:
+    places, plan = pretrained_home(tmp_path), tiny_digits.plan("ft", sets=("ft.precision=tf32,fp32", "ft.epochs=1"))
+    assert execute(plan, places, CPU, Log()) == []
+    found = {result.run.recipe.precision: result for run in plan.runs if (result := Store(places.runs).result(run)).run.method == "ft"}
+    flags = {name: result.environment["deterministic"] for name, result in found.items()}
+    assert {name: told["tf32_matmul"] for name, told in flags.items()} == {"tf32": True, "fp32": False}
+    assert found["tf32"].key != found["fp32"].key
+    assert found["tf32"].checkpoints[-1].metrics == found["fp32"].checkpoints[-1].metrics, "a CPU has no such products"
+
+
 def test_the_result_says_what_was_predicted_of_it(tmp_path: Path) -> None:
     """Nothing tells of the first training; the second is like it, and another method has its backbone's rate."""
     places, plan = pretrained_home(tmp_path), tiny_digits.plan("scratch", "ft", seeds=(0, 1))

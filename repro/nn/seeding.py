@@ -41,15 +41,15 @@ def _shifted(bits: torch.Tensor, by: int) -> torch.Tensor:
     return (bits >> by) & ((1 << (64 - by)) - 1)
 
 
-def make_deterministic(device: torch.device) -> dict[str, object]:
-    """Ask torch for the same numbers each time, and for fp32 that is fp32; returns the flags as the result's record states them.
+def make_deterministic(device: torch.device, tf32: bool = False) -> dict[str, object]:
+    """Ask torch for the same numbers each time, and for fp32 that is fp32 unless `tf32` is wanted; returns the flags as the result's record states them.
 
     On a GPU, operations that have no deterministic form still run, with torch's warning.
     """
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
-    torch.backends.cudnn.allow_tf32 = False
-    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = tf32
+    torch.backends.cuda.matmul.allow_tf32 = tf32
     if device.type == "cuda":
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # docs.nvidia.com/cuda/cublas, "Results reproducibility"
         torch.use_deterministic_algorithms(True, warn_only=True)

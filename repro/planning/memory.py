@@ -40,7 +40,7 @@ def arithmetic(run: Run, device: Device) -> float | None:
     if state is None or entry.activations is None:
         return None
     image = 1e6 * entry.activations * ((run.recipe.image_size or entry.side) / entry.side) ** 2
-    halved = 0.5 if run.recipe.precision != "fp32" else 1.0
+    halved = 0.5 if run.recipe.precision in ("bf16", "fp16") else 1.0
     held = image * halved * _micro_batch(run.recipe) if trains(run) in ("both towers", "image tower") else 0.0
     return state + held + (PROGRAM if device.kind == "CPU" else 0.0)
 

@@ -28,6 +28,9 @@ def test_the_flags_are_those_that_are_set() -> None:
     assert flags["tf32_conv"] is False and flags["tf32_matmul"] is False
     assert flags["cudnn_benchmark"] is False and flags["cudnn_deterministic"] is True
     assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark
+    rounded = make_deterministic(torch.device("cpu"), tf32=True)
+    assert rounded["tf32_conv"] is True and rounded["tf32_matmul"] is True
+    assert make_deterministic(torch.device("cpu")) == flags
 
 
 def test_numbers_per_example_are_uniform_and_independent() -> None:
