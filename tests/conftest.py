@@ -23,6 +23,11 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.xdist_group(f"{item.path}{shared}"))
 
 
+def pytest_xdist_auto_num_workers():
+    """One more than there are cores: tests of clusters and of kills wait more than they compute."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
 def pytest_collection_finish(session):
     """A pytest that ignores the groups takes twice as long, and says nothing."""
     if session.items and getattr(session.config.option, "loadgroup", False):

@@ -147,7 +147,7 @@ def test_parse_set_reads(text, setting):
         ("betas=nan,0.9", "is not a value of betas", "finite", "--set betas=0.9,0.999"),
         ("epochs=1.5", "'1.5' is not a value of epochs", "valid integer", "--set epochs=0"),
         ("betas=0.9", "is not a value of betas", "another number of values", "--set betas=0.9,0.999"),
-        ("precision=fp8", "'fp8' is not a value of precision", "'fp32', 'bf16' or 'fp16'", "--set precision=fp32"),
+        ("precision=fp8", "'fp8' is not a value of precision", "'fp32', 'tf32', 'bf16' or 'fp16'", "--set precision=fp32"),
         ("nesterov=perhaps", "'perhaps' is not a value of nesterov", "boolean", "--set nesterov="),
         ("clip_norm=-1", "'-1' is not a value of clip_norm", "greater than 0", "--set clip_norm=none"),
     ],
