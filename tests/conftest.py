@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items):
 
 def pytest_xdist_auto_num_workers():
     """One more than there are cores: tests of clusters and of kills wait more than they compute."""
-    return len(os.sched_getaffinity(0)) + 1
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_finish(session):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fabricated
-import pytest
 
 from bench import forecast
 from repro.outcomes.predicted import FIELD, LIKE, RATE, Prediction, prediction
@@ -35,7 +34,8 @@ def test_the_table_and_its_medians():
 
 
 def test_a_measurement_on_a_tiny_subset(tmp_path):
-    torch = pytest.importorskip("torch")
+    import torch
+
     sets = ("clip-pretrain.epochs=1", "clip-pretrain.batch_size=25", "ft.epochs=1", "ft.lr=1e-6")
     found = forecast.measure(tmp_path, torch.device("cpu"), ("ft",), tiny=True, sets=sets)
     assert [(one.run.method, one.run.seed, one.run.recipe.image_size) for one in found] == [

@@ -112,10 +112,10 @@ def of_network(network: Network, folder: Path, paths: list[Path], repeats: int, 
 
     def epoch(train: Images | Resident) -> float:
         trainer.progress, trainer.stepper.train = Progress(), train
-        before = ahead.waited()
+        ahead.waited()
         spent = seconds(lambda: trainer.take(trainer.total_steps), device)
         if train is images:
-            waited.append((ahead.waited() - before) / spent)
+            waited.append(ahead.waited() / spent)
         return len(images) / spent
 
     resident = Resident(images)

@@ -56,12 +56,13 @@ class Ahead:
                 self._pauses.append((free, self._mark()))
 
     def waited(self) -> float:
-        """Seconds so far; on a GPU all that was launched is waited for."""
+        """Seconds since the last call; on a GPU all that was launched is waited for."""
         for free, ready in self._pauses:
             ready.synchronize()
             self._seconds += free.elapsed_time(ready) / 1000
         self._pauses.clear()
-        return self._seconds
+        found, self._seconds = self._seconds, 0.0
+        return found
 
     def close(self) -> None:
         """Forget what nobody will take."""

@@ -18,6 +18,7 @@ from repro.outcomes.metrics import evaluate, require_headlines
 from repro.types import Benchmark
 
 BATCH = 256
+HELD = 32  # batches whose outputs stay on the device until they are fetched together: each fetch waits for all that was launched
 State = Mapping[str, torch.Tensor]
 Judgement = tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]  # logits (N, K) and metrics of every split
 
@@ -37,12 +38,12 @@ def outputs(
     """
     rows = torch.arange(len(images)) if rows is None else rows
     ahead = Ahead(lambda index, uniforms: (images.batch(index, uniforms),), images.device)
-    parts, done, size = [], 0, BATCH
+    parts, held, done, size = [], [], 0, BATCH
     while done < len(rows):
         index, after = rows[done : done + size], done + size
         try:
             ahead.ask({(done, size): index} | ({(after, size): rows[after : after + size]} if after < len(rows) else {}), uniforms)
-            parts.append(function(ahead.take((done, size), index, uniforms)[0]).float())
+            held.append(function(ahead.take((done, size), index, uniforms)[0]).float())
         except (RuntimeError, MemoryError) as error:
             if not fitting.out_of_memory(error) or len(index) == 1:
                 raise
@@ -50,9 +51,12 @@ def outputs(
             on_smaller(size)
             continue
         done += len(index)
+        if len(held) == HELD or done == len(rows):
+            parts += [one.cpu() for one in held]
+            held.clear()
         on_batch(done)
     ahead.close()
-    return torch.cat(parts).cpu()
+    return torch.cat(parts)
 
 
 def judge(

@@ -36,6 +36,7 @@ def test_on_a_cpu_a_batch_is_made_when_it_is_taken() -> None:
     assert ahead.take("next", torch.tensor([1, 2]), None).labels.tolist() == [1, 2]
     assert maker.made == [([1, 2], threading.current_thread().name)]
     assert ahead.waited() >= 0.02
+    assert ahead.waited() == 0, "each second is told once"
 
 
 def test_what_was_asked_for_is_made_once_and_elsewhere() -> None:
