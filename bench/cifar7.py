@@ -77,7 +77,7 @@ def pretrain(root: Path, tiny: bool) -> Result:
 
 def export(result: Result, path: Path) -> None:
     """The image tower of a finished run as timm names its tensors; the head stays behind."""
-    from repro.nn.weights import load_weights, save_weights
+    from repro.nn.networks.weights import load_weights, save_weights
 
     folder = Store(Places.find().runs).folder(result.run)
     state = load_weights(folder / f"weights-{result.checkpoints[-1].name}.safetensors")

@@ -23,7 +23,7 @@ class Entry(NamedTuple):
     """`library` builds `arch` with `kwargs`; `text` says whether there is a text tower, `dim` is the length of a feature.
 
     `weights` is "manifest:file": the pretrained weights where the user names none; `layout` names their format, `preprocess` the
-    images they were trained on, as `repro.nn.images.Preprocess` spells it, where that is not what the library says of `arch`.
+    images they were trained on, as `repro.nn.inputs.images.Preprocess` spells it, where that is not what the library says of `arch`.
     `gflops` (10⁹) is the arithmetic of one image of `side` pixels through the image tower, forward, a multiply-add being two; costs in
     plans follow from it, from `millions` of parameters (the image tower's, all) and from `activations`, 10⁶ bytes that training keeps of such an image in
     single precision; nothing else does. None: not known.
@@ -90,7 +90,7 @@ def definition(entry: Entry) -> str | None:
     """Hash of what our own files say of a named backbone's network, images and names of tensors; None for a library's own."""
     if entry.name not in named():
         return None
-    config = Path(__file__).parent / "nn" / "open_clip_configs" / f"{entry.arch}.json"
+    config = Path(__file__).parent / "nn" / "networks" / "open_clip_configs" / f"{entry.arch}.json"
     content = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else None
     parts: list[Any] = [entry.library, entry.arch, entry.kwargs, content]
     if entry.layout:

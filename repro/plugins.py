@@ -62,7 +62,7 @@ def dataset(name: str) -> ModuleType:
 
 def method(name: str) -> ModuleType:
     """The module of a method: `METHOD`, `start(job)`, and where it trains, `loss(model, batch, job)`, or the three steps of a loss that couples
-    the examples of a batch: `pairs`, `encode`, `couple` (repro/nn/coupled.py).
+    the examples of a batch: `pairs`, `encode`, `couple` (repro/nn/objectives/coupled.py).
 
     `training(job)`, called after `start`, gives the images that it trains on, where these are not simply its split's, augmented.
     `judged(model, job)` makes the classifier that is evaluated and kept, where that is not the trained model itself. Of a model that

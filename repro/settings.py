@@ -51,7 +51,9 @@ class Recipe(Record):
     """Every setting of a training or a probe. A field at the value written here is left out of keys, so these never change."""
 
     # optimisation
-    optimizer: Literal["sgd", "adamw", "larc"] = Field("sgd", description="larc: SGD with a rate per tensor, as repro/nn/optim.py says")
+    optimizer: Literal["sgd", "adamw", "larc"] = Field(
+        "sgd", description="larc: SGD with a rate per tensor, as repro/nn/training/optim.py says"
+    )
     lr: float = Field(1e-3, gt=0, description="peak learning rate")
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = False
@@ -88,7 +90,7 @@ class Recipe(Record):
     )
     head_dropout: float = Field(0.0, ge=0, lt=1, description="of the features before the head")
     freeze: Literal["none", "backbone", "embed", "all_but_batchnorm"] = Field(
-        "none", description="parts that get no gradient; embed: the first layers, as repro/nn/freezing.py lists them"
+        "none", description="parts that get no gradient; embed: the first layers, as repro/nn/training/freezing.py lists them"
     )
     head: Literal["random", "zero_shot", "probe"] = Field(
         "random", description="where the head starts; zero_shot: at the prompts', on unit features; probe (autoft): at the linear probe's"
@@ -121,7 +123,8 @@ class Recipe(Record):
     std: Annotated[tuple[float, float, float] | None, AfterValidator(_each_positive)] = Field(None, description="None: the backbone's own")
     # targeted augmentation
     targeted: Literal["none", "copy-paste", "stain", "paste-digits", "redshift"] = Field(
-        "none", description="of training examples: what the benchmark has for its own shift (repro/nn/targeted.py; redshift: in its files)"
+        "none",
+        description="of training examples: what the benchmark has for its own shift (repro/nn/inputs/targeted.py; redshift: in its files)",
     )
     targeted_p: float = Field(
         1.0, ge=0, le=1, description="share of images that the targeted augmentation reaches, drawn anew in every epoch"

@@ -10,14 +10,14 @@ from typing import Any
 import torch
 
 from repro import plugins
-from repro.nn import saved
 from repro.nn.allocator import keep_freed_memory
-from repro.nn.coupled import loss_of
 from repro.nn.job import Job
-from repro.nn.loop import Trainer
-from repro.nn.progress import Progress
+from repro.nn.networks.weights import file_hash
+from repro.nn.objectives.coupled import loss_of
 from repro.nn.seeding import make_deterministic
-from repro.nn.weights import file_hash
+from repro.nn.training import saved
+from repro.nn.training.loop import Trainer
+from repro.nn.training.progress import Progress
 from repro.outcomes.store import now
 from repro.preflight import environment, resident
 from repro.types import Result, Run

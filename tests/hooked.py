@@ -63,4 +63,4 @@ def without_work(folder: Path) -> str:
 
 def slowly(folder: Path, pause: float, launching: str = "") -> str:
     """Training pauses after every step, so that a signal finds it in the middle; `launching` changes how Slurm is asked."""
-    return path(folder, afterwards={"repro.nn.loop": SLOW.format(pause=pause), "repro.launch.slurm": launching})
+    return path(folder, afterwards={"repro.nn.training.loop": SLOW.format(pause=pause), "repro.launch.slurm": launching})

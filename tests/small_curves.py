@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from tiny_digits import CPU
 
-from repro.nn import curves
-from repro.nn.curves import Curves, Scaling
+from repro.nn.inputs import curves
+from repro.nn.inputs.curves import Curves, Scaling
 from repro.reading import flares, light_curves
 from repro.reading.examples import Examples
 

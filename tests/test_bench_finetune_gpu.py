@@ -9,9 +9,9 @@ import torch
 from bench import plain
 from bench.speed import finetune_gpu
 from bench.speed.finetune_gpu import Measured, Network, Resident, of_network, ratios
-from repro.nn.ahead import Ahead
-from repro.nn.loop import Trainer
-from repro.nn.step import Stepper
+from repro.nn.training.ahead import Ahead
+from repro.nn.training.loop import Trainer
+from repro.nn.training.step import Stepper
 
 CPU = torch.device("cpu")
 TINY = Network("ResNet-10-T", "test_resnet", 2, 0.1, 0.45)

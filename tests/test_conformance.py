@@ -14,8 +14,8 @@ from tiny_digits import CPU, Log, execute, places_at
 
 from repro import plugins
 from repro.errors import UserError
-from repro.nn import backbones
-from repro.nn.weights import save_weights
+from repro.nn.networks import backbones
+from repro.nn.networks.weights import save_weights
 from repro.outcomes.metrics import evaluate, is_share
 from repro.outcomes.store import Store
 from repro.planning import plan as planning

@@ -26,7 +26,7 @@ DONE_IN_SECONDS = 120
 # The program as users start it, but with a pause per step, so that a signal finds it in the middle.
 SLOWLY = """
 import time
-from repro.nn.loop import Trainer
+from repro.nn.training.loop import Trainer
 step = Trainer._step
 def slow(self, *arguments):
     step(self, *arguments)
@@ -142,8 +142,8 @@ def test_workers_checkpoint_when_the_command_is_told_to_stop(undisturbed: tuple,
 WRITES = {  # what writes → its calls that find room
     "repro.outcomes.claims._written": [0],
     "repro.outcomes.store.write_atomically": [0, 1],
-    "repro.nn.saved._replace": [0, 2],
-    "repro.nn.saved.save_weights": [0],
+    "repro.nn.training.saved._replace": [0, 2],
+    "repro.nn.training.saved.save_weights": [0],
 }
 
 

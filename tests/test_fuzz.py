@@ -22,7 +22,7 @@ from repro import plugins
 from repro.data import manifest
 from repro.errors import UserError
 from repro.launch import launches
-from repro.nn.weights import load_weights
+from repro.nn.networks.weights import load_weights
 from repro.outcomes import claims, processes
 from repro.outcomes.store import Store
 from repro.papers import arrangement, reported, rows

@@ -155,6 +155,28 @@ def test_each_layer_imports_only_those_below_it():
     assert broken(rule) == []
 
 
+# room of nn → what its modules may import of nn beside each other
+ROOMS = {
+    "inputs": {"seeding"},
+    "networks": {"inputs"},
+    "objectives": {"networks", "job", "evaluate"},
+    "training": {"inputs", "networks", "objectives", "job", "evaluate", "fitting", "seeding", "together"},
+    "probes": {"inputs", "networks", "job", "evaluate"},
+}
+
+
+def test_each_room_of_nn_imports_only_those_below_it():
+    def rule(name: str, found: Import) -> str | None:
+        room = name.split(".")[2] if name.startswith("repro.nn.") else None
+        if room not in ROOMS or not found.module.startswith("repro.nn."):
+            return None
+        other = found.module.split(".")[2]
+        return None if other in ROOMS[room] | {room} else f"nn/{room} may not import nn's {other}"
+
+    assert broken(rule) == []
+    assert {room for room in ROOMS if sum(name.startswith(f"repro.nn.{room}.") for name in MODULES) >= 3} == set(ROOMS)
+
+
 @pytest.mark.parametrize("kind", ["benchmarks", "methods"])
 def test_plugins_never_import_each_other(kind):
     def rule(name: str, found: Import) -> str | None:

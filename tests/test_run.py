@@ -11,7 +11,7 @@ from tiny_digits import CPU, Log, bytes_of, execute, pretrained_home
 
 from repro import plugins
 from repro.errors import UserError
-from repro.nn import logreg
+from repro.nn.probes import logreg
 from repro.outcomes import predicted
 from repro.outcomes.store import Store
 from repro.planning.forecast import calibrate, forecast

@@ -22,8 +22,8 @@ from repro.data import manifest
 from repro.data.fields import without_secrets
 from repro.errors import UserError
 from repro.launch import launches
-from repro.nn import packs
-from repro.nn.weights import load_weights
+from repro.nn.inputs import packs
+from repro.nn.networks.weights import load_weights
 from repro.outcomes.comparison import compare
 from repro.outcomes.pairing import find
 from repro.outcomes.store import Store, safe

@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 
 from repro import plugins
-from repro.nn.coupled import loss_of
-from repro.nn.images import Images
+from repro.nn.inputs.images import Images
 from repro.nn.job import Batch, Job, ParentRun
-from repro.nn.loop import Trainer
+from repro.nn.objectives.coupled import loss_of
+from repro.nn.training.loop import Trainer
 from repro.outcomes.store import Store
 from repro.paths import Places
 from repro.planning import plan as planning

@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 
-from repro.nn.coupled import Coupled
 from repro.nn.job import Batch, Job
-from repro.nn.loop import Trainer
+from repro.nn.objectives.coupled import Coupled
 from repro.nn.together import ALONE, Together, ranks
+from repro.nn.training.loop import Trainer
 from repro.paths import Places
 
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from bench import plain
 from bench.ratios import Ratio, by_turns, cpu_seconds, seconds
-from repro.nn import augment, packs
-from repro.nn.images import Images, Preprocess
+from repro.nn.inputs import augment, packs
+from repro.nn.inputs.images import Images, Preprocess
 from repro.reading.examples import Examples
 from repro.settings import Recipe
 
@@ -103,7 +103,7 @@ def measure(device: torch.device) -> Iterator[Ratio]:
     target = 20 if gpu else 5
     same = (
         f"the same boxes of 32 original files by Pillow differ by at most {worst} of 255 levels, {differing:.1%} of the values by one. "
-        "The distribution of boxes is torchvision's (tests/nn/test_augment.py)."
+        "The distribution of boxes is torchvision's (tests/nn/inputs/test_augment.py)."
     )
     for name, value, note in (("reduced", ours, "short side 256"), ("original", full, "500 × 375")):
         if gpu:

@@ -13,12 +13,13 @@ import torch
 
 from bench import plain
 from bench.ratios import Ratio, by_turns, seconds
-from repro.nn import backbones, packs
-from repro.nn.images import Images
+from repro.nn.inputs import packs
+from repro.nn.inputs.images import Images
 from repro.nn.job import Job
-from repro.nn.loop import Progress, Trainer
-from repro.nn.losses import cross_entropy
-from repro.nn.model import Classifier
+from repro.nn.networks import backbones
+from repro.nn.networks.model import Classifier
+from repro.nn.objectives.losses import cross_entropy
+from repro.nn.training.loop import Progress, Trainer
 from repro.reading.examples import Examples
 from repro.settings import Recipe
 from repro.types import BackboneRef, Benchmark, Run, Split

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from bench.ratios import Ratio, seconds
-from repro.nn import newton
+from repro.nn.probes import newton
 
 IMAGES, FEATURES, CLASSES = 44_200, 2_048, 17
 GRID = np.logspace(-7, 2, 50)

@@ -28,7 +28,7 @@ def _run(home: Path, *methods: str) -> float:
 FIRST_STEP = """
 import os, sys
 from repro.__main__ import main
-from repro.nn import loop
+from repro.nn.training import loop
 step = loop.Trainer._step
 def once(trainer, *batch):
     step(trainer, *batch)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
 
     from repro.nn.job import Batch, Job
-    from repro.nn.model import Classifier
+    from repro.nn.networks.model import Classifier
 
 METHOD = Method(
     name="autoft",
@@ -57,7 +57,7 @@ METHOD = Method(
 
 def start(job: Job) -> Classifier:
     """Both towers and the recipe's head, as the trials started; what the search found is set in the job."""
-    from repro.nn import objective
+    from repro.nn.objectives import objective
 
     model = objective.start(job)
     objective.install(job, job.parents["search"].result.extras["best"] if "search" in job.parents else None)
@@ -67,21 +67,21 @@ def start(job: Job) -> Classifier:
 
 def pairs(batch: Batch, job: Job) -> torch.Tensor | None:
     """The captions that the objective's contrastive term wants."""
-    from repro.nn import objective
+    from repro.nn.objectives import objective
 
     return objective.pairs(batch, job)
 
 
 def encode(model: Classifier, images: torch.Tensor, pairs: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
     """Features of the images and, where there are captions, theirs."""
-    from repro.nn import objective
+    from repro.nn.objectives import objective
 
     return objective.encode(model, images, pairs)
 
 
 def couple(model: Classifier, rows: tuple[torch.Tensor, ...], batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """The learned objective, and each of its terms without its weight."""
-    from repro.nn import objective
+    from repro.nn.objectives import objective
 
     return objective.couple(model, rows, batch, job)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from repro.nn.job import Job
-    from repro.nn.progress import Progress
+    from repro.nn.training.progress import Progress
 
 METHOD = Method(
     name="autoft-search",

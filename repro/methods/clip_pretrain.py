@@ -13,8 +13,8 @@ from repro.types import Method
 if TYPE_CHECKING:
     import torch
 
-    from repro.nn.backbones import Backbone
     from repro.nn.job import Batch, Job
+    from repro.nn.networks.backbones import Backbone
 
 METHOD = Method(
     name="clip-pretrain",
@@ -48,13 +48,13 @@ def pairs(batch: Batch, job: Job) -> torch.Tensor:
 
 def encode(model: Backbone, images: torch.Tensor, pairs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Unit rows of images and captions."""
-    from repro.nn.losses import embedded
+    from repro.nn.objectives.losses import embedded
 
     return embedded(model, model.visual(images), pairs)
 
 
 def couple(model: Backbone, rows: tuple[torch.Tensor, ...], batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """The contrastive loss of all pairs."""
-    from repro.nn.losses import contrastive
+    from repro.nn.objectives.losses import contrastive
 
     return {"loss": contrastive(model, *rows)}

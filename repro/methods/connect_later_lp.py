@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from repro.nn.job import Batch, Job
-    from repro.nn.model import Classifier
+    from repro.nn.networks.model import Classifier
 
 METHOD = Method(
     name="connect-later-lp",
@@ -36,6 +36,6 @@ def start(job: Job) -> Classifier:
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """Mean cross-entropy; of a regression, the squared error."""
-    from repro.nn.losses import supervised
+    from repro.nn.objectives.losses import supervised
 
     return supervised(model, batch, job)

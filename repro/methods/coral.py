@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from repro.nn.job import Batch, Job
-    from repro.nn.model import Classifier
+    from repro.nn.networks.model import Classifier
 
 METHOD = Method(
     name="coral",
@@ -38,7 +38,7 @@ def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """Mean cross-entropy plus the weighted distance, which is also given by itself, without its weight."""
     import torch.nn.functional as F
 
-    from repro.nn.alignment import mean_coral_distance, penalty_weight
+    from repro.nn.objectives.alignment import mean_coral_distance, penalty_weight
 
     features = model.features(batch.images)
     distance = mean_coral_distance(features.float(), batch.domains)

@@ -17,9 +17,9 @@ from repro.types import Method
 if TYPE_CHECKING:
     import torch
 
-    from repro.nn.alignment import DomainAdversarial
     from repro.nn.job import Batch, Job
-    from repro.nn.model import Classifier
+    from repro.nn.networks.model import Classifier
+    from repro.nn.objectives.alignment import DomainAdversarial
 
 METHOD = Method(
     name="dann",
@@ -33,9 +33,9 @@ METHOD = Method(
 
 def start(job: Job) -> DomainAdversarial:
     """Pretrained image tower, fresh head, and a fresh discriminator of as many domains as training has."""
-    from repro.nn.alignment import DomainAdversarial
-    from repro.nn.domains import domains_of
+    from repro.nn.objectives.alignment import DomainAdversarial
     from repro.nn.seeding import seed_torch
+    from repro.nn.training.domains import domains_of
 
     model = job.classifier()
     domains = domains_of(job.benchmark, job.images(job.split_with_role("train"), augmented=True).groups)
@@ -47,7 +47,7 @@ def loss(model: DomainAdversarial, batch: Batch, job: Job) -> dict[str, torch.Te
     """Mean cross-entropy of the classes plus the weighted one of the domains, which is also given by itself, without its weight."""
     import torch.nn.functional as F
 
-    from repro.nn.alignment import penalty_weight, reverse_gradient
+    from repro.nn.objectives.alignment import penalty_weight, reverse_gradient
 
     features = model.features(batch.images)
     risk = F.cross_entropy(model.head(features), batch.labels, label_smoothing=job.recipe.label_smoothing)

@@ -1,7 +1,7 @@
 """ERM with a targeted augmentation, which changes of each image what the benchmark's shift changes.
 
 ERM's objective over images of which a share is augmented anew in every epoch; which augmentation a benchmark has, `targeted` says
-(repro/nn/targeted.py). Source: Gao et al. 2023, §4; i-gao/targeted-augs@f1ce502 README.
+(repro/nn/inputs/targeted.py). Source: Gao et al. 2023, §4; i-gao/targeted-augs@f1ce502 README.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
 
     from repro.nn.job import Batch, Job
-    from repro.nn.model import Classifier
+    from repro.nn.networks.model import Classifier
 
 METHOD = Method(
     name="erm-targeted",
@@ -35,6 +35,6 @@ def start(job: Job) -> Classifier:
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """Mean cross-entropy; of a regression, the squared error."""
-    from repro.nn.losses import supervised
+    from repro.nn.objectives.losses import supervised
 
     return supervised(model, batch, job)

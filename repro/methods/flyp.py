@@ -21,9 +21,9 @@ from repro.types import Method
 if TYPE_CHECKING:
     import torch
 
-    from repro.nn.backbones import Backbone
     from repro.nn.job import Batch, Job
-    from repro.nn.model import Classifier
+    from repro.nn.networks.backbones import Backbone
+    from repro.nn.networks.model import Classifier
 
 METHOD = Method(
     name="flyp",
@@ -52,20 +52,20 @@ def pairs(batch: Batch, job: Job) -> torch.Tensor:
 
 def encode(model: Backbone, images: torch.Tensor, pairs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Unit rows of images and captions."""
-    from repro.nn.losses import embedded
+    from repro.nn.objectives.losses import embedded
 
     return embedded(model, model.visual(images), pairs)
 
 
 def couple(model: Backbone, rows: tuple[torch.Tensor, ...], batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """The contrastive loss of all pairs."""
-    from repro.nn.losses import contrastive
+    from repro.nn.objectives.losses import contrastive
 
     return {"loss": contrastive(model, *rows)}
 
 
 def judged(model: Backbone, job: Job) -> Classifier:
     """The image tower with the zero-shot head of the text tower as it now is."""
-    from repro.nn.model import zero_shot_classifier
+    from repro.nn.networks.model import zero_shot_classifier
 
     return zero_shot_classifier(model, job.tokens)

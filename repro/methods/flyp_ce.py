@@ -15,9 +15,9 @@ from repro.types import Method
 if TYPE_CHECKING:
     import torch
 
-    from repro.nn.backbones import Backbone
     from repro.nn.job import Batch, Job
-    from repro.nn.model import Classifier
+    from repro.nn.networks.backbones import Backbone
+    from repro.nn.networks.model import Classifier
 
 METHOD = Method(
     name="flyp-ce",
@@ -41,7 +41,7 @@ def loss(model: Backbone, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     import torch
     import torch.nn.functional as F
 
-    from repro.nn.losses import embedded, similarities
+    from repro.nn.objectives.losses import embedded, similarities
 
     classes, alternatives = job.tokens.shape[:2]
     captions = job.tokens[torch.arange(classes), torch.randint(alternatives, (classes,))]
@@ -50,6 +50,6 @@ def loss(model: Backbone, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
 
 def judged(model: Backbone, job: Job) -> Classifier:
     """The image tower with the zero-shot head of the text tower as it now is."""
-    from repro.nn.model import zero_shot_classifier
+    from repro.nn.networks.model import zero_shot_classifier
 
     return zero_shot_classifier(model, job.tokens)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from repro.nn.job import Batch, Job
-    from repro.nn.model import Classifier
+    from repro.nn.networks.model import Classifier
 
 METHOD = Method(
     name="ft-head-lr",
@@ -35,6 +35,6 @@ def start(job: Job) -> Classifier:
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """Mean cross-entropy."""
-    from repro.nn.losses import cross_entropy
+    from repro.nn.objectives.losses import cross_entropy
 
     return cross_entropy(model, batch, job)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from repro.nn.job import Batch, Job
-    from repro.nn.model import Classifier
+    from repro.nn.networks.model import Classifier
 
 METHOD = Method(
     name="irm",
@@ -36,7 +36,7 @@ def start(job: Job) -> Classifier:
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """Mean risk of the domains plus the weighted penalty, which is also given by itself, without its weight, and may be negative."""
-    from repro.nn.alignment import irm_terms
+    from repro.nn.objectives.alignment import irm_terms
 
     risk, penalty = irm_terms(model(batch.images).float(), batch.labels, batch.domains, job.recipe.label_smoothing)
     weight = 1.0 if job.step < job.recipe.anneal_steps else job.recipe.penalty_weight

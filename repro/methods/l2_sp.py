@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from repro.nn.job import Batch, Job
-    from repro.nn.model import Classifier
+    from repro.nn.networks.model import Classifier
 
 METHOD = Method(name="l2-sp", version=1, fields=TRAINING | INIT | IMAGES | HEAD | L2SP, defaults={"epochs": 20, "l2sp_weight": 0.01})
 
@@ -35,7 +35,7 @@ def start(job: Job) -> Classifier:
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """Mean cross-entropy plus the penalty, which is also given by itself."""
-    from repro.nn.losses import cross_entropy, squared_distance
+    from repro.nn.objectives.losses import cross_entropy, squared_distance
 
     penalty = job.recipe.l2sp_weight * squared_distance(model, job.origin)
     return {"loss": cross_entropy(model, batch, job)["loss"] + penalty, "l2sp": penalty}

@@ -14,7 +14,7 @@ from repro.types import Method
 
 if TYPE_CHECKING:
     from repro.nn.job import Job
-    from repro.nn.model import Classifier
+    from repro.nn.networks.model import Classifier
 
 METHOD = Method(
     name="lp",
@@ -26,8 +26,8 @@ METHOD = Method(
 
 def start(job: Job) -> Classifier:
     """The pretrained tower, frozen, with the head that logistic regression finds; nothing is left to train."""
-    from repro.nn import logreg
-    from repro.nn.kept_features import features_of
+    from repro.nn.probes import logreg
+    from repro.nn.probes.kept_features import features_of
 
     model = job.classifier().freeze_backbone().eval()
     train = job.images(job.split_with_role("train"), augmented=job.recipe.lp_features == "train")

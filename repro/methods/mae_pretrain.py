@@ -15,9 +15,9 @@ from repro.types import Method
 if TYPE_CHECKING:
     import torch
 
-    from repro.nn.backbones import Backbone
-    from repro.nn.informer import MaskedAutoencoder
     from repro.nn.job import Batch, Job
+    from repro.nn.networks.backbones import Backbone
+    from repro.nn.networks.informer import MaskedAutoencoder
 
 METHOD = Method(
     name="mae-pretrain",
@@ -35,7 +35,7 @@ METHOD = Method(
 
 def start(job: Job) -> MaskedAutoencoder:
     """The encoder and the layer that restores the flux, from random weights."""
-    from repro.nn.informer import MaskedAutoencoder
+    from repro.nn.networks.informer import MaskedAutoencoder
     from repro.nn.seeding import seed_torch
 
     net = job.backbone(pretrained=False)
@@ -45,7 +45,7 @@ def start(job: Job) -> MaskedAutoencoder:
 
 def loss(model: MaskedAutoencoder, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """Mean squared error of what was hidden."""
-    from repro.nn.informer import restoration
+    from repro.nn.networks.informer import restoration
 
     return {"loss": restoration(model, batch.images, job.recipe.mask_share)}
 

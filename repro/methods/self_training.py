@@ -16,9 +16,9 @@ from repro.types import Method, Parent
 if TYPE_CHECKING:
     import torch
 
+    from repro.nn.inputs.joined import Joined
     from repro.nn.job import Batch, Job
-    from repro.nn.joined import Joined
-    from repro.nn.model import Classifier
+    from repro.nn.networks.model import Classifier
 
 METHOD = Method(
     name="self-training",
@@ -33,7 +33,7 @@ METHOD = Method(
 def start(job: Job) -> Classifier:
     """Pretrained image tower, fresh head; the teacher's labels are made on the way."""
     from repro.nn import mixing
-    from repro.nn.pseudo_labels import pseudo_labels
+    from repro.nn.objectives.pseudo_labels import pseudo_labels
 
     teacher = mixing.classifier_of(job, [job.parents["teacher"]])
     teacher.load_state_dict(mixing.state_of(teacher, job.parents["teacher"], job.recipe.mix_at))
@@ -45,7 +45,7 @@ def training(job: Job) -> Joined:
     """The training split with its labels, then the target's images with the teacher's."""
     import torch
 
-    from repro.nn.joined import Joined
+    from repro.nn.inputs.joined import Joined
 
     parts = [job.images(name, augmented=True) for name in job.trained_on()]
     return Joined(parts, torch.cat([parts[0].labels, job.pseudo_labels]))
@@ -53,6 +53,6 @@ def training(job: Job) -> Joined:
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """Mean cross-entropy."""
-    from repro.nn.losses import cross_entropy
+    from repro.nn.objectives.losses import cross_entropy
 
     return cross_entropy(model, batch, job)

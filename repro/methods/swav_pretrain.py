@@ -17,10 +17,10 @@ from repro.types import Method
 if TYPE_CHECKING:
     import torch
 
-    from repro.nn.backbones import Backbone
+    from repro.nn.inputs.joined import Joined
     from repro.nn.job import Batch, Job
-    from repro.nn.joined import Joined
-    from repro.nn.swav import SwAV
+    from repro.nn.networks.backbones import Backbone
+    from repro.nn.objectives.swav import SwAV
 
 METHOD = Method(
     name="swav-pretrain",
@@ -65,8 +65,8 @@ METHOD = Method(
 def start(job: Job) -> SwAV:
     """The image tower, from random weights unless `init` says otherwise, with a fresh head and fresh prototypes."""
     from repro.errors import UserError
+    from repro.nn.objectives.swav import SwAV
     from repro.nn.seeding import seed_torch
-    from repro.nn.swav import SwAV
 
     if not job.recipe.augment.startswith("rrc"):
         raise UserError(
@@ -81,15 +81,15 @@ def start(job: Job) -> SwAV:
 
 def training(job: Job) -> Joined:
     """The images of every split that is there for it, in several views."""
-    from repro.nn.joined import Joined
-    from repro.nn.multicrop import MultiCrop
+    from repro.nn.inputs.joined import Joined
+    from repro.nn.inputs.multicrop import MultiCrop
 
     return Joined([MultiCrop(job.images(name, augmented=True)) for name in job.trained_on()])
 
 
 def loss(model: SwAV, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """The swapped prediction of the batch's views, prototypes scaled to length 1 before."""
-    from repro.nn.swav import swapped_prediction
+    from repro.nn.objectives.swav import swapped_prediction
 
     recipe = job.recipe
     model.normalise_prototypes()

@@ -13,7 +13,7 @@ from repro.types import Method, Parent
 
 if TYPE_CHECKING:
     from repro.nn.job import Job
-    from repro.nn.model import Classifier
+    from repro.nn.networks.model import Classifier
 
 METHOD = Method(
     name="uniform-soup",

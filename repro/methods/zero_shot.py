@@ -13,14 +13,14 @@ from repro.types import Method
 
 if TYPE_CHECKING:
     from repro.nn.job import Job
-    from repro.nn.model import Classifier
+    from repro.nn.networks.model import Classifier
 
 METHOD = Method(name="zero-shot", version=1, fields=IMAGES, seeded=False, needs_text=True)
 
 
 def start(job: Job) -> Classifier:
     """The image tower with a head made from the text tower; the head's scale exp(logit_scale) is in its weights, the bias is 0."""
-    from repro.nn.model import zero_shot_classifier
+    from repro.nn.networks.model import zero_shot_classifier
 
     net = job.backbone()
     return zero_shot_classifier(net, job.prompts(net)).freeze_backbone()

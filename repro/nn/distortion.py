@@ -19,7 +19,7 @@ from repro import plugins
 from repro.errors import UserError
 from repro.nn.evaluate import outputs
 from repro.nn.job import Job, ParentRun
-from repro.nn.model import Classifier
+from repro.nn.networks.model import Classifier
 from repro.outcomes.store import write_atomically
 from repro.types import Checkpoint, Result
 

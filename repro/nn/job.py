@@ -12,14 +12,15 @@ import torch
 
 from repro import plugins
 from repro.errors import UserError
-from repro.nn import backbones, curves, few_shot, packed, packs, targeted
-from repro.nn.backbones import Backbone
-from repro.nn.curves import CurvePack, Curves, Scaling
-from repro.nn.images import Images, Preprocess
-from repro.nn.model import Classifier, tokenise, zero_shot_classifier
+from repro.nn.inputs import curves, few_shot, packed, packs, targeted
+from repro.nn.inputs.curves import CurvePack, Curves, Scaling
+from repro.nn.inputs.images import Images, Preprocess
+from repro.nn.networks import backbones
+from repro.nn.networks.backbones import Backbone
+from repro.nn.networks.model import Classifier, tokenise, zero_shot_classifier
+from repro.nn.networks.weights import file_hash, load_weights, match
 from repro.nn.seeding import seed_torch
 from repro.nn.together import ALONE, Together
-from repro.nn.weights import file_hash, load_weights, match
 from repro.reading.broken_images import BrokenImages
 from repro.reading.examples import Examples
 from repro.reading.loading import cure
@@ -34,7 +35,7 @@ class Batch(NamedTuple):
     training split, on the job's device but for index.
 
     A method whose images come in several views has a list of such tensors. `domains` (B,): the number of each example's domain, as
-    `repro.nn.domains` counts them; None where nothing tells.
+    `repro.nn.training.domains` counts them; None where nothing tells.
     """
 
     images: torch.Tensor

@@ -14,7 +14,7 @@ from repro.planning.mixtures import unit_features
 
 if TYPE_CHECKING:
     from repro.nn.job import Job, ParentRun
-    from repro.nn.model import Classifier
+    from repro.nn.networks.model import Classifier
 
 State = dict[str, torch.Tensor]
 

@@ -19,15 +19,15 @@ import numpy as np
 import torch
 
 from repro.errors import UserError
-from repro.nn import objective
 from repro.nn.evaluate import outputs
-from repro.nn.images import Images
+from repro.nn.inputs.images import Images
 from repro.nn.job import Job
-from repro.nn.loop import Trainer
-from repro.nn.model import zero_shot_classifier
-from repro.nn.progress import Progress
+from repro.nn.networks.model import zero_shot_classifier
+from repro.nn.objectives import objective
 from repro.nn.seeding import generator
-from repro.nn.step import Diverged
+from repro.nn.training.loop import Trainer
+from repro.nn.training.progress import Progress
+from repro.nn.training.step import Diverged
 from repro.outcomes.metrics import evaluate, rank, title
 from repro.outcomes.study import Interval, Study, Trial, best
 from repro.record import digest

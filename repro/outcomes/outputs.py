@@ -7,7 +7,7 @@ from pathlib import Path
 
 from repro.record import Record
 
-FILE = "predictions.npz"  # as repro/nn/saved.py writes it
+FILE = "predictions.npz"  # as repro/nn/training/saved.py writes it
 
 
 class SplitOutputs(Record):

@@ -16,7 +16,7 @@ from wilds_layouts import write_iwildcam
 from repro import paths
 from repro.benchmarks import iwildcam
 from repro.errors import UserError
-from repro.nn.images import Preprocess
+from repro.nn.inputs.images import Preprocess
 from repro.nn.job import Job
 from repro.paths import Places
 from repro.reading import loading, megadetector

@@ -15,8 +15,8 @@ import pytest
 import tiny_digits
 from tiny_digits import CPU, Log, execute, pretrained_home
 
-from repro.nn import logreg
-from repro.nn.weights import file_hash
+from repro.nn.networks.weights import file_hash
+from repro.nn.probes import logreg
 from repro.outcomes import reruns
 from repro.outcomes.finished import Finished, find
 from repro.outcomes.store import Store, write_atomically

@@ -12,7 +12,7 @@ from tiny_digits import CPU, Log, execute, job_of
 from repro import plugins
 from repro.errors import UserError
 from repro.methods import autoft
-from repro.nn import objective
+from repro.nn.objectives import objective
 from repro.outcomes.store import Store
 from repro.papers import rows
 from repro.paths import Places

@@ -12,7 +12,8 @@ import tiny_digits
 from tiny_digits import CPU, Log, execute, job_of
 from tiny_searches import bench_of, planned
 
-from repro.nn import objective, trials
+from repro.nn import trials
+from repro.nn.objectives import objective
 from repro.outcomes.store import Store
 from repro.outcomes.study import Study, Trial
 from repro.paths import Places

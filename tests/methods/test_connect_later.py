@@ -7,7 +7,7 @@ import tiny_digits
 import torch
 
 from repro.methods import connect_later
-from repro.nn.targeted import PasteDigits
+from repro.nn.inputs.targeted import PasteDigits
 from repro.outcomes.selection import select
 from repro.planning.plan import Plan
 

@@ -6,8 +6,8 @@ import pytest
 import tiny_digits
 import torch
 
-from repro.nn.model import kept_state
-from repro.nn.targeted import PasteDigits
+from repro.nn.inputs.targeted import PasteDigits
+from repro.nn.networks.model import kept_state
 from repro.outcomes.store import Store
 from repro.planning.plan import Plan
 from repro.types import Checkpoint

@@ -10,7 +10,7 @@ from resumed import same_after_a_break
 
 from repro.methods import dann
 from repro.nn.job import Job
-from repro.nn.loop import Trainer
+from repro.nn.training.loop import Trainer
 
 SETS = ("batch_size=20", "epochs=2", "lr=1e-3", "head_lr_factor=10", "discriminator_lr=4e-3", "penalty_weight=0.5")
 

@@ -7,7 +7,7 @@ import tiny_digits
 import torch
 
 from repro.methods import erm, erm_targeted
-from repro.nn.targeted import PasteDigits
+from repro.nn.inputs.targeted import PasteDigits
 
 SETTINGS = ("epochs=2", "batch_size=25", "lr=3e-3", "optimizer=sgd")
 

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 
 from repro.errors import UserError
 from repro.methods import flyp
-from repro.nn.coupled import loss_of
 from repro.nn.job import Batch, Job
+from repro.nn.objectives.coupled import loss_of
 from repro.reading.prompts import fill
 
 

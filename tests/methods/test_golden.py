@@ -8,9 +8,10 @@ import tiny_digits
 import torch
 
 from repro import plugins
-from repro.nn import mixing, pseudo_labels
-from repro.nn.coupled import loss_of
+from repro.nn import mixing
 from repro.nn.job import Job, ParentRun
+from repro.nn.objectives import pseudo_labels
+from repro.nn.objectives.coupled import loss_of
 from repro.paths import Places
 from repro.planning.plan import Plan
 from repro.settings import LOSSES

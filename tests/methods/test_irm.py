@@ -8,8 +8,8 @@ import torch
 from resumed import same_after_a_break
 
 from repro.methods import irm
-from repro.nn import step
-from repro.nn.alignment import irm_terms
+from repro.nn.objectives.alignment import irm_terms
+from repro.nn.training import step
 
 
 @pytest.mark.parametrize(("step", "weight"), [(0, 1.0), (4, 1.0), (5, 30.0), (9, 30.0)])

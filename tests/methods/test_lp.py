@@ -7,7 +7,7 @@ import tiny_digits
 import torch
 
 from repro.methods import lp
-from repro.nn import logreg
+from repro.nn.probes import logreg
 
 
 @pytest.mark.parametrize("features", ["eval", "train"])

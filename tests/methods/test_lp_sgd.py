@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from repro.methods import lp_sgd
-from repro.nn.model import kept_state
+from repro.nn.networks.model import kept_state
 
 
 def test_one_step_is_logistic_regressions(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from repro import plugins
 from repro.methods import wise_ft
 from repro.nn import mixing
 from repro.nn.job import ParentRun
-from repro.nn.loop import Trainer
+from repro.nn.training.loop import Trainer
 from repro.outcomes.store import Store
 from repro.planning.plan import Plan
 from repro.types import Run

@@ -11,8 +11,8 @@ from tiny_digits import CPU, Log, job_of, plan, pretrained_home
 
 from repro.errors import UserError
 from repro.figures import features
-from repro.nn import backbones
 from repro.nn.distortion import FILE, change
+from repro.nn.networks import backbones
 from repro.outcomes.store import Store
 from repro.run import execute
 

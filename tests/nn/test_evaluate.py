@@ -11,8 +11,9 @@ from torch import nn
 
 from repro import plugins
 from repro.errors import UserError
-from repro.nn import evaluate, packs
-from repro.nn.images import Images, Preprocess
+from repro.nn import evaluate
+from repro.nn.inputs import packs
+from repro.nn.inputs.images import Images, Preprocess
 from repro.reading.examples import Examples
 from repro.settings import Recipe
 from repro.types import Grouping

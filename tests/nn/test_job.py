@@ -11,8 +11,8 @@ import torch
 from image_files import broken_files, noise, write_images
 
 from repro.errors import UserError
-from repro.nn import packs
-from repro.nn.images import Preprocess
+from repro.nn.inputs import packs
+from repro.nn.inputs.images import Preprocess
 from repro.nn.job import Job
 from repro.reading.examples import Examples
 from repro.types import Benchmark, Split

@@ -10,7 +10,7 @@ import torch
 from repro.errors import UserError
 from repro.nn import mixing
 from repro.nn.job import ParentRun
-from repro.nn.weights import file_hash, save_weights
+from repro.nn.networks.weights import file_hash, save_weights
 from repro.outcomes.store import Store
 
 

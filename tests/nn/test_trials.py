@@ -9,9 +9,10 @@ import torch
 from tiny_digits import job_of
 from tiny_searches import STILL, bench_of, planned
 
-from repro.nn import objective, trials
-from repro.nn.images import Images
-from repro.nn.loop import Trainer
+from repro.nn import trials
+from repro.nn.inputs.images import Images
+from repro.nn.objectives import objective
+from repro.nn.training.loop import Trainer
 from repro.paths import Places
 
 

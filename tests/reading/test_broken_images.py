@@ -6,7 +6,7 @@ import pytest
 from image_files import broken_files, examples, write_images
 
 from repro.errors import UserError
-from repro.nn import packs
+from repro.nn.inputs import packs
 from repro.reading.broken_images import Broken, BrokenImages
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from repro.errors import UserError
-from repro.nn import packs
+from repro.nn.inputs import packs
 from repro.reading import h5_arrays
 from repro.reading.examples import Examples
 from repro.reading.h5_arrays import H5Images, read_labels, write

@@ -1,0 +1,1 @@
+"""Examples as the batches that a network sees: decoded, packed, augmented."""

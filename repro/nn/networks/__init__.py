@@ -1,0 +1,1 @@
+"""Image towers, classifiers, and the files that their weights come from."""

@@ -1,0 +1,1 @@
+"""What training minimises: losses that methods share or that are a method's own."""

@@ -1,0 +1,1 @@
+"""Heads for features of a frozen tower."""

@@ -1,0 +1,51 @@
+"""Losses that are looked at later, and batches made ahead: the same training bit by bit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tiny_digits
+import together_cases
+import torch
+
+from repro.nn.training import ahead, step
+from repro.nn.training.ahead import Ahead
+from repro.nn.training.step import Diverged
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory):
+    return tiny_digits.pretrained_home(tmp_path_factory.mktemp("step"))
+
+
+@pytest.mark.parametrize("name", ["mean", "coupled"])
+def test_looking_late_and_making_ahead_change_no_bit(places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    plainly = together_cases.train(name, places, tmp_path / "plain")[1]
+    made: list[str] = []
+
+    class Threaded(Ahead):
+        def __init__(self, make, device):
+            super().__init__(lambda *words: made.append("") or make(*words), device, threaded=True)
+
+    monkeypatch.setattr(step, "Ahead", Threaded)
+    monkeypatch.setitem(step.PENDING, "cpu", 3)
+    trainer, late = together_cases.train(name, places, tmp_path / "late")
+    assert late.keys() == plainly.keys() and all(torch.equal(late[key], plainly[key]) for key in late)
+    assert len(made) == 8 * (3 if name == "mean" else 1), "each part of each batch once"
+    assert trainer.progress.data_seconds < trainer.progress.fit_seconds
+    assert ahead.Ahead is Ahead
+
+
+def test_a_loss_that_is_looked_at_late_still_names_its_step(places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(step.PENDING, "cpu", 100)
+    monkeypatch.setitem(together_cases.CASES, "broken", (broken, False, ()))
+    with pytest.raises(Diverged, match=r"loss is nan at step 1 \(learning rate 0.05\), examples \[") as caught:
+        together_cases.train("broken", places, tmp_path)
+    assert caught.value.details["step"] == 1 and len(caught.value.details["examples"]) == 32
+    assert not (tmp_path / "checkpoint" / "state.pt").exists(), "nothing of it is kept"
+
+
+def broken(model, batch, job) -> dict[str, torch.Tensor]:
+    terms = together_cases.mean(model, batch, job)
+    return {"loss": terms["loss"] * (float("nan") if job.step == 1 else 1.0)}
