@@ -1,6 +1,7 @@
 """Every method on every benchmark's tiny subset, found by the same folder scan as the program's own."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -110,8 +111,10 @@ class Worked:
 
 
 @pytest.fixture(scope="module", params=sorted(plugins.names("benchmarks")))
-def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Worked:
-    return Worked(request.param, tmp_path_factory.mktemp(request.param))
+def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Worked]:
+    home = tmp_path_factory.mktemp(request.param)
+    yield Worked(request.param, home)
+    shutil.rmtree(home)  # a gigabyte of weights, of each of sixteen
 
 
 def test_the_scan_finds_what_is_there() -> None:

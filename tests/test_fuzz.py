@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -34,6 +36,7 @@ from repro.settings import Recipe
 INPUTS = int(os.environ.get("REPRO_FUZZ", "60"))
 FUZZ = settings(max_examples=INPUTS, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 FOLDER = Path(tempfile.mkdtemp(prefix="repro-fuzz-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 ODD = [
     "nan",

@@ -1,4 +1,7 @@
-"""Linear probes over the papers' 50 values of C at Living-17's size: the program's solver, and scikit-learn run to convergence."""
+"""Linear probes over the papers' 50 values of C at Living-17's size: the program's solver, and scikit-learn run to convergence.
+
+On a CPU a tenth of the rows, lest scikit-learn take most of an hour; `python -m bench.speed.probe` takes all of them there, too.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from bench.ratios import Ratio, seconds
+from bench.ratios import Ratio, as_markdown, seconds
+from repro.nn.allocator import keep_freed_memory
 from repro.nn.probes import newton
 
 IMAGES, FEATURES, CLASSES = 44_200, 2_048, 17
@@ -26,10 +30,10 @@ def _features(count: int, seed: int, device: torch.device) -> tuple[torch.Tensor
     return ((x - x.mean()) / x.std()).to(device), labels.to(device)
 
 
-def measure(device: torch.device) -> Iterator[Ratio]:
+def measure(device: torch.device, whole: bool = False) -> Iterator[Ratio]:
     from sklearn.linear_model import LogisticRegression
 
-    count = IMAGES if device.type == "cuda" else IMAGES // 10
+    count = IMAGES if device.type == "cuda" or whole else IMAGES // 10
     x, y = _features(count, 1, device)
     x_val, y_val = _features(1_700, 2, device)
     ours: list[torch.Tensor] = []
@@ -65,3 +69,8 @@ def measure(device: torch.device) -> Iterator[Ratio]:
         f"best accuracies {max(row[0] for row in accuracies):.4f} and {max(row[1] for row in accuracies):.4f}.",
         f"each product with the Hessian reads {passes / 2:.2g} GB of features twice; scikit-learn reads {passes:.2g} GB twice per step.",
     )
+
+
+if __name__ == "__main__":
+    keep_freed_memory()
+    print(as_markdown(measure(torch.device("cpu"), whole=True), torch.device("cpu")))
