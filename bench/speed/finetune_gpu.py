@@ -52,6 +52,10 @@ class Resident:
             self._made[len(index)] = self.images.batch(index, uniforms)
         return self._made[len(index)]
 
+    def leave_device(self) -> bool:
+        """It is there to stay."""
+        return False
+
 
 class Measured(NamedTuple):
     """Images per second of the training loop, of its steps on a resident batch and of the plain loop; the loop's share of waiting."""

@@ -86,6 +86,13 @@ class Kept:
         self.images, self.labels, self.room, self.made = images, images.labels, room, {}
         self.uniforms = lru_cache(maxsize=16)(images.uniforms)
 
+    def leave_device(self) -> bool:
+        """As `Images.leave_device`; what was kept is forgotten, and nothing more is kept."""
+        held = bool(self.made)
+        self.made.clear()
+        self.room = 0
+        return self.images.leave_device() or held
+
     def __len__(self) -> int:
         return len(self.images)
 

@@ -90,6 +90,8 @@ def test_no_more_batches_are_kept_than_there_is_room_for(home: Places) -> None:
     for index in torch.arange(60).split(20):
         assert torch.equal(kept.batch(index, None), whole.batch(index, None))
     assert len(kept.made) == 1 and len(whole.made) == 3
+    assert whole.leave_device() and not whole.leave_device(), "where memory is short, none are kept"
+    assert torch.equal(kept.batch(torch.arange(20), None), whole.batch(torch.arange(20), None)) and not whole.made
 
 
 def test_a_trial_that_diverges_has_no_score(bench: trials.Bench) -> None:

@@ -95,6 +95,10 @@ class Curves:
         self.pack, self.preprocess, self.device = pack, preprocess, device
         self.labels = pack.labels.to(device)
 
+    def leave_device(self) -> bool:
+        """As `Images.leave_device`; curves are gathered where the program is."""
+        return False
+
     def __len__(self) -> int:
         return len(self.pack)
 

@@ -48,6 +48,11 @@ class Preprocess(NamedTuple):
         return Resize(side=side, mode=recipe.resize, interpolation=self.interpolation)
 
 
+def fits(size: int, free: int, total: int) -> bool:
+    """Whether a device with `free` bytes of `total` takes a pack of `size`: half of it stays for what is computed there."""
+    return size <= free - total // 2
+
+
 class Images:
     """One split as batches: gather, transform, normalise. `augment` is that of the recipe, or "none" for evaluation.
 
@@ -58,10 +63,11 @@ class Images:
         self, pack: Pack, preprocess: Preprocess, device: torch.device, recipe: Recipe, augmented: bool, target: Targeted | None = None
     ):
         self.target = target
-        self.pack, self.preprocess, self.device, self.recipe = pack, preprocess, device, recipe
+        self.pack = self._mapped = pack
+        self.preprocess, self.device, self.recipe = preprocess, device, recipe
         self.augment = recipe.augment if augmented else "none"
         self.labels = pack.labels.to(device)
-        if pack.uniform and device.type == "cuda" and pack.images.numel() < 0.5 * torch.cuda.mem_get_info(device)[0]:
+        if pack.uniform and device.type == "cuda" and fits(pack.images.nbytes, *torch.cuda.mem_get_info(device)):
             self.pack = pack.on(device)
         scale = [1 / (255 * std) for std in preprocess.std]
         offset = [-mean / std for mean, std in zip(preprocess.mean, preprocess.std, strict=True)]
@@ -70,7 +76,13 @@ class Images:
 
     def only(self, rows: torch.Tensor) -> Images:
         """The examples of `rows` (B,) alone, in that order."""
-        return Images(self.pack.only(rows), self.preprocess, self.device, self.recipe, self.augment != "none")
+        return Images(self._mapped.only(rows), self.preprocess, self.device, self.recipe, self.augment != "none")
+
+    def leave_device(self) -> bool:
+        """Give back the device's memory that the pack takes, and gather from the map of it; False where it takes none."""
+        held = self.pack is not self._mapped
+        self.pack = self._mapped
+        return held
 
     def __len__(self) -> int:
         return len(self.pack)

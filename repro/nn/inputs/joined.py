@@ -26,6 +26,10 @@ class Joined:
         names = set.intersection(*(set(part.groups) for part in parts))
         self.groups = {name: np.concatenate([part.groups[name] for part in parts]) for name in sorted(names)}
 
+    def leave_device(self) -> bool:
+        """As `Images.leave_device`, of all parts."""
+        return any([part.leave_device() for part in self.parts])
+
     def __len__(self) -> int:
         return int(self.starts[-1])
 

@@ -23,6 +23,10 @@ class MultiCrop:
         kinds = zip(recipe.crops, sides, recipe.crop_min, recipe.crop_max, strict=True)
         self.views = [(side, (low, high)) for count, side, low, high in kinds for _ in range(count)]
 
+    def leave_device(self) -> bool:
+        """As `Images.leave_device`."""
+        return self.images.leave_device()
+
     def __len__(self) -> int:
         return len(self.images)
 

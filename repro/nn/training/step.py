@@ -143,13 +143,20 @@ class Stepper:
                 failed = True
             if not together.most(failed, UNEVEN if failed else WAIT):
                 return
-            fitting.require_divisible(self.model, self.job, self._divisible(), len(index), parts)
             self.optimizer.zero_grad(set_to_none=True)
             self.ahead.ask({}, None)
             self._pending = [one for one in self._pending if one.step != number]
-            fitting.free()
+            self._make_room(number, len(index), parts)
+
+    def _make_room(self, number: int, examples: int, parts: int) -> None:
+        """After a step for which memory ran out: the images leave it, and where they had left it the step is made in more parts."""
+        if self.job.together.most(self.train.leave_device()):
+            self.job.extras["images_left_the_device"] = number
+        else:
+            fitting.require_divisible(self.model, self.job, self._divisible(), examples, parts)
             found = self.job.extras.setdefault("micro_batches", {"from_step": number})
-            found["parts"] = min(2 * parts, len(index))
+            found["parts"] = min(2 * parts, examples)
+        fitting.free()
 
     def _parts(self, index: torch.Tensor) -> int:
         """How many micro-batches a process makes of its part of the batch."""

@@ -11,8 +11,9 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as TF
 
 from repro.nn.inputs import augment as augmentation
-from repro.nn.inputs import packs, pieces
+from repro.nn.inputs import images, packs, pieces
 from repro.nn.inputs.images import Images, Preprocess
+from repro.nn.inputs.joined import Joined
 from repro.reading.examples import Examples
 from repro.settings import Recipe
 
@@ -47,6 +48,22 @@ def test_evaluation_is_torchvisions_resize_crop_and_normalisation(arrays: list, 
     got = ours.batch(torch.arange(len(arrays)), None)
     assert got.shape == (5, 3, 28, 28) and got.dtype == torch.float32
     assert (got - expected).abs().max() < 2e-6  # one rounding of float32 apart
+
+
+def test_half_of_a_device_stays_free_of_packs() -> None:
+    free, total = 70, 80
+    assert images.fits(30, free, total) and not images.fits(31, free, total)
+    assert not images.fits(11, free - 20, total), "whatever else lies there"
+
+
+def test_a_pack_that_left_the_device_makes_the_same_batches(arrays: list, tmp_path: Path) -> None:
+    made, index = images_of(arrays[2:3], tmp_path / "p", Preprocess(28, MEAN, STD), Recipe(resize="squash")), torch.tensor([0])
+    assert not made.leave_device(), "it was never there"
+    mapped, made.pack = made.pack, made.pack.on(CPU)  # as on a GPU: a copy
+    there = made.batch(index, None)
+    parts = Joined([made])
+    assert parts.leave_device() and made.pack is mapped and not parts.leave_device()
+    assert torch.equal(made.batch(index, None), there)
 
 
 def test_squash_is_a_resize_to_both_sides(arrays: list, tmp_path: Path) -> None:

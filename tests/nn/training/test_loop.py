@@ -242,6 +242,15 @@ def test_out_of_memory_is_smaller_micro_batches_with_the_same_gradient(home: Pla
     assert small.progress.checkpoints[-1].train == asked.progress.checkpoints[-1].train
 
 
+def test_images_leave_the_device_before_a_step_is_made_in_parts(home: Places, tmp_path: Path) -> None:
+    loss = Small(16)
+    small = trainer_of(job_with(home, "batch_size=32", "epochs=1"), tmp_path, loss=loss)
+    small.train.pack = small.train.pack.on(tiny_digits.CPU)
+    small.fit()
+    assert loss.sizes[:4] == [32, 32, 16, 16] and max(loss.sizes[2:]) == 16
+    assert small.job.extras["images_left_the_device"] == 0 and small.job.extras["micro_batches"] == {"from_step": 0, "parts": 2}
+
+
 def test_an_interrupted_run_goes_on_with_its_micro_batches(home: Places, tmp_path: Path) -> None:
     sets, loss = ("batch_size=32", "epochs=1"), Small(9)
     first = trainer_of(job_with(home, *sets), tmp_path, loss=loss)
