@@ -130,6 +130,8 @@ def test_every_cell_that_ships_has_exactly_one_state(paper):
             assert one.entry.benchmark in known and one.entry.method in plugins.names("methods") and not one.entry.derived
         if one.state == "no benchmark":
             assert one.entry.benchmark not in known
+    unwritten = [one.reason for one in judged if "not written yet" in one.reason]
+    assert unwritten == [], "what no source states is in the paper's own file"
 
 
 # repro coverage
