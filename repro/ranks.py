@@ -16,7 +16,7 @@ from repro.errors import UserError
 from repro.nn import fitting
 from repro.nn.job import Job, ParentRun
 from repro.nn.together import ALONE, Ranks, Together, ranks
-from repro.nn.training.step import Diverged
+from repro.nn.training.seen import Diverged
 from repro.outcomes.store import Store
 from repro.preflight import environment
 from repro.reading import loading

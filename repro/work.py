@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from repro import plugins
+from repro.nn import fitting
 from repro.nn.allocator import keep_freed_memory
 from repro.nn.job import Job
 from repro.nn.networks.weights import file_hash
@@ -64,6 +65,8 @@ def settle(job: Job) -> dict[str, object]:
     """The device as every run finds it; what is said of its determinism."""
     keep_freed_memory()
     if job.device.type == "cuda":
+        torch.cuda.set_device(job.device)  # which also makes it ready, as the counters want it
+        fitting.free()
         torch.cuda.reset_peak_memory_stats(job.device)
     else:
         resident.forget_peak()

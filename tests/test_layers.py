@@ -157,7 +157,7 @@ def test_each_layer_imports_only_those_below_it():
 
 # room of nn → what its modules may import of nn beside each other
 ROOMS = {
-    "inputs": {"seeding"},
+    "inputs": {"allocator", "seeding"},
     "networks": {"inputs"},
     "objectives": {"networks", "job", "evaluate"},
     "training": {"inputs", "networks", "objectives", "job", "evaluate", "fitting", "seeding", "together"},

@@ -62,6 +62,7 @@ CASES = {  # name → loss, BatchNorm, settings
     "norm": (mean, True, ("batchnorm=train",)),
     "coupled": (Coupled(_pairs, _encode, _couple), False, ()),
     "scant": (mean, True, ("batchnorm=train", "batch_size=33")),  # the last of an epoch is one example: nothing for the second process
+    "scant-mean": (mean, False, ("batch_size=33",)),
     "scant-coupled": (Coupled(_pairs, _encode, _couple), False, ("batch_size=33",)),
     "coupled-norm": (Coupled(_pairs, _encode, _couple), True, ("batchnorm=train",)),
 }

@@ -7,7 +7,17 @@ import gc
 import torch
 from torch import nn
 
+from repro.nn.allocator import gpu_room
 from repro.nn.job import Job
+
+SHORT = (  # how torch and the libraries below it say that there is no memory, where they do not raise OutOfMemoryError
+    "DefaultCPUAllocator: can't allocate memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    "CUSOLVER_STATUS_ALLOC_FAILED",
+)
 
 
 class TooLarge(RuntimeError):
@@ -16,9 +26,8 @@ class TooLarge(RuntimeError):
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out: a GPU's, or the machine's as torch's CPU allocator says it."""
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and "DefaultCPUAllocator: can't allocate memory" in str(error)
-    )
+    said = str(error) if isinstance(error, RuntimeError) else ""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in said for words in SHORT)
 
 
 def indivisible(model: nn.Module, job: Job, divisible: bool) -> str | None:
@@ -46,7 +55,7 @@ def room_for(model: nn.Module) -> int:
     """How many more states of the model memory holds beside what else is in it: a quarter of a GPU's, at most 2 GiB of the machine's."""
     size = sum(tensor.nbytes for tensor in model.state_dict().values())
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    room = torch.cuda.mem_get_info(device)[0] // 4 if device.type == "cuda" else 2 * 2**30
+    room = gpu_room(device)[0] // 4 if device.type == "cuda" else 2 * 2**30
     return max(room // max(size, 1), 1)
 
 

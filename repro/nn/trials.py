@@ -27,7 +27,7 @@ from repro.nn.objectives import objective
 from repro.nn.seeding import generator
 from repro.nn.training.loop import Trainer
 from repro.nn.training.progress import Progress
-from repro.nn.training.step import Diverged
+from repro.nn.training.seen import Diverged
 from repro.outcomes.metrics import evaluate, rank, title
 from repro.outcomes.study import Interval, Study, Trial, best
 from repro.record import digest

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from repro.nn.allocator import gpu_room
 from repro.nn.inputs import augment, pieces, targeted
 from repro.nn.inputs.decoding import Resize
 from repro.nn.inputs.packed import Pack
@@ -67,7 +68,7 @@ class Images:
         self.preprocess, self.device, self.recipe = preprocess, device, recipe
         self.augment = recipe.augment if augmented else "none"
         self.labels = pack.labels.to(device)
-        if pack.uniform and device.type == "cuda" and fits(pack.images.nbytes, *torch.cuda.mem_get_info(device)):
+        if pack.uniform and device.type == "cuda" and fits(pack.images.nbytes, *gpu_room(device)):
             self.pack = pack.on(device)
         scale = [1 / (255 * std) for std in preprocess.std]
         offset = [-mean / std for mean, std in zip(preprocess.mean, preprocess.std, strict=True)]

@@ -11,9 +11,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 
 def share_statistics(model: nn.Module, device: torch.device) -> None:
-    """Replace the model's BatchNorm layers in place; names of parameters and buffers stay. On GPUs by torch's SyncBatchNorm."""
+    """Replace the model's BatchNorm layers in place; names of parameters and buffers stay. On GPUs by torch's SyncBatchNorm.
+
+    timm's layers contain the activation that follows, and keep it.
+    """
     if device.type == "cuda":
-        nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        from timm.layers import convert_sync_batchnorm
+
+        convert_sync_batchnorm(model)
         return
     for module in list(model.modules()):
         for name, child in module.named_children():
@@ -45,14 +50,21 @@ class SharedBatchNorm(_BatchNorm):
         """With the very parameters and buffers of `norm`."""
         made = cls(norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats)
         made._parameters, made._buffers = norm._parameters, norm._buffers
+        made.after = [name for name in ("drop", "act") if name in norm._modules]  # timm.layers.BatchNormAct2d
+        for name in made.after:
+            made.add_module(name, norm._modules[name])
         return made.train(norm.training)
 
     def _check_input_dim(self, input: torch.Tensor) -> None:
         """Any number of dimensions, the second being that of the channels."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        if not self.training:
-            return super().forward(input)
+        output = self._normalised(input) if self.training else super().forward(input)
+        for name in self.after:
+            output = getattr(self, name)(output)
+        return output
+
+    def _normalised(self, input: torch.Tensor) -> torch.Tensor:
         shape, rest = (1, -1, *[1] * (input.ndim - 2)), [0, *range(2, input.ndim)]
         wide = input.float() if input.dtype in (torch.bfloat16, torch.float16) else input
         count = float(Sum.apply(torch.tensor(float(input.numel() // input.shape[1]))))

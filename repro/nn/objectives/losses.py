@@ -23,8 +23,13 @@ def supervised(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Ten
     """What the benchmark's task asks for: cross-entropy, or of a regression the mean squared error of the one output."""
     if job.benchmark.task == "classification":
         return cross_entropy(model, batch, job)
-    outputs = model(batch.images)[:, 0]
+    outputs = full(model(batch.images)[:, 0])
     return {"loss": F.mse_loss(outputs, batch.labels.to(outputs.dtype))}
+
+
+def full(values: torch.Tensor) -> torch.Tensor:
+    """What autocast has made half as wide in single precision: targets, large logits and small differences need more digits."""
+    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
 
 
 def frequencies(labels: torch.Tensor, classes: int) -> torch.Tensor:
@@ -50,7 +55,8 @@ def embedded(backbone: Backbone, features: torch.Tensor, tokens: torch.Tensor) -
 
 def similarities(backbone: Backbone, image: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
     """s·cos (B, C) of unit rows (B, dim) and (C, dim), s = exp(logit_scale)."""
-    return backbone.logit_scale.exp() * image @ text.T
+    with torch.autocast(image.device.type, enabled=False):
+        return backbone.logit_scale.exp() * full(image) @ full(text).T
 
 
 def contrastive(backbone: Backbone, image: torch.Tensor, text: torch.Tensor) -> torch.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import torch
@@ -12,6 +13,12 @@ import torch
 from repro.nn.job import Batch
 
 Make = Callable[[torch.Tensor, torch.Tensor | None], Batch]
+
+
+@cache
+def _stream(device: torch.device) -> torch.cuda.Stream:
+    """One for all batches of a device: memory, once freed, serves the stream alone that it was taken on."""
+    return torch.cuda.Stream(device)
 
 
 class Ahead:
@@ -25,7 +32,9 @@ class Ahead:
         self.make, self.device = make, device
         gpu = device.type == "cuda"
         self._thread = ThreadPoolExecutor(1, "batches") if (gpu if threaded is None else threaded) else None
-        self._stream = torch.cuda.Stream(device) if gpu else None
+        self._stream = _stream(device) if gpu else None
+        if self._stream is not None:
+            self._stream.wait_stream(torch.cuda.current_stream(device))  # for what the batches are made of
         self._made: dict[Hashable, Future[tuple[Batch, Any]]] = {}
         self._seconds, self._pauses = 0.0, []
 

@@ -30,7 +30,8 @@ from repro.nn.training.interrupt import deferred
 from repro.nn.training.optim import total_steps
 from repro.nn.training.order import batches, steps_per_epoch
 from repro.nn.training.progress import Progress
-from repro.nn.training.step import Diverged, Loss, Stepper
+from repro.nn.training.seen import Diverged
+from repro.nn.training.step import Loss, Stepper
 from repro.outcomes import selection
 from repro.types import Checkpoint
 
@@ -70,14 +71,16 @@ class Trainer:
             job.class_weights = frequencies(train.labels, len(job.benchmark.classes))
         if job.together.size > 1:
             share_statistics(model, job.device)
-        self.stepper = Stepper(job, model, loss, train, self.steps_per_epoch)
+        self.stepper = Stepper(job, model, loss, train, self.steps_per_epoch, tuple(judged.values()))
         self._saved_at = time.monotonic()
 
     def fit(self) -> Progress:
         """Train from wherever the folder's checkpoint stands to the end; judge after every epoch, or once where nothing is trained."""
         self._resume()
         if self.total_steps and compiled.wanted():
-            self.job.extras["compiled"] = compiled.install(self.model, self.stepper.batch(self.order(0)[0], self.uniforms(0)).images)
+            first = self.stepper.first_part(self.order(0)[0], self.uniforms(0))
+            with self.stepper.autocast():
+                self.job.extras["compiled"] = compiled.install(self.model, first.images)
         with deferred() as stop:
             if self.recipe.judge_start and not self.progress.step and not self.progress.checkpoints:
                 self._judge("epoch-0", 0)
@@ -106,7 +109,7 @@ class Trainer:
             order, uniforms = self.order(epoch), self.uniforms(epoch)
             for index, following in itertools.zip_longest(order, order[1:]):
                 if self.progress.step == steps:
-                    self.stepper.settle(self.progress.sums)
+                    self.stepper.seen.settle(self.progress.sums)
                     return
                 self._step(index, uniforms, following if self.progress.step + 1 < steps else None)
                 self.job.on_step(self.progress.step, steps, "steps")
@@ -161,14 +164,14 @@ class Trainer:
     def _step(self, index: torch.Tensor, uniforms: torch.Tensor | None, following: torch.Tensor | None = None) -> None:
         """One optimiser step over the batch `index`."""
         self.stepper.take(self.progress.step, index, uniforms, following)
-        self.stepper.settle(self.progress.sums, wait=False)
+        self.stepper.seen.settle(self.progress.sums, wait=False)
         self.progress.step += 1
         self.progress.seen += len(index)
         self.progress.images += len(index)
 
     def _settle(self) -> None:
         """Have the losses of all steps, and know how long they waited for data."""
-        self.stepper.settle(self.progress.sums)
+        self.stepper.seen.settle(self.progress.sums)
         self.progress.data_seconds += self.stepper.ahead.waited()
 
     def _judge(self, name: str, epoch: int | None) -> None:

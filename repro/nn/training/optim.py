@@ -57,10 +57,23 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     fused = all(parameter.is_cuda for group in groups.values() for parameter in group) or None  # on a CPU as torch has it
     if recipe.optimizer in ("sgd", "larc"):
         kind = Larc if recipe.optimizer == "larc" else torch.optim.SGD
-        return kind(
+        made = kind(
             parameters, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=recipe.weight_decay, fused=fused
         )
+        return _with_momentum(made) if recipe.momentum else made
     return torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay, fused=fused)
+
+
+def _with_momentum(optimizer: torch.optim.SGD) -> torch.optim.SGD:
+    """With the momentum of all parameters there from the start, 0, whose first step is torch's own.
+
+    Fused, torch fails where a parameter has its first gradient after others (one that was frozen for a while), and where the first step of
+    fp16 is skipped, it goes on from memory that nobody wrote.
+    """
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+    return optimizer
 
 
 def total_steps(recipe: Recipe, steps_per_epoch: int) -> int:

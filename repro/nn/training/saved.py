@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from repro.errors import UserError
+from repro.nn import fitting
 from repro.nn.networks.weights import file_hash, load_weights, save_weights
 from repro.types import Checkpoint
 
@@ -120,9 +121,11 @@ def _read(path: Path, trainer: Trainer) -> dict[str, Any] | None:
         with zipfile.ZipFile(path) as archive:
             if archive.testzip() is not None:
                 return None
-        state: dict[str, Any] = torch.load(path, map_location=trainer.job.device, weights_only=True)
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         shapes = {name: tensor.shape for name, tensor in state["model"].items()}
-    except Exception:  # whatever damaged bytes make of zip and pickle
+    except Exception as error:  # whatever damaged bytes make of zip and pickle
+        if fitting.out_of_memory(error):
+            raise
         return None
     own = {name: tensor.shape for name, tensor in trainer.model.state_dict().items()}
     return state if state.keys() == _PARTS and shapes == own else None
@@ -145,8 +148,10 @@ def resume(trainer: Trainer) -> None:
             f"rm -r {path.parent}, then run the same command again",
         )
     trainer.model.load_state_dict(state["model"])
-    if trainer.stepper.optimizer and state["optimizer"]:
-        trainer.stepper.optimizer.load_state_dict(state["optimizer"])
+    if (optimizer := trainer.stepper.optimizer) and state["optimizer"]:
+        for group, own in zip(state["optimizer"]["param_groups"], optimizer.param_groups, strict=True):
+            group["fused"] = own["fused"]  # the device's matter
+        optimizer.load_state_dict(state["optimizer"])
     trainer.stepper.scaler.load_state_dict(state["scaler"])
     trainer.job.extras.update(state["extras"])
     for name, value in state["progress"].items():

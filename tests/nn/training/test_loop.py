@@ -13,7 +13,7 @@ from repro.nn import fitting
 from repro.nn.job import Batch, Job
 from repro.nn.training.loop import Trainer
 from repro.nn.training.optim import learning_rate
-from repro.nn.training.step import Diverged
+from repro.nn.training.seen import Diverged
 from repro.paths import Places
 
 

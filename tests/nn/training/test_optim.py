@@ -1,5 +1,6 @@
 """Schedules and optimiser steps against closed forms, torch's own schedulers and updates written by hand."""
 
+import copy
 import math
 
 import pytest
@@ -204,3 +205,26 @@ def test_the_discriminator_has_its_own_rate_and_keeps_its_share_of_a_schedule() 
     set_learning_rate(optimizer, 1e-3)
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([1e-3, 1e-2, 2.5e-4])
     assert [group["lr"] for group in make_optimizer(Adversarial(), Recipe(lr=2e-3)).param_groups] == [2e-3]
+
+
+@pytest.mark.parametrize("kind", ["sgd", "larc"])
+def test_fused_and_frozen_for_a_while_momentum_is_torchs_own(kind: str) -> None:
+    """Of a parameter whose first gradient comes after others', and from the first step on: as one by one, without it made beforehand."""
+    recipe = Recipe(optimizer=kind, lr=0.1, momentum=0.9, nesterov=kind == "sgd", weight_decay=0.01, epochs=1)
+    torch.manual_seed(0)
+    ours = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    plain = copy.deepcopy(ours)
+    optimizer = make_optimizer(ours, recipe)
+    assert all("momentum_buffer" in optimizer.state[parameter] for parameter in ours.parameters())
+    for group in optimizer.param_groups:
+        group["fused"] = True
+    reference = type(optimizer)(plain.parameters(), lr=0.1, momentum=0.9, nesterov=recipe.nesterov, weight_decay=0.01, foreach=False)
+    for step in range(4):
+        x = torch.randn(5, 3)
+        for network, one in ((ours, optimizer), (plain, reference)):
+            one.zero_grad(set_to_none=True)
+            network(x).square().sum().backward()
+            if step < 2:
+                network[1].weight.grad = None
+            one.step()
+    assert all(torch.allclose(a, b, rtol=1e-6, atol=1e-7) for a, b in zip(ours.parameters(), plain.parameters(), strict=True))

@@ -9,9 +9,9 @@ import tiny_digits
 import together_cases
 import torch
 
-from repro.nn.training import ahead, step
+from repro.nn.training import ahead, seen, step
 from repro.nn.training.ahead import Ahead
-from repro.nn.training.step import Diverged
+from repro.nn.training.seen import Diverged
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_looking_late_and_making_ahead_change_no_bit(places, tmp_path: Path, mon
             super().__init__(lambda *words: made.append("") or make(*words), device, threaded=True)
 
     monkeypatch.setattr(step, "Ahead", Threaded)
-    monkeypatch.setitem(step.PENDING, "cpu", 3)
+    monkeypatch.setitem(seen.PENDING, "cpu", 3)
     trainer, late = together_cases.train(name, places, tmp_path / "late")
     assert late.keys() == plainly.keys() and all(torch.equal(late[key], plainly[key]) for key in late)
     assert len(made) == 8 * (3 if name == "mean" else 1), "each part of each batch once"
@@ -38,7 +38,7 @@ def test_looking_late_and_making_ahead_change_no_bit(places, tmp_path: Path, mon
 
 
 def test_a_loss_that_is_looked_at_late_still_names_its_step(places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(step.PENDING, "cpu", 100)
+    monkeypatch.setitem(seen.PENDING, "cpu", 100)
     monkeypatch.setitem(together_cases.CASES, "broken", (broken, False, ()))
     with pytest.raises(Diverged, match=r"loss is nan at step 1 \(learning rate 0.05\), examples \[") as caught:
         together_cases.train("broken", places, tmp_path)
