@@ -159,8 +159,8 @@ def test_each_layer_imports_only_those_below_it():
 ROOMS = {
     "inputs": {"allocator", "seeding"},
     "networks": {"inputs"},
-    "objectives": {"networks", "job", "evaluate"},
-    "training": {"inputs", "networks", "objectives", "job", "evaluate", "fitting", "seeding", "together"},
+    "objectives": {"allocator", "networks", "job", "evaluate"},
+    "training": {"allocator", "inputs", "networks", "objectives", "job", "evaluate", "fitting", "seeding", "together"},
     "probes": {"inputs", "networks", "job", "evaluate"},
 }
 

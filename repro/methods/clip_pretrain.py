@@ -41,9 +41,11 @@ def pairs(batch: Batch, job: Job) -> torch.Tensor:
     """The tokens (B, L) of one of each image's captions, drawn at random."""
     import torch
 
+    from repro.nn.allocator import sent
+
     choices = job.caption_of[batch.index]
     drawn = torch.randint(choices.shape[1], (len(choices),))
-    return job.tokens[choices[torch.arange(len(choices)), drawn].to(job.device)]
+    return job.tokens[sent(choices[torch.arange(len(choices)), drawn], job.device)]
 
 
 def encode(model: Backbone, images: torch.Tensor, pairs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -46,8 +46,10 @@ def pairs(batch: Batch, job: Job) -> torch.Tensor:
     """The tokens (B, L) of each image's caption, one template per image drawn at random."""
     import torch
 
+    from repro.nn.allocator import sent
+
     templates = torch.randint(job.tokens.shape[1], (len(batch.labels),))
-    return job.tokens[batch.labels, templates.to(job.device)]
+    return job.tokens[batch.labels, sent(templates, job.device)]
 
 
 def encode(model: Backbone, images: torch.Tensor, pairs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

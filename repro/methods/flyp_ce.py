@@ -41,10 +41,12 @@ def loss(model: Backbone, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     import torch
     import torch.nn.functional as F
 
+    from repro.nn.allocator import sent
     from repro.nn.objectives.losses import embedded, similarities
 
     classes, alternatives = job.tokens.shape[:2]
-    captions = job.tokens[torch.arange(classes), torch.randint(alternatives, (classes,))]
+    drawn = torch.arange(classes) * alternatives + torch.randint(alternatives, (classes,))
+    captions = job.tokens.flatten(0, 1)[sent(drawn, job.device)]
     return {"loss": F.cross_entropy(similarities(model, *embedded(model, model.visual(batch.images), captions)), batch.labels)}
 
 

@@ -20,6 +20,7 @@ from repro.errors import UserError
 from repro.nn.evaluate import outputs
 from repro.nn.job import Job, ParentRun
 from repro.nn.networks.model import Classifier
+from repro.nn.seeding import make_deterministic
 from repro.outcomes.store import write_atomically
 from repro.types import Checkpoint, Result
 
@@ -58,6 +59,7 @@ def measure(job: Job, own: ParentRun, point: Checkpoint, splits: Sequence[str]) 
     known = cached(own.result, own.folder, point, splits)
     if known is not None:
         return known
+    make_deterministic(job.device, job.recipe.precision == "tf32")
     start, end = _towers(job, own, point)
     found = {}
     for split in splits:

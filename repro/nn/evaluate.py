@@ -40,13 +40,15 @@ def outputs(
     ahead = Ahead(lambda index, uniforms: (images.batch(index, uniforms),), images.device)
     parts, held, done, size = [], [], 0, BATCH
     while done < len(rows):
-        index, after = rows[done : done + size], done + size
+        index, after, short = rows[done : done + size], done + size, False
         try:
             ahead.ask({(done, size): index} | ({(after, size): rows[after : after + size]} if after < len(rows) else {}), uniforms)
             held.append(function(ahead.take((done, size), index, uniforms)[0]).float())
         except (RuntimeError, MemoryError) as error:
             if not fitting.out_of_memory(error) or len(index) == 1:
                 raise
+            short = True
+        if short:  # now that the error, which holds what did not fit, is gone
             size = len(index) // 2  # each image is judged by itself
             on_smaller(size)
             continue

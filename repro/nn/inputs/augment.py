@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 TRIES = 10  # torchvision's RandomResizedCrop gives up after as many
+FRAMES = 64 << 20  # bytes of frames that are resized together on a GPU, where it takes some nine times as many
 UNIFORMS = 2 * TRIES + 3  # per example: (area, ratio) per try, then row, column, flip
 
 
@@ -81,6 +82,20 @@ def crop_resize(images: torch.Tensor, boxes: torch.Tensor, size: int, interpolat
     """
     way = crop_resize_each if images.device.type == "cpu" else crop_resize_together
     return way(images, boxes, size, interpolation)
+
+
+def alike(boxes: torch.Tensor, limit: int = FRAMES) -> list[torch.Tensor]:
+    """Rows of `boxes` (B, 4), those of like shapes together: frames of a group's largest height and width take at most `limit` bytes, or are one."""
+    shapes = boxes[:, 2:].long().tolist()
+    groups: list[list[int]] = []
+    tall = wide = 0
+    for row in sorted(range(len(shapes)), key=lambda row: (shapes[row][0] > shapes[row][1], math.prod(shapes[row]))):
+        tall, wide = max(tall, shapes[row][0]), max(wide, shapes[row][1])
+        if not groups or (len(groups[-1]) + 1) * tall * wide * 3 > limit:
+            groups.append([])
+            tall, wide = shapes[row]
+        groups[-1].append(row)
+    return [torch.tensor(group) for group in groups]
 
 
 def crop_resize_together(images: torch.Tensor, boxes: torch.Tensor, size: int, interpolation: str) -> torch.Tensor:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from repro.nn.allocator import gpu_room
+from repro.nn.allocator import gpu_room, sent
 from repro.nn.inputs import augment, pieces, targeted
 from repro.nn.inputs.decoding import Resize
 from repro.nn.inputs.packed import Pack
@@ -68,7 +68,7 @@ class Images:
         self.preprocess, self.device, self.recipe = preprocess, device, recipe
         self.augment = recipe.augment if augmented else "none"
         self.labels = pack.labels.to(device)
-        if pack.uniform and device.type == "cuda" and fits(pack.images.nbytes, *gpu_room(device)):
+        if device.type == "cuda" and fits(pack.images.nbytes, *gpu_room(device)):
             self.pack = pack.on(device)
         scale = [1 / (255 * std) for std in preprocess.std]
         offset = [-mean / std for mean, std in zip(preprocess.mean, preprocess.std, strict=True)]
@@ -128,7 +128,7 @@ class Images:
             pixels = self.crops(index, boxes, size)
         else:
             frames, sizes = self.pack.gather(index)
-            frames = self._sent(frames)
+            frames = sent(frames, self.device)
             if kind.startswith("crop") and drawn is not None:
                 pixels = augment.random_crop(frames, sizes, drawn[:, : augment.UNIFORMS], size)
             else:
@@ -142,12 +142,6 @@ class Images:
             pixels = augment.shift(pixels, drawn, self.recipe.shift)
         return augment.flip(pixels, drawn) if kind.endswith("flip") else pixels
 
-    def _sent(self, frames: torch.Tensor) -> torch.Tensor:
-        """On the device; from memory that it reads by itself, beside what it computes, where the pack is not there already."""
-        if self.device.type == "cuda" and not frames.is_cuda:
-            frames = frames.pin_memory()
-        return frames.to(self.device, non_blocking=True)
-
     def crops(self, index: torch.Tensor, boxes: torch.Tensor, side: int) -> torch.Tensor:
         """The `boxes` (B, 4) of the packed frames of `index`, resized to (B, side, side, 3) in [0, 255]; `augment.crop_resize` says how."""
         interpolation = self.preprocess.interpolation
@@ -155,11 +149,15 @@ class Images:
             out = torch.empty(len(index), side, side, 3, dtype=torch.uint8)
             pieces.fill(out, lambda rows, part: augment.resize_each(self.pack.crops(index[rows], boxes[rows]), part, interpolation))
             return out
-        if self.recipe.pack_side is None:
-            frames, _ = self.pack.gather(index)
-        else:  # of frames that may be large, only the crops are read
-            frames, boxes = self.pack.gather_boxes(index, boxes)
-        return augment.crop_resize_together(self._sent(frames), boxes, side, interpolation)
+        return self.crops_together(index, boxes, side)
+
+    def crops_together(self, index: torch.Tensor, boxes: torch.Tensor, side: int) -> torch.Tensor:
+        """As `crops`, many at once, as a GPU likes it."""
+        made, groups = [], [torch.arange(len(index))] if self.pack.uniform else augment.alike(boxes)
+        for rows in groups:
+            frames, places = self.pack.gather_boxes(index[rows], boxes[rows])
+            made.append(augment.crop_resize_together(sent(frames, self.device), places, side, self.preprocess.interpolation))
+        return made[0] if self.pack.uniform else torch.cat(made)[torch.argsort(torch.cat(groups)).to(self.device)]
 
     def normalised(self, pixels: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """What the network sees of pixels (B, S, S, 3) in [0, 255]: (B, 3, S, S), in the memory of `out` (B, S, S, 3) if that is given."""

@@ -79,7 +79,20 @@ class Pack:
             yield self.images.as_strided((1, 3, height, width), strides, start + (top * w + left) * 3)
 
     def _framed(self, index: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+        if self.images.device.type != "cpu":
+            return self.framed_together(index, boxes)
         batch = torch.zeros(len(index), *boxes[:, 2:].amax(dim=0).tolist(), 3, dtype=torch.uint8)
         for frame, crop in zip(batch, self.crops(index, boxes), strict=True):
             frame[: crop.shape[2], : crop.shape[3]] = crop[0].permute(1, 2, 0)
         return batch
+
+    def framed_together(self, index: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+        """The `boxes` (B, 4) of images of many sizes, padded with zeros to the largest, in one gather of pixels: for a device that holds them."""
+        device, rows = self.images.device, index.cpu().numpy()
+        height, width = boxes[:, 2:].long().amax(dim=0).tolist()
+        first, stride = (torch.from_numpy(values).to(device)[:, None, None] for values in (self.starts[rows] // 3, self.shapes[rows, 1]))
+        top, left, tall, wide = boxes.long().to(device)[:, :, None, None].unbind(dim=1)
+        down, across = torch.arange(height, device=device)[None, :, None], torch.arange(width, device=device)[None, None, :]
+        inside = (down < tall) & (across < wide)
+        place = torch.where(inside, first + (top + down) * stride + left + across, 0)
+        return self.images.view(-1, 3)[place] * inside[..., None]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import torch
 
+from repro.nn.allocator import sent
 from repro.nn.inputs import cutouts
 from repro.nn.inputs.augment import crop_resize
 from repro.nn.inputs.cutouts import Cutouts
@@ -114,7 +115,7 @@ class CopyPaste:
             behind = [self._draw(self.grounds[labels[row]], float(uniforms[row, 0])) for row in able]
             frames, _ = self.train.gather(torch.tensor(behind))
             rows = torch.tensor(able, device=pixels.device)
-            pasted = paste(frames.to(pixels.device), pixels[rows], self.masks.gather(index[able]).to(pixels.device))
+            pasted = paste(sent(frames, pixels.device), pixels[rows], sent(self.masks.gather(index[able]), pixels.device))
             pixels = pixels.index_copy(0, rows, pasted.to(pixels.dtype))
         mirrored = (uniforms[:, 1] < 0.5).to(pixels.device)
         return torch.where(mirrored[:, None, None, None], pixels.flip(2), pixels)
@@ -142,7 +143,7 @@ class PasteDigits:
         grounds = torch.stack([self._crop(draws, high, low) for draws in uniforms.double().tolist()])
         sides = (low + (uniforms[:, 1].double() * (high - low + 1)).floor()).long()
         boxes = torch.stack([torch.zeros_like(sides), torch.zeros_like(sides), sides, sides], dim=1)
-        crops = crop_resize(grounds.to(pixels.device), boxes, pixels.shape[1], "bilinear")
+        crops = crop_resize(sent(grounds, pixels.device), boxes, pixels.shape[1], "bilinear")
         return (crops.float() - pixels.float()).abs().to(pixels.dtype)
 
     def _crop(self, draws: list[float], high: int, low: int) -> torch.Tensor:

@@ -16,6 +16,7 @@ from torch import nn
 
 from repro import backbones, plugins
 from repro.errors import UserError
+from repro.nn.allocator import sent
 from repro.nn.job import Batch, Job
 from repro.nn.networks.model import Classifier
 from repro.nn.objectives.coupled import Coupled
@@ -82,8 +83,8 @@ def pairs(batch: Batch, job: Job) -> torch.Tensor | None:
     """The tokens (B, L) of a caption of each image's class, one template per image drawn at random; None where no term wants them."""
     if "flyp" not in job.objective:
         return None
-    templates = torch.randint(job.tokens.shape[1], (len(batch.labels),)).to(job.device)
-    return job.tokens[batch.labels, templates]
+    templates = torch.randint(job.tokens.shape[1], (len(batch.labels),))
+    return job.tokens[batch.labels, sent(templates, job.device)]
 
 
 def encode(model: Classifier, images: torch.Tensor, pairs: torch.Tensor | None) -> tuple[torch.Tensor, ...]:

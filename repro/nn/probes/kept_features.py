@@ -53,7 +53,8 @@ def _key(model: Classifier, images: Images | Curves, uniforms: torch.Tensor | No
         seen.update(uniforms.numpy().tobytes())
     recipe, few = job.recipe, job.run.seed if job.recipe.shots is not None else None
     transform = {name: getattr(recipe, name) for name in TRANSFORM} | {"augmented": uniforms is not None, "few": few}
-    machine = [job.device.type, torch.__version__, torch.get_num_threads() if job.device.type == "cpu" else 0]
+    gpu = job.device.type == "cuda"
+    machine = [torch.cuda.get_device_name(job.device) if gpu else "cpu", torch.__version__, 0 if gpu else torch.get_num_threads()]
     return digest([seen.hexdigest(), images.pack.content, images.preprocess._asdict(), transform, model.normalize, machine])[:24]
 
 

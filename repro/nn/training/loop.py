@@ -1,6 +1,6 @@
 """The one training loop. A method supplies what it starts from and its loss; everything else is the recipe's.
 
-State is saved every epoch and every minute, and on the first Ctrl-C; a resumed run takes the same steps bit for bit, because
+State is saved every epoch, every minute (where that takes long, less often), and on the first Ctrl-C; a resumed run takes the same steps bit for bit, because
 order, augmentation and dropout are functions of (seed, epoch, step) and of nothing that happened before.
 """
 
@@ -29,7 +29,7 @@ from repro.nn.training import saved
 from repro.nn.training.interrupt import deferred
 from repro.nn.training.optim import total_steps
 from repro.nn.training.order import batches, steps_per_epoch
-from repro.nn.training.progress import Progress
+from repro.nn.training.progress import Progress, Saving
 from repro.nn.training.seen import Diverged
 from repro.nn.training.step import Loss, Stepper
 from repro.outcomes import selection
@@ -37,7 +37,6 @@ from repro.types import Checkpoint
 
 Judged = Callable[[nn.Module, Job], nn.Module]
 States = Callable[[nn.Module, Job], Iterator[tuple[str, State]]]
-SAVE_SECONDS = 60.0
 SAVE, LEAVE = 1, 2  # what a process may want after a step
 
 
@@ -72,15 +71,13 @@ class Trainer:
         if job.together.size > 1:
             share_statistics(model, job.device)
         self.stepper = Stepper(job, model, loss, train, self.steps_per_epoch, tuple(judged.values()))
-        self._saved_at = time.monotonic()
+        self.saving = Saving()
 
     def fit(self) -> Progress:
         """Train from wherever the folder's checkpoint stands to the end; judge after every epoch, or once where nothing is trained."""
         self._resume()
         if self.total_steps and compiled.wanted():
-            first = self.stepper.first_part(self.order(0)[0], self.uniforms(0))
-            with self.stepper.autocast():
-                self.job.extras["compiled"] = compiled.install(self.model, first.images)
+            self.job.extras["compiled"] = self.stepper.compile(self.order(0)[0], self.uniforms(0))
         with deferred() as stop:
             if self.recipe.judge_start and not self.progress.step and not self.progress.checkpoints:
                 self._judge("epoch-0", 0)
@@ -119,7 +116,7 @@ class Trainer:
         return batches(self.job, len(self.train), epoch, self.stepper.domains)
 
     def uniforms(self, epoch: int) -> torch.Tensor | None:
-        """The random numbers of an epoch's augmentation."""
+        """Those of an epoch's augmentation."""
         return self.train.uniforms(self.job.chance, 0 if self.recipe.fixed_crops else epoch)
 
     def _judge_states(self, stop) -> None:
@@ -148,7 +145,7 @@ class Trainer:
                 self._settle()
             self.progress.fit_seconds += time.monotonic() - began
             self.job.on_step(self.progress.step, self.total_steps, f"epoch {epoch + 1}/{self.epochs}")
-            wanted = self.job.together.most(LEAVE if stop.asked else SAVE if time.monotonic() - self._saved_at > SAVE_SECONDS else 0)
+            wanted = self.job.together.most(LEAVE if stop.asked else SAVE if self.saving.due else 0)
             if wanted and not last:
                 self._settle()
                 self._save()
@@ -192,8 +189,8 @@ class Trainer:
         return self.job.benchmark, self.recipe.select_by, self.job.extras, self.job.together
 
     def _finite(self, judgement: Judgement, name: str) -> Judgement:
-        broken = [split for split, values in judgement[0].items() if not np.isfinite(values).all()]
-        if broken:  # the last step may have ruined what no further loss will tell, and an argmax of NaN is a class like any other
+        if broken := [split for split, values in judgement[0].items() if not np.isfinite(values).all()]:
+            # the last step may have ruined what no further loss will tell, and an argmax of NaN is a class like any other
             raise Diverged(f"the logits of {', '.join(broken)} are not finite at {name}, step {self.progress.step}")
         return judgement
 
@@ -229,10 +226,10 @@ class Trainer:
         self._save()
 
     def _save(self) -> None:
-        if self.job.together.first:
-            saved.write_state(self)
-        self.job.together.most(0)  # nobody reads what is not written yet
-        self._saved_at = time.monotonic()
+        with self.saving.noted():
+            if self.job.together.first:
+                saved.write_state(self)
+            self.job.together.most(0)  # nobody reads what is not written yet
 
     @property
     def _validated(self) -> dict[str, Images]:

@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
+from repro.nn.allocator import sent
 from repro.nn.inputs.images import Images
 from repro.nn.inputs.joined import Joined
 from repro.nn.job import Batch, Job
+from repro.nn.networks import compiled
 from repro.nn.objectives.coupled import Coupled
 from repro.nn.seeding import seed_torch
 from repro.nn.together import WAIT
@@ -67,8 +69,8 @@ class Stepper:
     def _unseen(self, index: torch.Tensor) -> Batch:
         """What is known of examples without their images."""
         device = self.job.device
-        domains = None if self.domains is None else self.domains[index].to(device)
-        return Batch(torch.empty(0), self.train.labels[index.to(device)], index, domains)
+        domains = None if self.domains is None else sent(self.domains[index], device)
+        return Batch(torch.empty(0), self.train.labels[sent(index, device)], index, domains)
 
     def take(self, number: int, index: torch.Tensor, uniforms: torch.Tensor | None, following: torch.Tensor | None = None) -> None:
         """Step `number` (from 0) over the examples of `index`; `following` are those of the next, whose batch is begun meanwhile.
@@ -126,9 +128,11 @@ class Stepper:
         parts = self._parts(index)
         return {(number, parts, place): part for place, part in enumerate(self._own(index).tensor_split(parts))}
 
-    def first_part(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> Batch:
-        """The first micro-batch of a step over the examples of `index`."""
-        return self.batch(next(iter(self._named(0, index).values())), uniforms)
+    def compile(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> str:
+        """Compile the model's image tower, tried as a step over `index` will use it; what the record says of it."""
+        images = self.batch(next(iter(self._named(0, index).values())), uniforms).images
+        with self.autocast():
+            return compiled.install(self.model, images)
 
     def _everywhere(self, index: torch.Tensor, parts: int, place: int) -> torch.Tensor:
         """The examples that all processes together have in their micro-batch at `place`."""

@@ -184,3 +184,13 @@ def test_an_image_does_not_depend_on_its_batch() -> None:
     for split in (1, 5, 7):
         parts = torch.cat([transform(slice(start, start + split)) for start in range(0, 12, split)])
         assert torch.equal(parts, whole), split
+
+
+def test_boxes_of_like_shapes_are_resized_together_within_bounds() -> None:
+    sides = torch.randint(1, 400, (64, 2), generator=torch.Generator().manual_seed(0))
+    boxes, limit = torch.cat([torch.zeros(64, 2), sides], dim=1), 16 * 200 * 200 * 3
+    groups = augment.alike(boxes, limit)
+    assert sorted(torch.cat(groups).tolist()) == list(range(64)) and 2 <= len(groups) <= 40
+    taken = [len(rows) * int(sides[rows].amax(dim=0).prod()) * 3 for rows in groups]
+    assert all(size <= limit or len(rows) == 1 for size, rows in zip(taken, groups, strict=True))
+    assert len(augment.alike(boxes, 2**40)) == 1 and len(augment.alike(boxes, 1)) == 64

@@ -56,3 +56,12 @@ def test_crops_are_the_packs_own_pixels_in_the_order_of_the_network(tmp_path: Pa
                 assert np.array_equal(crop.numpy(), expected)
         whole, first = pack.images.numpy(), next(iter(pack.crops(torch.tensor([1]), boxes[:1]))).numpy()
         assert np.shares_memory(whole, first), "nothing is copied"
+
+
+def test_a_device_gathers_boxes_of_many_sizes_at_once(tmp_path: Path) -> None:
+    arrays = [noise(10, 12), noise(14, 9), noise(8, 8), noise(20, 8)]
+    packs.build(tmp_path / "pack", examples(arrays), packs.Resize(side=0, mode="limit"), lambda done: None)
+    pack = packs.open_pack(tmp_path / "pack")
+    index, boxes = torch.tensor([3, 0, 1, 3]), torch.tensor([[9, 1, 11, 7], [2, 3, 4, 6], [0, 0, 14, 9], [0, 0, 1, 1]], dtype=torch.float64)
+    for one in (pack, pack.only(torch.tensor([1, 0, 2, 3])).only(torch.tensor([1, 0, 2, 3]))):
+        assert torch.equal(one.framed_together(index, boxes), one.gather_boxes(index, boxes)[0])

@@ -14,7 +14,7 @@ from tiny_digits import CPU, Log, bytes_of, execute, pretrained_home
 
 from repro.errors import UserError
 from repro.nn.inputs import packs
-from repro.nn.training import loop, saved
+from repro.nn.training import progress, saved
 from repro.outcomes.metrics import evaluate
 from repro.outcomes.store import Store
 from repro.paths import Places
@@ -58,12 +58,18 @@ def finish(plan: Plan, places: Places) -> Log:
     return log
 
 
+def save_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After every step, whatever that costs."""
+    monkeypatch.setattr(progress, "SAVE_SECONDS", -1.0)
+    monkeypatch.setattr(progress, "SAVE_SHARE", 1e9)
+
+
 @pytest.mark.parametrize("often", [True, False], ids=["state-every-step", "state-every-epoch"])
 @pytest.mark.parametrize("at", [1, 3, 4, 6, 12])
 def test_interrupted_after_any_step(undisturbed: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int, often: bool) -> None:
     plan, run, expected = undisturbed
     places = pretrained_home(tmp_path)
-    monkeypatch.setattr(loop, "SAVE_SECONDS", -1.0 if often else 1e9)
+    save_often(monkeypatch) if often else monkeypatch.setattr(progress, "SAVE_SECONDS", 1e9)
     with pytest.raises(KeyboardInterrupt):
         execute(plan, places, CPU, Interrupting(at))
     store = Store(places.runs)
@@ -77,7 +83,7 @@ def test_interrupted_after_any_step(undisturbed: tuple, tmp_path: Path, monkeypa
 def test_interrupted_again_and_again(undisturbed: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan, run, expected = undisturbed
     places = pretrained_home(tmp_path)
-    monkeypatch.setattr(loop, "SAVE_SECONDS", -1.0)
+    save_often(monkeypatch)
     for at in (2, 5, 8, 9, 11):
         with pytest.raises(KeyboardInterrupt):
             execute(plan, places, CPU, Interrupting(at))
