@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,13 @@ from torchvision import transforms
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def photographs(folder: Path, count: int, height: int = 375, width: int = 500, seed: int = 0) -> list[Path]:
-    """JPEG files of the size of ImageNet's (500 × 375, quality 90, about 100 kB): shapes of many sizes under fine grain."""
+def photographs(folder: Path, count: int, sizes: Sequence[tuple[int, int]] = ((375, 500),), seed: int = 0) -> list[Path]:
+    """JPEG files (quality 90, about 100 kB at ImageNet's 375 × 500) of the `sizes` in turn: shapes of many sizes under fine grain."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     paths = []
     for number in range(count):
+        height, width = sizes[number % len(sizes)]
         field = np.zeros((height, width, 3))
         for cells in (4, 16, 64):
             coarse = Image.fromarray(rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
@@ -55,10 +58,24 @@ def eval_transform(size: int):
     )
 
 
-def loader(paths: list[Path], labels: np.ndarray, transform, batch_size: int, workers: int, pinned: bool = False) -> DataLoader:
-    return DataLoader(
-        Files(paths, labels, transform), batch_size=batch_size, shuffle=True, num_workers=workers, pin_memory=pinned, drop_last=False
-    )
+def loader(paths: list[Path], labels: np.ndarray, transform, batch_size: int, workers: int, pinned: bool = False, stay: bool = False):
+    """`stay`: the workers stay from one pass to the next, for passes so short that their start would count for more than it does in an epoch."""
+    files = Files(paths, labels, transform)
+    return DataLoader(files, batch_size, shuffle=True, num_workers=workers, pin_memory=pinned, persistent_workers=stay)
+
+
+@contextlib.contextmanager
+def as_torch_comes() -> Iterator[None]:
+    """The baseline's flags: no deterministic algorithms, convolutions in TF32 and the fastest of them looked for; ours come back afterwards."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    kept = cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32, torch.are_deterministic_algorithms_enabled()
+    cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = False, True, True, False
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32, algorithms = kept
+        torch.use_deterministic_algorithms(algorithms, warn_only=True)
 
 
 def train(model: nn.Module, batches: DataLoader, epochs: int, device: torch.device, lr: float = 1e-3) -> None:

@@ -29,9 +29,9 @@ def test_two_steps_an_epoch_are_taken_as_a_run_takes_them(tmp_path: Path, monkey
     monkeypatch.setattr(
         Ahead, "__init__", lambda self, make, device: init(self, lambda *asked: made.append(1) or make(*asked), device, True)
     )
-    paths = plain.photographs(tmp_path / "jpg", 2, 60, 80)
+    paths = plain.photographs(tmp_path / "jpg", 2, [(60, 80)])
     found = of_network(TINY, tmp_path, paths, repeats=2, device=CPU, workers=0)
-    assert all(math.isfinite(value) and value >= 0 for value in found) and min(found[:3]) > 0
+    assert all(math.isfinite(value) and value >= 0 for value in found[:4]) and min(found[:3]) > 0 and not found.short
     kinds = ["Images", "Resident"] * 4
     assert [(kind, number) for kind, number, _, _ in taken] == [(kind, number) for kind in kinds for number in (0, 1)]
     assert len(made) == len(taken), "each batch is made once, ahead of its step"

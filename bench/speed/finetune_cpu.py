@@ -33,7 +33,7 @@ def _tree(root: Path, per_class: int) -> tuple[list[Path], np.ndarray]:
     paths, labels = [], []
     for domain in ("day", "night"):
         for label in range(CLASSES):
-            made = plain.photographs(root / domain / f"class-{label}", per_class, 150, 200, seed=2 * label + (domain == "night"))
+            made = plain.photographs(root / domain / f"class-{label}", per_class, [(150, 200)], seed=2 * label + (domain == "night"))
             if domain == "day":
                 paths += made
                 labels += [label] * per_class

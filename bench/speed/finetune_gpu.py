@@ -19,13 +19,14 @@ from repro.nn.job import Job
 from repro.nn.networks import backbones
 from repro.nn.networks.model import Classifier
 from repro.nn.objectives.losses import cross_entropy
+from repro.nn.seeding import make_deterministic
 from repro.nn.training.loop import Progress, Trainer
 from repro.reading.examples import Examples
 from repro.settings import Recipe
 from repro.types import BackboneRef, Benchmark, Run, Split
 
 CLASSES, SIZE, FILES, REPEATS = 10, 224, 512, 16
-BF16_FLOP = {"H100": 989e12, "H200": 989e12, "A100": 312e12}  # dense, as the vendor states; others are not judged
+BF16_FLOP = {"H100 PCIe": 756e12, "H100": 989e12, "H200": 989e12, "A100": 312e12}  # dense, as the vendor states; others are not judged
 
 
 class Network(NamedTuple):
@@ -64,6 +65,7 @@ class Measured(NamedTuple):
     ceiling: float
     plain: float
     waited: float
+    short: str = ""  # what was done where memory was
 
 
 def _trainer(network: Network, images: Images, folder: Path, device: torch.device, recipe: Recipe) -> Trainer:
@@ -111,6 +113,7 @@ def of_network(network: Network, folder: Path, paths: list[Path], repeats: int, 
     packs.build(where, Examples(paths, labels), preprocess.resize(recipe, augmented=True), lambda done: None, "train")
     pack = packs.open_pack(where).only(torch.arange(len(paths)).repeat(repeats))
     images = Images(pack, preprocess, device, recipe, augmented=True)
+    make_deterministic(device)  # as every run has it
     trainer = _trainer(network, images, folder, device, recipe)
     ahead = trainer.stepper.ahead
     waited: list[float] = []
@@ -132,10 +135,13 @@ def of_network(network: Network, folder: Path, paths: list[Path], repeats: int, 
     often = max(1, round(repeats * 3 / 8))  # it is slower
     few = min(len(paths), 128)
     transform, batch, pinned = plain.train_transform(SIZE), min(network.batch, 64), device.type == "cuda"
-    plain.train(model, plain.loader(paths[:few], labels[:few], transform, batch, workers, pinned), 1, device)
-    batches = plain.loader(paths * often, np.tile(labels, often), transform, batch, workers, pinned)
-    theirs = len(paths) * often / seconds(lambda: plain.train(model, batches, 1, device), device)
-    return Measured(rate, ceiling, theirs, float(np.median(waited)))
+    batches = plain.loader(paths * often, np.tile(labels, often), transform, batch, workers, pinned, stay=workers > 0)
+    with plain.as_torch_comes():
+        plain.train(model, plain.loader(paths[:few], labels[:few], transform, batch, 0, pinned), 1, device)
+        next(iter(batches))  # the workers' start
+        theirs = len(paths) * often / seconds(lambda: plain.train(model, batches, 1, device), device)
+    short = {name: trainer.job.extras[name] for name in ("micro_batches", "images_left_the_device") if name in trainer.job.extras}
+    return Measured(rate, ceiling, theirs, float(np.median(waited)), f" Memory ran short: {short}." if short else "")
 
 
 def peak_of(device: torch.device) -> float | None:
@@ -144,10 +150,11 @@ def peak_of(device: torch.device) -> float | None:
 
 
 def ratios(network: Network, found: Measured, peak: float | None) -> Iterator[Ratio]:
-    rate, top, theirs, waited = found
+    rate, top, theirs, waited, short = found
     used = rate * 3 * network.gflop * 1e9 / peak if peak else None
     share = f"{used:.0%} of the chip's bf16 arithmetic." if used else "of this chip the arithmetic is not known here."
-    same = "the same network, batches of the same images; ours in bf16, theirs in fp32 and batches of 64 as released."
+    same = "the same network, batches of the same images; ours in bf16 and deterministic, theirs as torch comes (convolutions in TF32) and batches of 64."
+    same += short
     title = f"FT of {network.title}, batch {network.batch}"
     yield Ratio(
         title, "plain fp32 loop, DataLoader(16 workers)", "images/s", theirs, rate, rate / theirs, "≥ 5 ×", rate / theirs >= 5, same, share
