@@ -55,7 +55,7 @@ def is_mapped(root: Path) -> bool:
     return (root / MAPPINGS).is_dir()
 
 
-def folders(root: Path, published: tuple[int, int] = PUBLISHED) -> dict[str, tuple[int, ...]]:
+def folders(root: Path) -> dict[str, tuple[int, ...]]:
     """Folder → ImageNet's labels that are right for its images, ascending; folders sorted. `UserError` where the mappings do not say so."""
     named = _objects(root)
     labels = _labels(root)
@@ -68,8 +68,8 @@ def folders(root: Path, published: tuple[int, int] = PUBLISHED) -> dict[str, tup
     if unknown:
         raise _wrong(root, CLASSES, f"names what is neither an object's folder nor one of ImageNet's classes: {a_few(unknown)}")
     counted = Counter(label for classes in found.values() for label in classes)
-    if max(counted.values(), default=0) > 1 or (len(found), len(counted)) != published:
-        why = f"has {len(found):,} folders of {len(counted):,} different classes, the published one {published[0]} of {published[1]}"
+    if max(counted.values(), default=0) > 1 or (len(found), len(counted)) != PUBLISHED:
+        why = f"has {len(found):,} folders of {len(counted):,} different classes, the published one {PUBLISHED[0]} of {PUBLISHED[1]}"
         raise _wrong(root, CLASSES, why)
     return dict(sorted(found.items()))
 

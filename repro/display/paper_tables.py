@@ -13,6 +13,7 @@ from repro import plugins
 from repro.display.footnotes import CANNOT, Note, caption, notes_of
 from repro.display.paper_cells import AVERAGE, Cell, Cells
 from repro.outcomes.stats import Estimate
+from repro.papers import rows
 from repro.papers.arrangement import PaperTable
 from repro.papers.reported import Publication
 from repro.papers.verdicts import NOT_RUN, Outcome, holm
@@ -44,7 +45,7 @@ class View(NamedTuple):
 def benchmarks_of(table: PaperTable, places: Places) -> dict[str, Benchmark]:
     """Those that the table needs and this program has, as it describes them now."""
     names = dict.fromkeys(column.benchmark for column in table.column)
-    return {name: plugins.benchmark(name).describe({}, places) for name in names if name in plugins.names("benchmarks")}
+    return {name: rows.described(name, table.paper, places) for name in names if name in plugins.names("benchmarks")}
 
 
 def view(
