@@ -12,6 +12,7 @@ from pydantic import Field
 from repro.record import Record, digest
 from repro.settings import Recipe
 
+Choices = tuple[int | tuple[int, ...], ...]  # classes; those of a tuple count as one, of which the first stands for all
 Role = Literal["pretrain", "train", "id_val", "ood_val", "id_test", "ood_test"]
 SCHEMA = 2  # of result.json; raised when a reader of an older file would misread it
 
@@ -27,7 +28,7 @@ class Split(Record):
     metric: str | None = Field(default=None, description="headline metric of this split where it is not the benchmark's")
     count: int | None = Field(default=None, description="examples that must be found; None: whatever is there")
     targeted: str = Field(default="none", description="the targeted augmentation that this training split holds, copies beside originals")
-    classes: tuple[int, ...] | None = Field(default=None, description="the classes that a prediction is chosen from; None: all")
+    classes: Choices | None = Field(default=None, description="the classes that a prediction is chosen from; None: all")
     per_class: int | None = Field(default=None, description="examples that each class which has any must have; None: as it comes")
     optional: str | None = Field(
         default=None, description="file of the data set's manifest that its images come in, where that is optional"

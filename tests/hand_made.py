@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 CIFAR = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STL = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
@@ -182,3 +183,52 @@ def imagenet_shifted(root: Path, name: str, counts: dict[int, int]) -> Path:
         for number in range(count):
             (where / f"{number:08}{suffix}").write_text(f"{label} {number}")
     return root / folder
+
+
+OBJECTS = {  # folder → what its object is called, and ImageNet's labels of it
+    "alarm_clock": ("Alarm clock", (409, 530)),
+    "chair": ("Chair", (423, 559, 765)),
+    "banana": ("Banana", (954,)),
+    "t-shirt": ("T-shirt", (610,)),
+}
+
+
+def objectnet(root: Path, counts: dict[str, int], side: int = 20) -> dict[str, np.ndarray]:
+    """PNG files with a red border of 2 pixels, `counts`: folder → files, and mappings as published, in which two classes have one name.
+
+    Returns file → the image within the border. Folders that are not among `OBJECTS` are of no ImageNet class.
+    """
+    lines = np.random.default_rng(0).permutation(1000).tolist()  # line → label
+    names = {label: "crane" if label in (134, 517) else f"class {label}, thing {label}" for label in range(1000)}
+    files = {
+        "folder_to_objectnet_label.json": {folder: OBJECTS[folder][0] if folder in OBJECTS else folder.title() for folder in counts},
+        "objectnet_to_imagenet_1k.json": {
+            OBJECTS[folder][0]: "; ".join(names[label] for label in OBJECTS[folder][1]) for folder in counts if folder in OBJECTS
+        },
+        "pytorch_to_imagenet_2012_id.json": {str(label): line for line, label in enumerate(lines)},
+    }
+    (root / "objectnet-1.0/mappings").mkdir(parents=True)
+    for name, content in files.items():
+        (root / "objectnet-1.0/mappings" / name).write_text(json.dumps(content))
+    (root / "objectnet-1.0/mappings/imagenet_to_label_2012_v2").write_text("".join(f"{names[label]}\n" for label in lines))
+    inner = {}
+    for folder, count in counts.items():
+        (root / "objectnet-1.0/images" / folder).mkdir(parents=True)
+        for number, image in enumerate(noise(count, side, len(inner))[0]):
+            framed = np.full((side + 4, side + 4, 3), (255, 0, 0), np.uint8)
+            framed[2:-2, 2:-2] = image
+            path = root / "objectnet-1.0/images" / folder / f"{number:015x}.png"
+            Image.fromarray(framed).save(path)
+            inner[f"{folder}/{path.name}"] = image
+    return inner
+
+
+def imagenet_c(root: Path, wnids: list[str], corruptions: tuple[str, ...], each: int = 50) -> None:
+    """Empty files: the same photographs of each class under each corruption, at severities 5 and 1."""
+    for corruption in corruptions:
+        for severity in ("5", "1"):
+            for position, wnid in enumerate(wnids):
+                folder = root / "ImageNet-C" / corruption / severity / wnid
+                folder.mkdir(parents=True)
+                for number in range(each):
+                    (folder / f"ILSVRC2012_val_{position * each + number + 1:08}.JPEG").touch()

@@ -40,9 +40,10 @@ def write_folder(root: Path) -> dict[str, str]:
     return {"root": str(root), "id": "photo", "ood": "sketch"}
 
 
-OPTIONS: dict[str, Callable[[Path], dict[str, str]]] = {  # what must be told
+OPTIONS: dict[str, Callable[[Path], dict[str, str]]] = {  # what must be told, or is there on demand
     "folder": lambda folder: write_folder(folder / "images"),
     "light-curves": lambda folder: small_curves.write_domains(folder / "curves"),
+    "imagenet": lambda folder: {"ood": "v2,r,a,sketch,objectnet,imagenet-c"},
 }
 
 WITHOUT_OOD = {"patchcamelyon", "rendered-sst2"}  # few-shot sets, which their papers test on no other domain
@@ -119,7 +120,7 @@ def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def test_the_scan_finds_what_is_there() -> None:
     assert len(plugins.names("benchmarks")) == 16
-    assert len(plugins.names("datasets")) == 16
+    assert len(plugins.names("datasets")) == 18
     assert len(plugins.names("methods")) == 28
     assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 23
 

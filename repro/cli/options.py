@@ -50,7 +50,7 @@ Tiny = Annotated[bool, typer.Option("--tiny", help="A tiny subset, to check that
 Root = Annotated[str | None, typer.Option("--root", help="folder: where <domain>/<class>/<image> lie; light-curves: <domain>.jsonl.")]
 IdDomain = Annotated[str | None, typer.Option("--id", help="folder, light-curves: the domain to train on.")]
 OodDomains = Annotated[
-    str | None, typer.Option("--ood", help="The OOD splits wanted, by commas (folder, light-curves: domains; cifar10.1).")
+    str | None, typer.Option("--ood", help="The OOD splits wanted, by commas (folder, light-curves: domains; cifar10.1, imagenet).")
 ]
 OodValidation = Annotated[
     str | None, typer.Option("--ood-val", help="folder, light-curves: the domain to validate on out of distribution.")

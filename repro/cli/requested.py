@@ -45,7 +45,7 @@ def requests_of(
     for name in groups:
         if unwritten := arranged.without_recipe(name, paper):
             typer.echo(f"left out: {', '.join(unwritten)} on {name}, for which {paper} has no recipe", err=True)
-    described = {name: plugins.benchmark(name).describe(options, where, tiny) for name in groups if groups[name]}
+    described = {name: rows.described(name, paper, where, options, tiny) for name in groups if groups[name]}
     asked = asked._replace(paper=paper)
     return [request for name, one in described.items() for request in _of_rows(one, groups[name], arranged, method, asked)]
 

@@ -7,7 +7,7 @@ Numbers are in the reported numbers' units: percent, but for `rmse` and `distanc
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -67,7 +67,7 @@ class Cells:
         table: PaperTable,
         results: list[Result],
         failures: list[Failure],
-        known: Mapping[str, Benchmark],
+        known: Mapping[str, Sequence[Benchmark]],
         select: str | None,
         tiny: bool,
     ):
@@ -84,7 +84,7 @@ class Cells:
         numbers = self.table.numbers(line, column)
         if column.average:
             return Cell(reported=numbers)
-        asked, own = cells.Cell(self.table, line, column, numbers), self.known.get(column.benchmark)
+        asked, own = cells.Cell(self.table, line, column, numbers), next(iter(self.known.get(column.benchmark, ())), None)
         place = asked.place(own)
         cell = Cell(place=place, reported=(*numbers, *self._elsewhere(numbers)))
         state, why = asked.state(own, self.paper.unknown)

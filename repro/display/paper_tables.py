@@ -6,13 +6,14 @@ Averages are computed again from their columns. No torch, no pandas, no printing
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from repro import plugins
 from repro.display.footnotes import CANNOT, Note, caption, notes_of
 from repro.display.paper_cells import AVERAGE, Cell, Cells
 from repro.outcomes.stats import Estimate
+from repro.papers import rows
 from repro.papers.arrangement import PaperTable
 from repro.papers.reported import Publication
 from repro.papers.verdicts import NOT_RUN, Outcome, holm
@@ -41,17 +42,22 @@ class View(NamedTuple):
     tiny: bool = False
 
 
-def benchmarks_of(table: PaperTable, places: Places) -> dict[str, Benchmark]:
-    """Those that the table needs and this program has, as it describes them now."""
+def benchmarks_of(table: PaperTable, places: Places) -> dict[str, tuple[Benchmark, ...]]:
+    """Those that the table needs and this program has, as it describes them now: with the paper's choices, then where these are others, without."""
     names = dict.fromkeys(column.benchmark for column in table.column)
-    return {name: plugins.benchmark(name).describe({}, places) for name in names if name in plugins.names("benchmarks")}
+    return {name: _described(name, table.paper, places) for name in names if name in plugins.names("benchmarks")}
+
+
+def _described(name: str, paper: str, places: Places) -> tuple[Benchmark, ...]:
+    own = rows.described(name, paper, places)
+    return (own, plugins.benchmark(name).describe({}, places)) if own.options else (own,)
 
 
 def view(
     table: PaperTable,
     results: Iterable[Result],
     failures: Iterable[Failure],
-    known: Mapping[str, Benchmark],
+    known: Mapping[str, Sequence[Benchmark]],
     *,
     select: str | None = None,
     tiny: bool = False,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from repro.errors import UserError, unknown
-from repro.types import Benchmark, Grouping
+from repro.types import Benchmark, Choices, Grouping
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,18 +130,26 @@ def group_accuracies(grouping: Grouping, correct: np.ndarray, group: np.ndarray)
     return {value: float(hit / count) for value, hit, count in zip(grouping.values, hits, present, strict=True) if count}
 
 
-def restrict(logits: np.ndarray, classes: tuple[int, ...] | None) -> np.ndarray:
+def restrict(logits: np.ndarray, classes: Choices | None) -> np.ndarray:
     """Logits (N, K) as a choice among `classes` sees them: −∞ for every other; None: as they are.
 
-    So ImageNet-R and -A are scored in their 200 classes (mlfoundations/wise-ft@58b7a4b src/datasets/imagenet.py, project_logits).
+    Of classes that count as one, the first has the largest of their logits, the others −∞. So ImageNet-R and -A are scored in their 200
+    classes, ObjectNet in its 113 folders (mlfoundations/wise-ft@58b7a4b src/datasets/imagenet.py, objectnet.py:111-121, project_logits).
+    ValueError: there is nothing to choose from.
     """
     import numpy as np
 
     if classes is None:
         return logits
-    inside = np.zeros(logits.shape[1], bool)
-    inside[list(classes)] = True
-    return np.where(inside, logits, -np.inf)
+    if not classes:
+        raise ValueError("it is not known which classes a prediction is chosen from")
+    first = np.array([entry if isinstance(entry, int) else entry[0] for entry in classes])
+    chosen = np.full(logits.shape, -np.inf, logits.dtype)
+    chosen[:, first] = logits[:, first]
+    for entry in classes:
+        if not isinstance(entry, int):
+            chosen[:, entry[0]] = logits[:, list(entry)].max(axis=1)
+    return chosen
 
 
 def evaluate(
@@ -150,7 +158,7 @@ def evaluate(
     labels: np.ndarray,
     groups: dict[str, np.ndarray],
     also: str | None = None,
-    classes: tuple[int, ...] | None = None,
+    classes: Choices | None = None,
 ) -> dict[str, float]:
     """All metrics of one split that can be had: those named by the benchmark or one of its splits, then each grouping's, as fractions.
 

@@ -62,6 +62,8 @@ class Cell(NamedTuple):
             return f"repro run --table {self.table.name} --method {self.line.method}"
         paper = self.recipes
         options = [*(["--paper", paper.name] if paper.name else []), "--method", self.line.method]
+        if paper.name == self.table.paper:
+            options += [word for name, value in paper.options.items() for word in (f"--{name.replace('_', '-')}", value)]
         for text in self.sets:
             options += ["--set", text]
         if self.backbone:
@@ -78,7 +80,7 @@ class Cell(NamedTuple):
         """What `command` asks for; only where nothing stands in the way."""
         paper = self.recipes
         return Request(
-            benchmark=plugins.benchmark(self.column.benchmark).describe({}, places),
+            benchmark=rows.described(self.column.benchmark, self.table.paper, places),
             methods=(self.line.method,),
             seeds=tuple(range(paper.seeds)),
             backbone=self.backbone,
@@ -118,7 +120,7 @@ class Cell(NamedTuple):
         if self.column.average:
             return None
         known = self.column.benchmark in plugins.names("benchmarks")
-        own = plugins.benchmark(self.column.benchmark).describe({}, places) if known else None
+        own = rows.described(self.column.benchmark, self.table.paper, places) if known else None
         gaps = reported.publication(self.table.paper).unknown if reported.has(self.table.paper) else ()
         state, why = self.state(own, gaps)
         return None if state == coverage.RUNNABLE else f"{state}: {why}"

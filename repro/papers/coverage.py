@@ -36,14 +36,14 @@ def judge(paper: str, places: Places) -> list[Judged]:
     judged = []
     for entry in cells.values():
         if entry.benchmark not in known and entry.benchmark in plugins.names("benchmarks"):
-            known[entry.benchmark] = plugins.benchmark(entry.benchmark).describe({}, places)
+            known[entry.benchmark] = rows.described(entry.benchmark, paper, places)
         judged.append(Judged(entry, *state_of(paper, entry, known.get(entry.benchmark), gaps)))
     return judged
 
 
 def judge_one(paper: str, entry: Reported, places: Places) -> Judged:
     """One cell alone."""
-    benchmark = plugins.benchmark(entry.benchmark).describe({}, places) if entry.benchmark in plugins.names("benchmarks") else None
+    benchmark = rows.described(entry.benchmark, paper, places) if entry.benchmark in plugins.names("benchmarks") else None
     return Judged(entry, *state_of(paper, entry, benchmark, reported.publication(paper).unknown))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from operator import attrgetter, ne
 from typing import NamedTuple
@@ -12,10 +12,12 @@ from repro.errors import UserError
 from repro.outcomes.metrics import title
 from repro.papers import rows
 from repro.planning.recipe import parse_set, resolve
+from repro.record import digest
 from repro.settings import AUGMENTATION, IMAGES, Recipe
 from repro.types import Benchmark, Result, Run
 
 RELEASED = "as released"
+ANOTHER = "of another version, or other choices, of the benchmark"
 NUMBERLESS = frozenset(["keep_weights"])  # of a recipe's fields those on which no number depends
 
 
@@ -55,9 +57,10 @@ def written(place: Place, tiny: bool = False) -> dict[str, list[Recipe]]:
 
 
 class Matcher:
-    """The stored runs by benchmark and method. `known` are the benchmarks as this program has them now; tiny ones match tiny runs alone."""
+    """The stored runs by benchmark and method. `known` are the benchmarks as this program has them now, each as the paper has it and then
+    otherwise; tiny ones match tiny runs alone."""
 
-    def __init__(self, results: Iterable[Result], known: Mapping[str, Benchmark], tiny: bool = False):
+    def __init__(self, results: Iterable[Result], known: Mapping[str, Sequence[Benchmark]], tiny: bool = False):
         everything = list(results)
         self.known, self.tiny = known, tiny
         self.runs = {result.key: result.run for result in everything}
@@ -68,13 +71,14 @@ class Matcher:
         self.written = cache(lambda place: written(place, tiny))
         self._row = cache(self._values)
         self._differing: dict[tuple[Place, int], tuple[Recipe, dict[str, list[str]]]] = {}
-        self.same: dict[int, bool] = {}
+        self.ranks: dict[int, int | None] = {}
         self.departures: dict[tuple[Place, str], tuple[str, str | None]] = {}
 
     def of(self, place: Place) -> tuple[str, list[Result], dict[str, list[Result]]]:
         """The kind of recipe ('' or `RELEASED`), the runs of that kind, and by reason those of the cell's method that are not taken.
 
-        Recipes of the paper's text and of its code are never mixed: those of the text are preferred.
+        Recipes of the paper's text and of its code are never mixed: those of the text are preferred. Nor are choices of the benchmark, which
+        change no number of a split that both have: the paper's own are preferred.
         """
         near = [result for result in self.by_method.get((place.benchmark, place.method), []) if self._alike(place, result.run)]
         taken: dict[str, list[Result]] = {}
@@ -86,7 +90,17 @@ class Matcher:
         kind = next((kind for kind in ("", RELEASED) if kind in taken), "")
         for other in set(taken) - {kind}:
             others.setdefault(other, []).extend(taken[other])
-        return kind, taken.get(kind, []), others
+        own, further = self._of_one_choice(taken.get(kind, []))
+        if further:
+            others.setdefault(ANOTHER, []).extend(further)
+        return kind, own, others
+
+    def _of_one_choice(self, taken: list[Result]) -> tuple[list[Result], list[Result]]:
+        """Runs whose benchmark is nearest to the paper's, and the others."""
+        ranks = [0 if self.tiny else self._rank(result.run.benchmark) for result in taken]
+        nearest = min(ranks, default=0)
+        own, others = ([one for one, rank in zip(taken, ranks, strict=True) if (rank == nearest) == near] for near in (True, False))
+        return own, others
 
     def fits(self, place: Place, run: Run) -> bool:
         """Whether a run, of which there may be no result, is one of the cell's."""
@@ -111,8 +125,8 @@ class Matcher:
         method = plugins.declared(place.method)
         if run.method_version != method.version:
             return "", f"of version {run.method_version} of {place.method}"
-        if not self.tiny and not self._same(run.benchmark):
-            return "", "of another version, or other choices, of the benchmark"
+        if not self.tiny and self._rank(run.benchmark) is None:
+            return "", ANOTHER
         if not self.tiny and method.pretrained and run.recipe.init == "own" and (why := _weights(run)):
             return "", why
         differing = self._differences(place, run.recipe)
@@ -143,12 +157,15 @@ class Matcher:
         fields = tuple(field for field in Recipe.model_fields if field not in ignored)
         return fields, {kind: list(map(attrgetter(*fields), recipes)) for kind, recipes in self.written(place).items()}
 
-    def _same(self, benchmark: Benchmark) -> bool:
-        """Whether a run's benchmark is the one that this program has now; many runs share one record of it."""
-        own = self.known.get(benchmark.name)
-        if id(benchmark) not in self.same:
-            self.same[id(benchmark)] = own is None or benchmark.identity() == own.identity()
-        return self.same[id(benchmark)]
+    def _rank(self, benchmark: Benchmark) -> int | None:
+        """The place of a run's benchmark among those that this program has now, None: it is none of them; many runs share one record of it."""
+        if id(benchmark) not in self.ranks:
+            known = [
+                digest(one.identity()) for one in self.known.get(benchmark.name, (benchmark,))
+            ]  # stored options are lists, own are tuples
+            own = digest(benchmark.identity())
+            self.ranks[id(benchmark)] = known.index(own) if own in known else None
+        return self.ranks[id(benchmark)]
 
     def _of_parent(self, place: Place, role: str, key: str) -> str | None:
         if key not in self.runs:

@@ -13,9 +13,10 @@ from pydantic import Field, ValidationError
 from repro import plugins
 from repro.errors import UserError, nearest, unknown
 from repro.papers.search import Search
-from repro.paths import tables_dir
+from repro.paths import Places, tables_dir
 from repro.record import Record
 from repro.settings import PROBE
+from repro.types import Benchmark
 
 FITTED = PROBE | {"lr"}  # a method with one of these fields has something to fit, and so needs a recipe
 Layer = dict[str, tuple[Any, str]]  # recipe field → value (a list is a sweep, a `Together` a joint one) and where it comes from
@@ -45,6 +46,9 @@ class Paper(Record):
     select: str = Field(default="id_val", description="which checkpoint and setting it reports")
     seeds: int = Field(default=3, ge=1, description="how many are run where none are named")
     methods: tuple[str, ...] = Field(default=(), description="its headline methods, run where none are named; empty: the benchmark's")
+    options: dict[str, str] = Field(
+        default={}, description="what its tables choose of the benchmark, as the command line has it: ood = 'v2,r'"
+    )
 
 
 class BenchmarkTable(Record):
@@ -112,6 +116,12 @@ def paper_of(benchmark: str, name: str | None) -> Paper:
 def papers_of(benchmark: str) -> list[str]:
     """Those with recipes for a benchmark, the first being run where none is named."""
     return [paper.name for paper in table_of(benchmark).paper]
+
+
+def described(benchmark: str, paper: str, places: Places, options: dict[str, str] | None = None, tiny: bool = False) -> Benchmark:
+    """A benchmark as the tables of a paper have it; `options` are preferred to what the paper chooses."""
+    own = paper_of(benchmark, paper).options if paper in papers_of(benchmark) else {}
+    return plugins.benchmark(benchmark).describe(own | (options or {}), places, tiny)
 
 
 def rows_of(benchmark: str, paper: str | None = None) -> dict[str, Row]:

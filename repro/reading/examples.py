@@ -13,7 +13,7 @@ class Examples(NamedTuple):
     """`sources`: N image files, or N uint8 arrays (H, W, 3), which a sequence may read as they are asked for; `labels`: int64 (N,), −1 where there is none.
 
     `captions`: the texts that `caption_of` (int64, (N, T)) points into, T alternatives per image; empty where there are none.
-    `groups`: name → int64 (N,), for metrics per group.
+    `groups`: name → int64 (N,), for metrics per group. `border`: pixels that are no part of an image, on each side of its file's.
     """
 
     sources: Sequence[Path | np.ndarray]
@@ -21,6 +21,7 @@ class Examples(NamedTuple):
     captions: tuple[str, ...] = ()
     caption_of: np.ndarray | None = None
     groups: dict[str, np.ndarray] = {}
+    border: int = 0
 
     def first(self, count: int) -> Examples:
         """The first `count` examples."""
@@ -31,4 +32,5 @@ class Examples(NamedTuple):
             self.captions,
             caption_of,
             {name: values[:count] for name, values in self.groups.items()},
+            self.border,
         )

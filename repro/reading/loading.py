@@ -92,7 +92,7 @@ def check(benchmark: Benchmark, split: Split, examples: Examples) -> None:
         )
     if split.per_class and (uneven := _uneven(benchmark.classes, examples.labels.tolist(), split.per_class)):
         raise UserError(
-            f"{where} has another number of examples of {uneven}", f"the published split has {split.per_class:,} of each class", cure
+            f"{where} has another number of examples of {uneven}", f"the published split has {split.per_class:,} of each class", mend
         )
     for grouping in benchmark.groupings:
         values = examples.groups[grouping.name]

@@ -22,11 +22,13 @@ def no_options(name: str, options: dict[str, Any]) -> None:
         raise UserError(f"{name} takes no --{next(iter(options))}", "its splits are the published ones", f"repro run {name}")
 
 
-def chosen(name: str, options: dict[str, Any], option: str, known: Sequence[str], always: str) -> tuple[str, ...]:
-    """The splits that `option` names by commas, in the order of `known`, with `always` among them; all of `known` without the option."""
+def chosen(
+    name: str, options: dict[str, Any], option: str, known: Sequence[str], always: str, usual: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The splits that `option` names by commas, in the order of `known`, with `always` among them; without the option `usual`, or all of them."""
     no_options(name, {key: value for key, value in options.items() if key != option})
     if option not in options:
-        return tuple(known)
+        return tuple(usual or known)
     named = {part.strip() for part in options[option].split(",") if part.strip()}
     for wrong in sorted(named - set(known)):
         near = nearest(wrong, known)

@@ -9,10 +9,13 @@ from official_splits import describe, published
 
 from repro.benchmarks import imagenet
 from repro.data import manifest
+from repro.datasets import imagenet_c, objectnet
 from repro.errors import UserError
+from repro.nn.inputs import packs
 from repro.outcomes.metrics import evaluate
 from repro.papers import rows
 from repro.paths import Places
+from repro.preflight import prepare
 from repro.reading import imagenet as classes
 from repro.reading import loading
 from repro.reading.official import SYNTHETIC
@@ -85,6 +88,7 @@ def test_a_class_with_other_than_fifty_validation_images_is_named(copy):
     with pytest.raises(UserError) as caught:
         loading.load(benchmark, benchmark.split("id_val").model_copy(update={"per_class": 50}))
     assert "great white shark (3), brambling (3)" in caught.value.what and "50 of each class" in caught.value.why
+    assert caught.value.cure == f"repro data verify {' '.join(benchmark.needs)} --full"
 
 
 def test_labels_are_imagenets_in_every_split(copy):
@@ -107,8 +111,117 @@ def test_ood_names_what_else_is_wanted():
         "ood": ("v2", "a", "sketch")
     }
     assert some.needs == ("imagenet", "imagenetv2", "imagenet-a", "imagenet-sketch") and some.identity() != describe(imagenet).identity()
-    with pytest.raises(UserError, match="imagenet has no split 'objectnet'"):
-        imagenet.describe({"ood": "objectnet"}, Places.find())
+    with pytest.raises(UserError, match="imagenet has no split 'objects'"):
+        imagenet.describe({"ood": "objects"}, Places.find())
+
+
+def on_demand(names: str, counts: dict[str, int | None]):
+    """The benchmark with what is not there unless named, and other counts."""
+    benchmark = imagenet.describe({"ood": names}, Places.find())
+    splits = [
+        split.model_copy(update={"count": counts[split.name], "per_class": None}) if split.name in counts else split
+        for split in benchmark.splits
+    ]
+    return benchmark.model_copy(update={"splits": tuple(splits)})
+
+
+def test_objectnet_and_imagenet_c_are_there_where_they_are_named():
+    benchmark = imagenet.describe({"ood": "objectnet,imagenet-c,r"}, Places.find())
+    assert benchmark.options == {"ood": ("v2", "r", "objectnet", "imagenet-c")}
+    assert benchmark.needs == ("imagenet", "imagenetv2", "imagenet-r", "objectnet", "imagenet-c")
+    assert list(published(benchmark).items())[-2:] == [
+        ("objectnet", ("ood_test", "OOD", "accuracy", 18_574)),
+        ("imagenet-c", ("ood_val", None, "accuracy", 15_000)),
+    ]
+    counts = {count.split: count.n for count in manifest.load("objectnet").counts}
+    assert counts["images of the 113 folders shared with ImageNet"] == 18_574
+    assert benchmark.split("imagenet-c").per_class * 1000 == benchmark.split("imagenet-c").count
+    same = imagenet.describe({"ood": "sketch,a,r"}, Places.find())
+    assert same == describe(imagenet) and same.options == {}
+
+
+@pytest.fixture
+def objects(monkeypatch):
+    """A copy of ObjectNet with 3 folders of ImageNet's, with 6 classes, and one that is not; images within its borders."""
+    monkeypatch.setattr(objectnet, "PUBLISHED", (3, 6))
+    root = Places.find().data / "objectnet"
+    return root, hand_made.objectnet(root, {"t-shirt": 2, "chair": 3, "alarm_clock": 2, "spoon": 4})
+
+
+def test_objectnet_is_scored_among_the_classes_of_its_folders(objects):
+    _, inner = objects
+    benchmark = on_demand("objectnet", {"objectnet": 7})
+    split = benchmark.split("objectnet")
+    assert split.classes == ((409, 530), (423, 559, 765), 610)
+    made = loading.load(benchmark, split)
+    assert made.labels.tolist() == [409, 409, 423, 423, 423, 610, 610] and made.border == 2
+    assert {f"{path.parent.name}/{path.name}" for path in made.sources} == {name for name in inner if not name.startswith("spoon")}
+    rng, folders = np.random.default_rng(0), {409: {409, 530}, 423: {423, 559, 765}, 610: {610}}
+    labels = rng.choice(list(folders), 400)
+    logits = rng.normal(size=(400, 1000)).astype(np.float32)
+    inside = sorted(set().union(*folders.values()))
+    right = [inside[int(row[inside].argmax())] in folders[label] for row, label in zip(logits, labels.tolist(), strict=True)]
+    assert 0.2 < np.mean(right) < 0.6
+    assert evaluate(benchmark, logits, labels, {}, classes=split.classes) == {"accuracy": np.mean(right)}
+
+
+def test_objectnets_border_is_no_part_of_its_images(objects, tmp_path):
+    _, inner = objects
+    benchmark = on_demand("objectnet", {"objectnet": 7})
+    made = loading.load(benchmark, benchmark.split("objectnet"))
+    packs.build(tmp_path / "pack", made, packs.Resize(side=0, mode="limit"), lambda done: None)
+    pack = packs.open_pack(tmp_path / "pack")
+    expected = np.stack([inner[f"{path.parent.name}/{path.name}"] for path in made.sources])
+    assert np.array_equal(pack.images.numpy(), expected) and pack.labels.tolist() == made.labels.tolist()
+
+
+def test_mappings_that_changed_since_the_plan_are_told(objects):
+    root, _ = objects
+    benchmark = on_demand("objectnet", {"objectnet": 7})
+    mapping = root / "objectnet-1.0/mappings/objectnet_to_imagenet_1k.json"
+    mapping.write_text(mapping.read_text().replace("class 530, thing 530", "class 531, thing 531"))
+    with pytest.raises(UserError, match="are not those that the run was planned with"):
+        loading.load(benchmark, benchmark.split("objectnet"))
+    mapping.unlink()
+    with pytest.raises(UserError, match="cannot read"):
+        loading.load(benchmark, benchmark.split("objectnet"))
+
+
+def test_without_a_copy_objectnet_is_described_and_neither_read_nor_scored():
+    benchmark = on_demand("objectnet", {})
+    assert benchmark.split("objectnet").classes == ()
+    with pytest.raises(UserError, match="cannot read") as caught:
+        loading.load(benchmark, benchmark.split("objectnet"))
+    assert "--ood v2,r,a,sketch" in caught.value.cure
+    with pytest.raises(ValueError, match="not known which classes"):
+        evaluate(benchmark, np.zeros((1, 1000), np.float32), np.zeros(1, np.int64), {}, classes=benchmark.split("objectnet").classes)
+
+
+def test_who_lacks_objectnet_is_told_how_to_do_without():
+    need = prepare.assess(["objectnet"], None, Places.find())
+    with pytest.raises(UserError) as caught:
+        prepare.require(need, Places.find())
+    assert "repro data add objectnet DIR" in caught.value.cure and caught.value.cure.endswith("--ood v2,r,a,sketch leaves ObjectNet out.")
+
+
+def test_imagenet_c_is_fifteen_of_each_class():
+    wnids = [classes.wnids()[label] for label in (2, 10)]
+    hand_made.imagenet_c(Places.find().data / "imagenet-c", wnids, imagenet_c.CORRUPTIONS)
+    benchmark = on_demand("imagenet-c", {"imagenet-c": 30})
+    split = benchmark.split("imagenet-c").model_copy(update={"per_class": 15})
+    made = loading.load(benchmark, split)
+    assert made.labels.tolist() == [2] * 15 + [10] * 15 and made.border == 0
+    (made.sources[0].parent).rename(made.sources[0].parent.with_name("gone"))
+    with pytest.raises(UserError, match="another number of examples of great white shark \\(14\\)"):
+        loading.load(benchmark, split.model_copy(update={"count": 29}))
+
+
+def test_tiny_objects_and_corruptions_are_of_the_same_classes():
+    tiny = imagenet.describe({"ood": "objectnet,imagenet-c"}, Places.find(), True)
+    objects = loading.load(tiny, tiny.split("objectnet"))
+    assert tiny.split("objectnet").classes == ((1, 2, 3), (5, 6), 7, (8, 9, 10), 11, (13, 14))
+    assert np.bincount(objects.labels, minlength=17)[[1, 5, 7, 8, 11, 13]].tolist() == [6, 4, 2, 6, 2, 4] and len(objects.labels) == 24
+    assert np.bincount(loading.load(tiny, tiny.split("imagenet-c")).labels).tolist() == [15] * 17
 
 
 def test_tiny_has_a_few_classes_with_labels_of_their_own():

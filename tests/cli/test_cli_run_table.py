@@ -56,6 +56,16 @@ def test_flyps_few_shot_table_takes_its_columns_numbers_of_images(call):
     assert asked == [(name, shots, seed) for name in ("PatchCamelyon", "Rendered SST2") for shots in (4, 16, 32) for seed in (0, 1)]
 
 
+def test_a_table_is_of_the_splits_that_its_paper_reports_unless_others_are_named(call):
+    words = ("run", "--table", "wise-ft/imagenet", "--method", "zero-shot", "--dry-run")
+    for ood in ((), ("--ood", "v2,r,a,sketch")):
+        code, out, _ = call(*words, *ood)
+        assert code == 0
+        assert ("objectnet (by hand)" in out) == (not ood) and "imagenet-c" not in out
+    code, out, _ = call("run", "--table", "autoft/imagenet", "--method", "autoft", "--dry-run")
+    assert code == 0 and "objectnet (by hand)" in out and "imagenet-c (" in out and "autoft-search" in out
+
+
 def test_the_plans_of_a_table_are_summed_and_shared_runs_counted_once(call):
     words = ("run", "--table", "flyp/few-shot", "--seeds", "1", "--device", "cuda", "--dry-run")
     seconds = {run["key"]: run["seconds"] for plan in json.loads(call(*words, "--weights", "random", "--json")[1]) for run in plan["runs"]}

@@ -7,11 +7,13 @@ import paper_fixture
 import pytest
 from paper_fixture import described, finish, planned, point
 
+from repro import plugins
 from repro.display import paper_cells, paper_tables
 from repro.outcomes import index
 from repro.outcomes.store import Store
-from repro.papers import arrangement
+from repro.papers import arrangement, matching, rows
 from repro.paths import Places
+from repro.types import Benchmark, Checkpoint
 
 
 @pytest.fixture
@@ -129,3 +131,29 @@ def test_another_rule_than_the_papers_is_shown_and_not_compared(store):
 def test_no_shipped_table_has_digits_or_folder():
     columns = [column for name in arrangement.names() for column in arrangement.load(name).column]
     assert len(columns) >= 100 and not {column.benchmark for column in columns} & paper_cells.OURS
+
+
+def test_runs_without_the_papers_choice_of_splits_serve_where_there_are_no_others(tmp_path):
+    """WiSE-FT reports ObjectNet, for which registration is needed: who has none can fill the other columns."""
+    store, places = Store(tmp_path / "runs"), Places.find()
+    usual, own = plugins.benchmark("imagenet").describe({}, places), rows.described("imagenet", "wise-ft", places)
+    asked = {"seeds": 1, "paper": "wise-ft", "backbone": "clip-vit-b-16", "weights_hash": matching._standard("clip-vit-b-16")}
+
+    def judged(of: Benchmark, accuracy: float) -> None:
+        (run,) = planned(of, "zero-shot", **asked)
+        metrics = {split.name: {"accuracy": accuracy} for split in of.judged}
+        finish(store, run, Checkpoint(name="zero-shot", metrics=metrics))
+
+    judged(usual, 0.61)
+    found = cells(store, "wise-ft/imagenet")
+    v2, objects = (found["B/16 Zero-shot", column] for column in ("V2", "ObjectNet"))
+    assert (v2.values, v2.others) == (pytest.approx([61.0]), ())
+    assert (objects.values, objects.others) == ((), ("1 run without accuracy on objectnet",))
+    assert found["B/16 Zero-shot", "OOD average"].ours is None
+    judged(own, 0.62)
+    found = cells(store, "wise-ft/imagenet")
+    v2, objects = (found["B/16 Zero-shot", column] for column in ("V2", "ObjectNet"))
+    assert (v2.values, v2.others) == (pytest.approx([62.0]), ("1 run of another version, or other choices, of the benchmark",))
+    assert objects.values == pytest.approx([62.0]) and found["B/16 Zero-shot", "OOD average"].ours.mean == pytest.approx(62.0)
+    judged(plugins.benchmark("imagenet").describe({"ood": "v2"}, places), 0.63)
+    assert cells(store, "wise-ft/imagenet")["B/16 Zero-shot", "V2"].values == pytest.approx([62.0])

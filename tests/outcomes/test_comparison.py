@@ -67,6 +67,19 @@ def test_predictions_are_chosen_among_the_splits_classes(tmp_path):
     assert examples["sketch"].mean == 0.0 and examples["id_test"].mean > 0.1
 
 
+def test_classes_that_count_as_one_are_one_in_the_bootstrap(tmp_path):
+    """Of three classes the latter two count as one: what either method predicts of class 2 is held against class 1."""
+    kinds = {"classes": ("a", "b", "c")}
+    of = fabricated.with_splits(sketch={"classes": (0, (1, 2))}).model_copy(update=kinds)
+    store = filled(tmp_path, of)
+    pairs = find(store, fabricated.run("lp-ft", 0, of=of).key, fabricated.run("ft", 0, of=of).key)
+    (one,) = compare(store, pairs, split="sketch", draws=200)
+    labels = labels_of("sketch", 3)
+    folded = [np.minimum(predicted(store, name, 0, "sketch", of), 1) for name in ("lp-ft", "ft")]
+    assert (labels == 2).any(), "which is no label where the two are one"
+    assert one.examples == paired_bootstrap_runs("accuracy", [tuple(folded)], labels, draws=200)
+
+
 def test_the_worst_group_leaves_out_what_the_benchmark_ignores(tmp_path):
     of = fabricated.with_splits(sketch={"metric": "worst_region"})
     of = of.model_copy(update={"groupings": (Grouping(name="region", values=("a", "b", "c", "d"), ignored=("c",)),)})

@@ -9,6 +9,7 @@ import torch
 from metric_cases import BENCHMARK, CLASSES, DEGENERATE, Case, case, each_degenerate, few, measured, ordinary
 
 from repro.errors import UserError
+from repro.outcomes.bootstrap import bootstrap_runs
 from repro.outcomes.metrics import BY_NAME, evaluate, later_of_equals, rank, require_headlines, restrict, shown, spell, spell_units, title
 
 # scikit-learn
@@ -191,3 +192,28 @@ def test_a_choice_among_some_classes_passes_over_the_others():
     assert found["accuracy"] == 1.0
     assert found["cross_entropy"] == pytest.approx((2 * np.log(1 + np.exp(-1)) + np.log(2)) / 3, abs=1e-12)
     assert evaluate(fabricated.benchmark(), logits, labels, {})["accuracy"] == 0.0
+
+
+def test_classes_of_which_each_is_right_count_as_one():
+    """As their authors score ObjectNet: the largest logit among the classes of each folder, the folder of the largest of those."""
+    rng = np.random.default_rng(0)
+    members = rng.permutation(40)[:25].tolist()
+    folders = [sorted(members[:4]), sorted(members[4:6]), sorted(members[6:9]), *([label] for label in members[9:])]
+    logits = rng.normal(size=(500, 40)).astype(np.float32)
+    right = rng.integers(0, len(folders), 500)
+    projected = np.stack([logits[:, folder].max(axis=1) for folder in folders], axis=1)
+    expected = float((projected.argmax(axis=1) == right).mean())
+    among = tuple(tuple(folder) if len(folder) > 1 else folder[0] for folder in folders)
+    labels = np.array([folders[number][0] for number in right])
+    found = evaluate(fabricated.benchmark(), logits, labels, {}, "cross_entropy", among)
+    assert 0.02 < expected < 0.2 and found["accuracy"] == expected
+    predicted = restrict(logits, among).argmax(axis=1)
+    assert set(predicted.tolist()) <= {folder[0] for folder in folders}
+    assert bootstrap_runs("accuracy", [predicted], labels, draws=10).mean == pytest.approx(expected, abs=1e-12)
+    shares = np.exp(projected.astype(float)) / np.exp(projected.astype(float)).sum(axis=1, keepdims=True)
+    assert found["cross_entropy"] == pytest.approx(-np.log(shares[np.arange(500), right]).mean(), abs=1e-6)
+
+
+def test_a_choice_among_nothing_is_no_accuracy():
+    with pytest.raises(ValueError, match="not known which classes"):
+        restrict(np.zeros((2, 3)), ())

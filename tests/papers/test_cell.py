@@ -51,6 +51,8 @@ def test_the_recipe_is_the_papers_own():
 
 COMMANDS = {
     "lp-ft/2:lp-ft:STL": "repro run cifar10.1 --paper lp-ft --method lp-ft",
+    "flyp/imagenet:FLYP:V2": "repro run imagenet --paper flyp --method flyp "
+    "--ood v2,r,a,sketch,objectnet --backbone clip-vit-b-16 --seeds 1",
     "lp-ft/1:lp-ft:Average": "repro run --table lp-ft/1 --method lp-ft",
     "flyp/wilds:FLYP + ensembling:FMoW ID": "--set wise-ft.base=flyp --backbone clip-vit-b-16",
 }

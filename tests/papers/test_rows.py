@@ -9,7 +9,7 @@ from repro import plugins
 from repro.errors import UserError
 from repro.outcomes.selection import RULES
 from repro.papers import rows
-from repro.paths import tables_dir
+from repro.paths import Places, tables_dir
 from repro.planning.recipe import resolve
 from repro.settings import Recipe
 
@@ -75,6 +75,17 @@ def test_each_paper_has_its_own_rows_and_shares_those_it_lacks(table):
     with pytest.raises(UserError) as caught:
         planned("ft", paper="secnd")
     assert caught.value.what == "there is no paper with recipes for made-up 'secnd'" and "second" in caught.value.why
+
+
+def test_a_papers_tables_choose_of_a_benchmark_and_the_user_chooses_otherwise():
+    """WiSE-FT reports ObjectNet, LP-FT does not, Connect Later has no rows."""
+    found = {paper: rows.described("imagenet", paper, Places.find()) for paper in ("wise-ft", "lp-ft", "connect-later")}
+    assert found["wise-ft"].options == {"ood": ("v2", "r", "a", "sketch", "objectnet")}
+    usual = plugins.benchmark("imagenet").describe({}, Places.find())
+    assert found["lp-ft"] == found["connect-later"] == usual and usual.options == {}
+    assert rows.described("imagenet", "wise-ft", Places.find(), {"ood": "v2,r,a,sketch"}) == usual
+    tiny = rows.described("imagenet", "wise-ft", Places.find(), tiny=True)
+    assert tiny.tiny and tiny.options == found["wise-ft"].options
 
 
 def test_a_runs_provenance_tells_its_paper(table):

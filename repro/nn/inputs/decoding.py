@@ -75,7 +75,15 @@ def _is_ready(source: Path | np.ndarray, resize: Resize) -> bool:
     return isinstance(source, np.ndarray) and resize.target(source.shape[1], source.shape[0]) == source.shape[1::-1]
 
 
-def _pixels(source: Path | np.ndarray, resize: Resize) -> tuple[tuple[int, int], bytes]:
+def _inner(size: tuple[int, int], border: int) -> tuple[int, int]:
+    """Width and height within a border; ValueError where nothing is left."""
+    width, height = (side - 2 * border for side in size)
+    if min(width, height) < 1:
+        raise ValueError(f"{size[0]} × {size[1]} pixels have nothing within a border of {border}")
+    return width, height
+
+
+def _pixels(source: Path | np.ndarray, resize: Resize, border: int) -> tuple[tuple[int, int], bytes]:
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3:
             raise TypeError(f"an array of {source.dtype} {source.shape} is no image: uint8 (H, W, 3) is")
@@ -86,15 +94,19 @@ def _pixels(source: Path | np.ndarray, resize: Resize) -> tuple[tuple[int, int],
         with Image.open(source) as opened:
             opened.load()
             # convert() copies even what is RGB already, and holds the interpreter while it does
-            image = resize(opened if opened.mode == "RGB" else opened.convert("RGB"))
+            image = opened if opened.mode == "RGB" else opened.convert("RGB")
+            if border:
+                width, height = _inner(image.size, border)
+                image = image.crop((border, border, border + width, border + height))
+            image = resize(image)
     return (image.height, image.width), image.tobytes()
 
 
-def _decode(sources: Sequence[Path | np.ndarray], resize: Resize) -> Chunk:
+def _decode(sources: Sequence[Path | np.ndarray], resize: Resize, border: int) -> Chunk:
     chunk, parts = Chunk([], b"", []), []
     for source in sources:
         try:
-            shape, pixels = _pixels(source, resize)
+            shape, pixels = _pixels(source, resize, border)
         except UNREADABLE as error:
             missing = isinstance(error, (FileNotFoundError, NotADirectoryError))
             chunk.broken.append(Broken(str(source), " ".join(str(error).split()), missing))
@@ -104,7 +116,7 @@ def _decode(sources: Sequence[Path | np.ndarray], resize: Resize) -> Chunk:
     return chunk._replace(pixels=b"".join(parts))
 
 
-def expected_bytes(sources: Sequence[Path | np.ndarray], resize: Resize) -> int:
+def expected_bytes(sources: Sequence[Path | np.ndarray], resize: Resize, border: int = 0) -> int:
     """What all images will take, from a hundred of them spread over the split, of whose files only the headers are read.
 
     Exact where all come out alike, as they do where both sides are given; 0 where none can be read.
@@ -116,26 +128,31 @@ def expected_bytes(sources: Sequence[Path | np.ndarray], resize: Resize) -> int:
                 sizes.append(resize.target(source.shape[1], source.shape[0]))
             else:
                 with Image.open(source) as image:
-                    sizes.append(resize.target(*image.size))
+                    sizes.append(resize.target(*_inner(image.size, border)))
         except UNREADABLE:  # named when its turn comes
             continue
     return round(sum(3 * width * height for width, height in sizes) / len(sizes) * len(sources)) if sizes else 0
 
 
-def decoded(sources: Sequence[Path | np.ndarray], resize: Resize, expected: int, threads: int | None = None) -> Iterator[Chunk]:
-    """All images in order, the same bytes whatever the number of `threads` (None: one per core); `expected` bytes in all."""
+def decoded(
+    sources: Sequence[Path | np.ndarray], resize: Resize, expected: int, threads: int | None = None, border: int = 0
+) -> Iterator[Chunk]:
+    """All images in order, the same bytes whatever the number of `threads` (None: one per core); `expected` bytes in all.
+
+    `border`: pixels to be cut off each side of a file's image before its resize.
+    """
     threads = cores() if threads is None else threads
     batch = max(1, min(MOST, BATCH_BYTES * len(sources) // max(expected, 1)))
     parts = (sources[start : start + batch] for start in range(0, len(sources), batch))
     if threads == 1 or (len(sources) and _is_ready(sources[0], resize)):  # copies only, which threads would make no faster
-        yield from (_decode(part, resize) for part in parts)
+        yield from (_decode(part, resize, border) for part in parts)
         return
     Image.init()  # here, because of two threads that load Pillow's plug-ins at once, one may find a format unknown
     ahead: deque[Future[Chunk]] = deque()
     with ThreadPoolExecutor(threads, "decode") as pool:
         try:
             for part in parts:
-                ahead.append(pool.submit(_decode, part, resize))
+                ahead.append(pool.submit(_decode, part, resize, border))
                 if len(ahead) >= AHEAD * threads:
                     yield ahead.popleft().result()
             while ahead:

@@ -134,10 +134,10 @@ def build(
             return
         for left in (temporary, folder):  # by a process that was killed, or by somebody who began to remove the pack
             shutil.rmtree(left, ignore_errors=True)
-        expected = expected_bytes(examples.sources, resize)
+        expected = expected_bytes(examples.sources, resize, examples.border)
         require_space(folder.parent, expected, f"the pack of {split}", "packs")
         temporary.mkdir()
-        chunks = decoded(examples.sources, resize, expected, threads)
+        chunks = decoded(examples.sources, resize, expected, threads, examples.border)
         try:
             marker = {"content": _write(temporary, examples, chunks, on_image, split)}
             marker |= {

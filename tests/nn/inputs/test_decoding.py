@@ -74,6 +74,32 @@ def test_the_number_of_threads_changes_nothing(tmp_path: Path, mode: str, monkey
         assert everything(threads) == (shapes, broken, pixels)
 
 
+@pytest.mark.parametrize("resize", [packs.Resize(side=24, mode="crop", interpolation="bicubic"), packs.Resize(side=0, mode="limit")])
+def test_a_border_is_cut_off_before_the_resize(tmp_path: Path, resize: packs.Resize) -> None:
+    """Against Pillow and torchvision, which resize columns and rows in either order: within one level of 8 bits."""
+    inner = noise(41, 33)
+    framed = np.full((45, 37, 3), (255, 0, 0), np.uint8)
+    framed[2:-2, 2:-2] = inner
+    Image.fromarray(framed).save(tmp_path / "framed.png")
+    sources = [tmp_path / "framed.png"]
+    expected = decoding.expected_bytes(sources, resize, 2)
+    (chunk,) = decoding.decoded(sources, resize, expected, 1, 2)
+    found = np.frombuffer(chunk.pixels, np.uint8).reshape(*chunk.shapes[0], 3)
+    within = Image.open(tmp_path / "framed.png").crop((2, 2, 35, 43))
+    assert np.array_equal(within, inner) and expected == found.size
+    whole = Resize(24, InterpolationMode.BICUBIC)(within) if resize.side else within
+    assert found.shape == np.array(whole).shape and np.abs(found.astype(int) - np.array(whole)).max() <= (1 if resize.side else 0)
+    assert np.array_equal(found, resize(Image.fromarray(inner)))
+
+
+def test_an_image_that_is_all_border_is_broken(tmp_path: Path) -> None:
+    Image.fromarray(noise(4, 9)).save(tmp_path / "thin.png")
+    resize = packs.Resize(side=8, mode="crop")
+    assert decoding.expected_bytes([tmp_path / "thin.png"], resize, 2) == 0
+    (chunk,) = decoding.decoded([tmp_path / "thin.png"], resize, 1, 1, 2)
+    assert chunk.shapes == [(0, 0)] and chunk.broken[0].why == "9 × 4 pixels have nothing within a border of 2"
+
+
 def test_every_core_is_used_and_few_batches_are_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each worker waits for the others, which ends only where they run at once; a slow writer is not overtaken by far."""
     threads, begun, barrier = 3, [], threading.Barrier(3, timeout=20)
