@@ -44,7 +44,8 @@ ON_DEMAND = (
     Split(name="objectnet", role="ood_test", caption="ObjectNet, among its 113 folders of ImageNet's", column="OOD", count=18_574),
     Split(name="imagenet-c", role="ood_val", caption="ImageNet-C, one of each class and corruption", count=15_000, per_class=15),
 )
-DATA_SETS = {"v2": "imagenetv2", "r": "imagenet-r", "a": "imagenet-a", "sketch": "imagenet-sketch"}  # of other splits imagenet
+DATA_SETS = {split.name: NAME for split in INSIDE}
+DATA_SETS |= {"v2": "imagenetv2", "r": "imagenet-r", "a": "imagenet-a", "sketch": "imagenet-sketch"}
 DATA_SETS |= {split.name: split.name for split in ON_DEMAND}
 
 
@@ -54,7 +55,7 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
     known = (*usual, *(split.name for split in ON_DEMAND))
     wanted = official.chosen(NAME, options, "ood", known, always=ALWAYS, usual=usual)
     outside = tuple(split for split in (*OUTSIDE, *ON_DEMAND) if split.name in wanted)
-    fields = official.declare((NAME, *(DATA_SETS[split.name] for split in outside)), (*INSIDE, *outside), places, tiny)
+    fields = official.declare((NAME, *(DATA_SETS[split.name] for split in outside)), (*INSIDE, *outside), places, tiny, of=DATA_SETS)
     among = {split.name: _choices(DATA_SETS.get(split.name, NAME), fields["roots"], tiny) for split in fields["splits"]}
     fields["splits"] = tuple(split.model_copy(update={"classes": among[split.name]}) for split in fields["splits"])
     return Benchmark(

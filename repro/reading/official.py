@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from repro.data import holdings, manifest
@@ -49,14 +49,18 @@ def declare(
     places: Places,
     tiny: bool,
     pretrained: tuple[str, str] = ("digits-clip", "clip-pretrain"),
+    of: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The fields of a `Benchmark` that follow from its data sets `names` (of `repro/datasets`) and its splits.
+
+    `of`: split → data set, where there is a choice of splits, so that each keeps its packs whatever else is chosen.
 
     For a tiny subset the official counts do not hold, nothing is needed from elsewhere, and its backbone is made in the run, by `pretrained`:
     the network and the method, the usual one of synthetic images with captions, others of the benchmark's own split for that.
     """
     if not tiny:
         roots = {name: str(holdings.root_of(name, places)) for name in names}
+        splits = tuple(split.model_copy(update={"content": digest(content(of[split.name]))}) if of else split for split in splits)
         return {"data": digest([content(name) for name in names]), "roots": roots, "splits": splits, "needs": names}
     backbone, method = pretrained
     synthetic = (SYNTHETIC,) if method == "clip-pretrain" else ()

@@ -148,6 +148,14 @@ def objects(monkeypatch):
     return root, hand_made.objectnet(root, {"t-shirt": 2, "chair": 3, "alarm_clock": 2, "spoon": 4})
 
 
+def test_whatever_else_is_chosen_a_split_keeps_its_packs():
+    resize, home = packs.Resize(side=8, mode="crop"), Places.find().packs
+    usual, few = (imagenet.describe(options, Places.find()) for options in ({}, {"ood": "v2"}))
+    assert usual.identity() != few.identity()
+    folders = [[packs.folder_of(home, one, split, resize) for split in few.splits] for one in (few, usual)]
+    assert folders[0] == folders[1] and len(set(folders[0])) == 3
+
+
 def test_objectnet_is_scored_among_the_classes_of_its_folders(objects):
     _, inner = objects
     benchmark = on_demand("objectnet", {"objectnet": 7})

@@ -90,7 +90,8 @@ def _require_intact(folder: Path, pack: Pack) -> None:
 
 def folder_of(packs: Path, benchmark: Benchmark, split: Split, resize: Resize) -> Path:
     """A pack is named by the content that it is made from."""
-    name = f"{benchmark.folder}-{digest(benchmark.identity())[:12]}"
+    content = benchmark.identity() if split.content is None else [benchmark.name, benchmark.version, benchmark.classes, split.content]
+    name = f"{benchmark.folder}-{digest(content)[:12]}"
     return packs / name / f"{split.name}-{digest([FORMAT, resize])[:12]}"
 
 
