@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from repro import plugins
 from repro.errors import UserError, unknown
+from repro.planning.passes import searches
 from repro.settings import IMAGES, Recipe
 from repro.types import Benchmark, Method, Parent, Run
 
@@ -62,13 +63,19 @@ def require_splits(method: Method, benchmark: Benchmark, recipe: Recipe) -> None
     """The split that a recipe searches on must be there; else `Unfit`."""
     if "search_on" not in method.fields or not recipe.searched:
         return
-    if not any(recipe.search_on in (split.name, split.role) for split in benchmark.splits):
+    if not benchmark.searchable(recipe.search_on):
         name = method.name.removesuffix("-search")
         raise Unfit(
             f"{name} searches on {recipe.search_on}, and {benchmark.name} has no such split",
             f"its splits are {', '.join(split.name for split in benchmark.splits)}",
             f"--set {name}.search_on=id_val, which is another search",
         )
+
+
+def searched_apart(method: Method, benchmark: Benchmark, recipe: Recipe) -> dict[str, str]:
+    """The data set of its own that a search scores its trials on, and the hash of its content; none for all that is no search."""
+    split = benchmark.searchable(recipe.search_on)[0] if searches(method) else None
+    return {split.apart.name: split.apart.data} if split and split.apart else {}
 
 
 def impossible_parent(method: Method, parent: Parent, why: str) -> Unfit:

@@ -88,10 +88,11 @@ def _require_intact(folder: Path, pack: Pack) -> None:
     _intact.add(known)
 
 
-def folder_of(packs: Path, benchmark: Benchmark, split: Split, resize: Resize) -> Path:
-    """A pack is named by the content that it is made from."""
+def folder_of(packs: Path, benchmark: Benchmark, split: Split, resize: Resize, rows: np.ndarray | None = None) -> Path:
+    """A pack is named by the content that it is made from, and by the `rows` (M,) of the split that it holds (None: all)."""
     name = f"{benchmark.folder}-{digest(benchmark.identity())[:12]}"
-    return packs / name / f"{split.name}-{digest([FORMAT, resize])[:12]}"
+    content = [FORMAT, resize, *([split.apart.data] if split.apart else []), *([] if rows is None else [rows.tolist()])]
+    return packs / name / f"{split.name}-{digest(content)[:12]}"
 
 
 def _marker(folder: Path) -> dict[str, Any] | None:
