@@ -101,7 +101,7 @@ def _changes(first: Finished, second: Finished) -> Iterator[Change]:
 
 
 def _of_settings(one: Result, other: Result) -> Iterator[Change]:
-    yield from _differing("benchmark", _content(one.run.benchmark), _content(other.run.benchmark))
+    yield from _differing("benchmark", _content(one.run), _content(other.run))
     packs = one.extras.get("packs", {}), other.extras.get("packs", {})
     shared = [split for split in packs[0] if split in packs[1]]  # which splits a run looks at follows from its method
     yield from _differing("images", *({f"pack of {split}": own[split] for split in shared} for own in packs))
@@ -111,10 +111,11 @@ def _of_settings(one: Result, other: Result) -> Iterator[Change]:
     yield from _differing("seed", {"seed": one.run.seed}, {"seed": other.run.seed})
 
 
-def _content(benchmark: Benchmark) -> dict[str, Any]:
-    """What a benchmark measures on, field by field, and its splits."""
-    splits = {f"split {split.name}": {"role": split.role, "count": split.count} for split in benchmark.splits}
-    return {**benchmark.identity(), **splits}
+def _content(run: Run) -> dict[str, Any]:
+    """What a run's benchmark measures on, field by field, its splits, and what the run searches on besides."""
+    measured = [split for split in run.benchmark.splits if not split.apart]
+    splits = {f"split {split.name}": {"role": split.role, "count": split.count} for split in measured}
+    return {**run.benchmark.identity(), **splits, **run.apart}
 
 
 def _method(run: Run) -> dict[str, Any]:

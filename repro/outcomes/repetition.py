@@ -26,9 +26,10 @@ class Repetition(NamedTuple):
     @staticmethod
     def examples(benchmark: Benchmark, split: Split) -> Examples:
         """A split's examples, read only where no pack has them, from where the run saw them."""
-        gone = [root for root in benchmark.roots.values() if not Path(root).exists()]
+        roots, needs = (benchmark.roots, benchmark.needs) if not split.apart else ({split.name: split.apart.root}, (split.apart.name,))
+        gone = [root for root in roots.values() if not Path(root).exists()]
         if gone and not benchmark.tiny:
-            fetch = f"repro data fetch {' '.join(benchmark.needs)}, then link it there" if benchmark.needs else "put them back there"
+            fetch = f"repro data fetch {' '.join(needs)}, then link it there" if needs else "put them back there"
             raise UserError(
                 f"the images of {benchmark.title} are gone", f"the run saw them in {gone[0]}, and {split.name} is not packed", fetch
             )

@@ -54,6 +54,11 @@ SETTINGS = {  # what the second run has otherwise → the changes, and the sente
         [("benchmark", "split sketch")],
         "they differ by a setting (split sketch role ood_test → role ood_test, count 7)",
     ),
+    "apart": (
+        fabricated.run("ft").model_copy(update={"apart": {"cifar10-c": "2" * 64}}),
+        [("benchmark", "cifar10-c")],
+        "they differ by a setting (cifar10-c – → 222222222222…)",
+    ),
     "version": (
         fabricated.run("ft").model_copy(update={"method_version": 9}),
         [("method", "method version")],
