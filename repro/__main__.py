@@ -1,19 +1,31 @@
 """The program's entry, `repro` and `python -m repro`: even an interruption while it loads ends in one line."""
 
 import gc
+import os
+import signal
 import sys
+
+LINE = "interrupted: nothing is lost, the same command continues"
+
+
+def _leave(number: int, frame: object) -> None:
+    """End at once: some of what is loaded swallows a KeyboardInterrupt, or makes another error of it."""
+    print(f"\n{LINE}", file=sys.stderr, flush=True)
+    os._exit(130)
 
 
 def main() -> None:
     """Load the command line and run it; see `repro.cli.main` for the exit codes."""
     gc.set_threshold(10_000, 50, 100)  # of what is imported nothing becomes garbage, and looking for it would take a tenth of the start
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # and not ignored, as in the background of a script
+        signal.signal(signal.SIGINT, _leave)
     try:
         from repro.cli import main as run
 
+        signal.signal(signal.SIGINT, before)
         run()
     except KeyboardInterrupt:
-        from repro.cli.leaving import LINE
-
         print(f"\n{LINE}", file=sys.stderr)
         sys.exit(130)
 

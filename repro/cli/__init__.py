@@ -27,7 +27,7 @@ from repro.cli import (
 )
 from repro.cli.context import GlobalOptions
 from repro.errors import UserError, nearest
-from repro.paths import PLACES
+from repro.paths import FULL, PLACES
 from repro.preflight import environment
 
 app = typer.Typer(
@@ -97,6 +97,20 @@ def _led(arguments: list[str] | None) -> int | None:
     return app(args=arguments, prog_name="repro", standalone_mode=False)
 
 
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether it is what a library made of a Ctrl-C: raised from it, or, by what is not written in Python, with its name alone."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) or "KeyboardInterrupt" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _drop_output() -> None:
+    """What is still buffered goes nowhere, or the interpreter would complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _code(arguments: list[str] | None, words: list[str]) -> int:
     """How it ended."""
     try:
@@ -112,11 +126,21 @@ def _code(arguments: list[str] | None, words: list[str]) -> int:
         code = stop.exit_code
     except typer.Abort:
         code = 130
-    except BrokenPipeError:  # the reader left: `repro list | head`; what is still buffered goes nowhere, or the interpreter would complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader left: `repro list | head`
+        _drop_output()
         code = 0
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _drop_output()
+        _complain(UserError("a disk is full", f"{error.strerror}, for what is printed or kept", "repro doctor, and make room"), words)
+        code = 2
     except SystemExit as stop:  # typer's own answer to the same
         code = 0 if isinstance(stop.__context__, BrokenPipeError) else stop.code
+    except Exception as error:
+        if not _interrupted(error):
+            raise
+        code = 130
     return code if isinstance(code, int) else 0
 
 

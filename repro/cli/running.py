@@ -116,7 +116,8 @@ def look_up(
     if standard:
         file = prepare.weights_of(standard, where)
         if file.sha256 is None and not dry_run:
-            # Runs are named by their weights' content, which nobody knows before the first fetch.
+            # Runs are named by their weights' content, which nobody knows before the first fetch. What else is missing is said with it.
+            prepare.require(needs, where, fetching=fetch)
             _obtain(prepare.of_file(needs), where, fetch)
             needs, file = prepare.assess(request.benchmark.needs, standard, where), prepare.weights_of(standard, where)
         request = request._replace(weights=str(file.path), weights_hash=file.sha256 or f"{UNKNOWN} of {standard}")

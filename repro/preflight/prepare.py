@@ -148,10 +148,11 @@ def require(needs: Sequence[Need], places: Places, fetching: bool = False) -> No
         why += f"; {total(fetched)} to fetch"
     if by_hand:
         why += f"; nobody but you may fetch {', '.join(need.title for need in by_hand)}"
-    cures = [cure(need, places) for need in by_hand]
+    commands = []
     if datasets := [need.name for need in fetched if not need.file]:
-        cures.append(command(places, f"data fetch {' '.join(datasets)}"))
-    cures += [cure(need, places) for need in fetched if need.file]
+        commands.append(command(places, f"data fetch {' '.join(datasets)}"))
+    commands += [cure(need, places) for need in fetched if need.file]
+    cures = [*(cure(need, places) for need in by_hand), *([" && ".join(commands)] if commands else [])]
     hint = " (or the same command with --fetch)" if fetched and not fetching else ""
     raise UserError(f"not here: {listed(absent)}", why, "; then: ".join(cures) + hint)
 

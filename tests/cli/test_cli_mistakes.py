@@ -39,6 +39,12 @@ MISTAKES = {
     ),
     "weights": (("run", "digits", "--weights", "/no/such"), "cannot read the weights file /no/such", "No such file", "--weights FILE"),
     "option of another": (("run", "digits", "--root", "x"), "digits takes no --root", "", "repro run digits"),
+    "all that is missing": (  # though runs are named by the weights, which are not there either
+        ("run", "cifar10.1", "--ood", "v6"),
+        "not here: cifar10 (170 MB), cifar10.1 (12.4 MB), moco moco_v2_800ep_pretrain.pth.tar",
+        "to fetch",
+        "repro data fetch cifar10 cifar10.1 && repro data fetch moco --only moco_v2_800ep_pretrain.pth.tar",
+    ),
     "folder": (("run", "folder"), "folder needs --root", "", "repro run folder --root DIR"),
     "list": (("list", "method"), "there is no list 'method'", "did you mean 'methods'?", "repro list"),
     "table": (("table", "digit"), "there is no table 'digit'", "did you mean 'digits'?", "repro list tables"),
@@ -47,6 +53,7 @@ MISTAKES = {
     "rule": (("table", "--select", "idval"), "no selection rule 'idval'", "did you mean 'id_val'?", "repro table --help"),
     "format": (("table", "--format", "markdwon"), "no format 'markdwon'", "did you mean 'markdown'?", "repro table --help"),
     "unknown key": (("show", "abcd"), "no run's key starts with abcd", "looked in", "repro show"),
+    "status of": (("status", "digit"), "there is no benchmark 'digit'", "did you mean 'digits'?", "repro list benchmarks"),
     "no key": (("show", "xyzzy"), "'xyzzy' is not a run's key", "hexadecimal", "repro show"),
 }
 
@@ -118,6 +125,52 @@ def test_a_closed_pipe_is_no_error(unbuffered):
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_below_the_output_is_three_lines(unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "repro", "list"], stdout=full, stderr=subprocess.PIPE, text=True, cwd=TOP, env=environment
+        )
+    assert done.returncode == 2 and done.stderr.startswith("error: a disk is full\n  why: No space left on device")
+    assert len(done.stderr.splitlines()) == 3
+
+
+def test_ctrl_c_while_the_program_loads_is_one_line_whatever_a_library_makes_of_it(tmp_path):
+    """A module that swallows everything stands for those that guard their imports so."""
+    swallowing = "import os, signal\ntry: os.kill(os.getpid(), signal.SIGINT)\nexcept BaseException: pass\nraise SystemExit('swallowed')\n"
+    (tmp_path / "typer.py").write_text(swallowing)
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{TOP}"}
+    done = subprocess.run([sys.executable, "-m", "repro"], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stderr.strip()) == (130, "interrupted: nothing is lost, the same command continues")
+
+
+@pytest.mark.parametrize("said", ["KeyboardInterrupt: ", "something else"])
+def test_what_a_library_makes_of_ctrl_c_is_ctrl_c(capsys, monkeypatch, said):
+    def interrupted(*arguments, **options):
+        if said == "something else":
+            raise RuntimeError(said) from KeyboardInterrupt()
+        raise RuntimeError(said)
+
+    monkeypatch.setattr("repro.cli.running._work", interrupted)
+    monkeypatch.setattr(sys, "argv", ["repro", "run", "digits", "--method", "scratch"])
+    with pytest.raises(SystemExit) as stop:
+        from_the_shell()
+    assert stop.value.code == 130
+    assert capsys.readouterr().err.strip() == "interrupted: nothing is lost, the same command continues"
+
+
+def test_another_error_is_not_taken_for_ctrl_c(monkeypatch):
+    def broken(*arguments, **options):
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("repro.cli.running._work", broken)
+    monkeypatch.setattr(sys, "argv", ["repro", "run", "digits", "--method", "scratch"])
+    with pytest.raises(RuntimeError, match="a defect"):
+        from_the_shell()
 
 
 def test_a_cure_names_the_same_places(mistake, tmp_path):
