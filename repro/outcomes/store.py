@@ -38,7 +38,14 @@ def now() -> str:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write to a temporary name beside `path`, flush to disk, rename: readers see the old file or the new one, whole."""
+    """Write to a temporary name beside `path`, flush to disk, rename: readers see the old file or the new one, whole.
+
+    A device or a pipe, such as /dev/stdout, is written into.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "w", encoding="utf-8") as file:

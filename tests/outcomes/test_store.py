@@ -258,3 +258,12 @@ def test_repro_results_reads_the_users_store(tmp_path):
 
     fabricated.finish(Store(tmp_path / "home" / "runs"), fabricated.run())
     assert len(repro.results()) == 4
+
+
+def test_a_pipe_is_written_into_and_stays_one(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    storing.write_atomically(pipe, "a table")
+    assert os.read(reading, 100) == b"a table" and pipe.is_fifo()
+    os.close(reading)
