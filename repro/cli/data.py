@@ -12,7 +12,7 @@ import typer
 from repro.cli.context import complete_benchmark, complete_manifest, places
 from repro.cli.options import AsJson
 from repro.data.amounts import size
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 
 if TYPE_CHECKING:
     from repro.data.holdings import State
@@ -157,7 +157,7 @@ def tiny(
         raise UserError(
             "--synthetic and --from were both given",
             "one draws images, the other takes yours",
-            f"repro data tiny {benchmark} --from {source}",
+            f"repro data tiny {benchmark} --from {quoted(source)}",
         )
     folders = subsets.data_sets(benchmark, at) if synthetic else subsets.sources(benchmark, source, at)
     for name, folder in folders.items():

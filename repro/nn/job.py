@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from repro import plugins
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 from repro.nn.inputs import curves, few_shot, packed, packs, targeted
 from repro.nn.inputs.curves import CurvePack, Curves, Scaling
 from repro.nn.inputs.images import Images, Preprocess
@@ -58,7 +58,7 @@ class ParentRun(NamedTuple):
             raise UserError(
                 f"run {self.result.key} has no intact {path.name}, from which another starts",
                 "the file was removed or changed, or keep_weights=none never kept it",
-                f"rm -r {self.folder}, then run the same command again with weights kept",
+                f"rm -r {quoted(self.folder)}, then run the same command again with weights kept",
             )
         return load_weights(path)
 

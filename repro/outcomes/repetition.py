@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from repro import backbones, plugins
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 from repro.known_weights import sha256_for
 from repro.outcomes.finished import Finished
 from repro.paths import Places
@@ -92,7 +92,7 @@ def _require_weights(parent: Finished) -> None:
     lost = [name for name in kept if not (parent.folder / name).is_file()]
     if lost or not kept:
         why = f"{lost[0]} is not in {parent.folder}" if lost else "it was run with keep_weights=none"
-        cure = f"rm -r {parent.folder}, then {_again(parent.result.run)}"
+        cure = f"rm -r {quoted(parent.folder)}, then {_again(parent.result.run)}"
         raise UserError(f"the weights of run {parent.result.key}, from which another starts, are not kept", why, cure)
 
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 from repro.outcomes import claims
 from repro.paths import make_writable
 from repro.types import SCHEMA, Failure, Result, Run
@@ -108,13 +108,15 @@ class Store:
                 raise UserError(
                     f"{path} has schema {version}, this program reads {SCHEMA}",
                     "it was written by another version",
-                    f"rm -r {folder}, then run again; or install the version that wrote it",
+                    f"rm -r {quoted(folder)}, then run again; or keep it, and name another place: repro --runs DIR …",
                 )
             return Result.model_validate(content)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, KeyError, TypeError, ValidationError) as error:
-            raise UserError(f"{path} is damaged", str(error).split("\n")[0], f"rm -r {folder}, then run the same command again") from None
+            raise UserError(
+                f"{path} is damaged", str(error).split("\n")[0], f"rm -r {quoted(folder)}, then run the same command again"
+            ) from None
 
     def failure(self, folder: Path) -> Failure | None:
         try:

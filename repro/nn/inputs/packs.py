@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 from repro.nn.inputs.decoding import Chunk, Resize, decoded, expected_bytes
 from repro.nn.inputs.packed import Pack
 from repro.outcomes.store import write_atomically
@@ -161,7 +161,7 @@ def build(
 
 
 def _damaged(folder: Path, why: str) -> UserError:
-    return UserError(f"the pack {folder} is damaged", why, f"rm -r {folder}, then run the same command again")
+    return UserError(f"the pack {folder} is damaged", why, f"rm -r {quoted(folder)}, then run the same command again")
 
 
 def open_pack(folder: Path) -> Pack:
