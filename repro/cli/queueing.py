@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from repro import plugins
-from repro.cli.context import complete_key, places
+from repro.cli.context import complete_key, next_line, places
 from repro.cli.options import AsJson
 from repro.errors import UserError, unknown
 from repro.outcomes import claims, processes
@@ -61,7 +61,8 @@ def status(
         )
         return
     if not seen and not found:
-        print(f"nothing {f'of {benchmark} ' if benchmark else ''}has been run yet\nnext: repro run {benchmark or 'digits'}")
+        print(f"nothing {f'of {benchmark} ' if benchmark else ''}has been run yet")
+        print(next_line(f"repro run {benchmark or 'digits'}", places(context)))
         return
     _show(found, seen, running, [(one, standing.error_of(one)) for one in failed[:MOST]])
 
