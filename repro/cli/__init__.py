@@ -88,6 +88,16 @@ def _complain(error: UserError, arguments: list[str]) -> None:
     print(f"error: {what}\n  why: {why}\n  try: {cure}", file=sys.stderr)
 
 
+def _require_values(words: list[str]) -> None:
+    """An option without its value would mean its default, and perhaps hours of something else."""
+    for before, word in zip(["", *words], words, strict=False):
+        option = before if not word and before.startswith("-") else word[:-1] if re.fullmatch(r"--[a-z-]+=", word) else None
+        if option:
+            raise UserError(
+                f"{option} is empty", "so is a variable of the shell that is not set", f"give it a value, or leave {option} out"
+            )
+
+
 def _led(arguments: list[str] | None) -> int | None:
     """The command. Of a torchrun's processes the first has it, and the others take their part of its runs."""
     if environment.rank():
@@ -114,6 +124,7 @@ def _drop_output() -> None:
 def _code(arguments: list[str] | None, words: list[str]) -> int:
     """How it ended."""
     try:
+        _require_values(words)
         code = _led(arguments)
         sys.stdout.flush()
     except UserError as error:
