@@ -47,6 +47,8 @@ def test_what_a_cure_removes_or_names_is_quoted():
     """Of a folder with a space, a copied `rm -r` would remove another."""
     assert quoted(Path("/my data/x")) == "'/my data/x'" and quoted("/x") == "/x"
     texts = [(path, line) for path in Path(repro.__file__).parent.rglob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
-    named = [(path.name, line.strip()) for path, line in texts if re.search(r"(rm -r|--weights|--from|chmod \S+) \{", line)]
+    named = [(path.name, line.strip()) for path, line in texts if re.search(r"(rm -r|--weights|--from|data add \S+|chmod \S+) \{", line)]
     assert len(named) >= 15
-    assert [line for line in named if not re.search(r"(rm -r|--weights|--from|chmod \S+) \{(shlex\.)?quoted?\(", line[1])] == []
+    assert [
+        line for line in named if not re.search(r"(rm -r|--weights|--from|data add \S+|chmod \S+) \{(shlex\.)?quoted?\(", line[1])
+    ] == []
