@@ -114,9 +114,9 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, KeyError, TypeError, ValidationError) as error:
-            raise UserError(
-                f"{path} is damaged", str(error).split("\n")[0], f"rm -r {quoted(folder)}, then run the same command again"
-            ) from None
+            bare = {KeyError: f"it has no {error}", TypeError: "it is no JSON object"}  # which Python says in words of its own
+            why = bare.get(type(error)) or str(error).split("\n")[0]
+            raise UserError(f"{path} is damaged", why, f"rm -r {quoted(folder)}, then run the same command again") from None
 
     def failure(self, folder: Path) -> Failure | None:
         try:
