@@ -17,7 +17,7 @@ from repro.errors import UserError, quoted
 if TYPE_CHECKING:
     from repro.data.holdings import State
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Datasets and checkpoints: list, fetch, verify, add, carry, remove.")
+app = typer.Typer(no_args_is_help=False, rich_markup_mode=None, help="Datasets and checkpoints: list, fetch, verify, add, carry, remove.")
 
 Name = Annotated[str, typer.Argument(help="A name of repro data list.", autocompletion=complete_manifest)]
 Names = Annotated[list[str], typer.Argument(help="Names of repro data list.", autocompletion=complete_manifest)]

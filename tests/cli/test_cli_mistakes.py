@@ -27,6 +27,7 @@ MISTAKES = {
     "seeds": (("run", "digits", "--seeds", "three"), "--seeds three", "0,4 means those two", "--seeds 3"),
     "field": (("run", "digits", "--set", "lrr=1"), "no field 'lrr'", "did you mean 'lr'?", "repro list fields"),
     "value": (("run", "digits", "--set", "lr=fast"), "'fast' is not a value of lr", "number", "--set lr=0.001"),
+    "no subcommand": (("data",), "Missing command", "", "repro data --help"),
     "empty value": (("run", "digits", "--backbone", ""), "--backbone is empty", "not set", "leave --backbone out"),
     "empty method": (("run", "digits", "-m", ""), "-m is empty", "not set", "leave -m out"),
     "empty after =": (("run", "cifar10.1", "--ood="), "--ood is empty", "not set", "leave --ood out"),
