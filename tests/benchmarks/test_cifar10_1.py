@@ -206,12 +206,14 @@ def test_nothing_is_judged_chosen_or_taken_as_another_benchmark_by_it(places):
     assert without.identity() == benchmark.identity()
 
 
-def planned(places, *methods: str, tiny: bool = False) -> Plan:
+def planned_as(places, *methods: str, tiny: bool = False) -> Request:
     benchmark = cifar10_1.describe({}, places, tiny)
-    request = Request(
-        benchmark, methods, (0,), backbone=None if tiny else "clip-vit-b-16", weights=None if tiny else "x", weights_hash="0" * 64
-    )
-    return make(request._replace(paper="autoft"))
+    network = {} if tiny else {"backbone": "clip-vit-b-16", "weights": "x", "weights_hash": "0" * 64}
+    return Request(benchmark, methods, (0,), paper="autoft", **network)
+
+
+def planned(places, *methods: str, tiny: bool = False) -> Plan:
+    return make(planned_as(places, *methods, tiny=tiny))
 
 
 def test_only_a_search_needs_its_data_set_and_is_named_by_its_content(places, monkeypatch):
@@ -228,7 +230,11 @@ def test_only_a_search_needs_its_data_set_and_is_named_by_its_content(places, mo
     assert after["autoft"].parents != before["autoft"].parents
 
 
-def test_what_the_release_draws_is_four_fifths_of_a_hundred_uniformly():
+def test_what_the_release_draws_is_four_fifths_of_a_hundred_uniformly(places):
     found = rows.rows_of("cifar10.1", "autoft")["autoft"]
     assert (found.recipe["search_on"], found.recipe["search_examples"]) == ("cifar10-c", 100)
     assert found.released == {"variant": "as_2023", "search_examples": 80, "search_balanced": False, "search_shared": False}
+    plan = make(planned_as(places, "autoft")._replace(released=True))
+    recipe = next(run.recipe for run in plan.runs if run.method == "autoft-search")
+    assert (recipe.search_examples, recipe.search_balanced, recipe.search_shared) == (80, False, False)
+    assert recipe.search_augmented and recipe.fixed_loss == "flyp", "the rest of the variant"
