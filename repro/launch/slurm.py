@@ -133,9 +133,7 @@ def _require() -> None:
         ) from None
     for name in ("sbatch", "srun"):
         if shutil.which(name) is None:
-            raise UserError(
-                f"there is no {name} here", "jobs are submitted on a machine of the cluster", "--workers auto in place of --slurm"
-            )
+            raise UserError(f"there is no {name} here", "jobs are submitted on a machine of the cluster", "--workers auto, not --slurm")
 
 
 class Task:

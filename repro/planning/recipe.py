@@ -198,9 +198,7 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
 
 
 def _of_variants(method: Method, layers: dict[str, list], explicit: set[str]) -> Iterator[dict[str, list]]:
-    """The layers once for each value of `variant`, with the settings that it stands for, but for those that were set by themselves, by the user
-    or beside the variant in the same place.
-    """
+    """The layers once for each value of `variant`, with what it stands for, but for what the user set, or the row that names the variant."""
     for variant in layers.get("variant", [(None,), ""])[0]:
         stands_for = method.variants.get(variant, {}).items()
         chosen = {"variant": [(variant,), layers["variant"][1]]} if variant else {}

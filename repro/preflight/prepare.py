@@ -201,7 +201,8 @@ def overview(records: Sequence[manifest.Manifest], places: Places) -> list[Diagn
     for record in records:
         need = look(record, places)
         begun = need.root.is_dir() and any(need.root.iterdir())
-        detail = need.detail if need.here or need.steps else f"{need.detail}, to fetch: {need.amount}"
+        wanted = f"to fetch: {need.amount}" if record.files else f"its files are those of {', '.join(record.requires)}"
+        detail = need.detail if need.here or need.steps else f"{need.detail}, {wanted}"
         state, mend = ("warn", cure(need, places)) if begun and not need.here else ("ok", "")
         diagnoses.append(Diagnosis(subject=record.name, state=state, detail=detail, cure=mend))
     return diagnoses

@@ -106,16 +106,34 @@ def test_a_run_that_did_not_finish_cannot_be_shown(mistake, home_store):
     assert mistake("show", run.key)[0].endswith("is not finished")
 
 
-def test_ctrl_c_is_one_line_and_130(capsys, monkeypatch):
-    def interrupted(*arguments, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("repro.cli.running._work", interrupted)
+def from_a_shell_where(work, monkeypatch) -> int:
+    """Exit code of a run whose work does that."""
+    monkeypatch.setattr("repro.cli.running._work", work)
     monkeypatch.setattr(sys, "argv", ["repro", "run", "digits", "--method", "scratch"])
     with pytest.raises(SystemExit) as stop:
         from_the_shell()
-    assert stop.value.code == 130
+    return stop.value.code
+
+
+@pytest.mark.parametrize("as_made_by", ["Python", "what raises from it", "what is not written in Python"])
+def test_ctrl_c_is_one_line_and_130_whatever_a_library_makes_of_it(capsys, monkeypatch, as_made_by):
+    def interrupted(*arguments, **options):
+        if as_made_by == "what is not written in Python":
+            raise RuntimeError("while building a serializer: KeyboardInterrupt: ")
+        if as_made_by == "what raises from it":
+            raise RuntimeError("something else") from KeyboardInterrupt()
+        raise KeyboardInterrupt
+
+    assert from_a_shell_where(interrupted, monkeypatch) == 130
     assert capsys.readouterr().err.strip() == "interrupted: nothing is lost, the same command continues"
+
+
+def test_another_error_is_not_taken_for_ctrl_c(monkeypatch):
+    def broken(*arguments, **options):
+        raise RuntimeError("a defect")
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        from_a_shell_where(broken, monkeypatch)
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
@@ -150,31 +168,6 @@ def test_ctrl_c_while_the_program_loads_is_one_line_whatever_a_library_makes_of_
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{TOP}"}
     done = subprocess.run([sys.executable, "-m", "repro"], capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert (done.returncode, done.stderr.strip()) == (130, "interrupted: nothing is lost, the same command continues")
-
-
-@pytest.mark.parametrize("said", ["KeyboardInterrupt: ", "something else"])
-def test_what_a_library_makes_of_ctrl_c_is_ctrl_c(capsys, monkeypatch, said):
-    def interrupted(*arguments, **options):
-        if said == "something else":
-            raise RuntimeError(said) from KeyboardInterrupt()
-        raise RuntimeError(said)
-
-    monkeypatch.setattr("repro.cli.running._work", interrupted)
-    monkeypatch.setattr(sys, "argv", ["repro", "run", "digits", "--method", "scratch"])
-    with pytest.raises(SystemExit) as stop:
-        from_the_shell()
-    assert stop.value.code == 130
-    assert capsys.readouterr().err.strip() == "interrupted: nothing is lost, the same command continues"
-
-
-def test_another_error_is_not_taken_for_ctrl_c(monkeypatch):
-    def broken(*arguments, **options):
-        raise RuntimeError("a defect")
-
-    monkeypatch.setattr("repro.cli.running._work", broken)
-    monkeypatch.setattr(sys, "argv", ["repro", "run", "digits", "--method", "scratch"])
-    with pytest.raises(RuntimeError, match="a defect"):
-        from_the_shell()
 
 
 def test_a_cure_names_the_same_places(mistake, tmp_path):
