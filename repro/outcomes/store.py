@@ -227,6 +227,8 @@ class Store:
         (folder / "failed.json").unlink(missing_ok=True)
         write_atomically(folder / "result.json", result.model_dump_json(indent=1))
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+        for left in folder.glob(".*.tmp"):  # by a process that was killed while it wrote
+            left.unlink(missing_ok=True)
 
     def fail(self, folder: Path, failure: Failure) -> None:
         write_atomically(folder / "failed.json", failure.model_dump_json(indent=1))

@@ -106,6 +106,25 @@ def test_a_run_that_did_not_finish_cannot_be_shown(mistake, home_store):
     assert mistake("show", run.key)[0].endswith("is not finished")
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "UTF8"])
+def test_whatever_the_locale_a_pipe_gets_every_sign(encoding):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-m", "repro", "table", "lp-ft/2"], capture_output=True, cwd=TOP, env=environment)
+    assert done.returncode == 0 and "ImageNet-R" in done.stdout.decode() and " – " in done.stdout.decode()
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no terminals to make")
+def test_a_terminal_of_another_encoding_gets_a_question_mark():
+    above, below = os.openpty()
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "repro", "run", "digits", "--dry-run"], stdout=below, stderr=subprocess.PIPE, cwd=TOP, env=environment
+    )
+    os.close(below)
+    assert (done.returncode, done.stderr) == (0, b"") and os.read(above, 100).startswith(b"digits: 4 writers ? 4 unseen writers")
+    os.close(above)
+
+
 def from_a_shell_where(work, monkeypatch) -> int:
     """Exit code of a run whose work does that."""
     monkeypatch.setattr("repro.cli.running._work", work)

@@ -267,3 +267,11 @@ def test_a_pipe_is_written_into_and_stays_one(tmp_path):
     storing.write_atomically(pipe, "a table")
     assert os.read(reading, 100) == b"a table" and pipe.is_fifo()
     os.close(reading)
+
+
+def test_what_a_killed_process_was_writing_is_gone_when_the_run_is_finished(store):
+    run = fabricated.run()
+    folder = store.claim(run)
+    (folder / ".progress.json.12345.tmp").write_text("{")
+    store.finish(folder, fabricated.result(run))
+    assert [path.name for path in folder.iterdir() if path.name.endswith(".tmp")] == []
