@@ -90,6 +90,13 @@ def test_what_a_key_says_is_compared_in_order(stores, name):
     assert found.verdict.startswith(sentence), found.verdict
 
 
+def test_a_setting_that_means_nothing_to_a_method_has_no_value_there(stores):
+    one, other = fabricated.run("ft", lr=0.5, lp_c_count=7), fabricated.run("lp", lr=0.25, lp_c_count=9, crops=(1, 2))
+    found = compare(put(stores[0], one), put(stores[1], other))
+    told = {change.name: (change.first, change.second) for change in found.changes if change.aspect == "recipe"}
+    assert told == {"lr": (0.5, None), "epochs": (20, None), "lp_c_count": (None, 9)}
+
+
 def test_packs_of_other_content_are_told_though_the_key_is_one(stores):
     packs = ({"train": "a", "id_val": "b"}, {"train": "c", "id_val": "b", "id_test": "d"})
     found = compare(*(put(store, fabricated.run("ft"), extras={"packs": own}) for store, own in zip(stores, packs, strict=True)))
