@@ -19,6 +19,7 @@ from repro.cli.planned import show as show_plan
 from repro.cli.requested import requests_of
 from repro.cli.tabling import write
 from repro.display import tables
+from repro.errors import UserError
 from repro.outcomes.store import Store
 from repro.paths import Places
 from repro.planning import plan as planning
@@ -84,6 +85,7 @@ def run(
     store = Store(where.runs)
     calibrated = cache(lambda: calibrate(store, at_hand(device)))
     planned = [look_up(request, where, store, fetch and not dry_run, dry_run, calibrated) for request in requests]
+    _require_meant(asked.sets, [one.plan for one in planned])
     if not as_json:
         for one in planned:
             show_plan(one.plan, one.forecast)
@@ -103,6 +105,19 @@ class Planned(NamedTuple):
     forecast: Forecast
     needs: tuple[Need, ...]
     absent: tuple[Need, ...]
+
+
+def _require_meant(sets: Sequence[str], plans: Sequence[planning.Plan]) -> None:
+    """A setting of one method is a mistake, not a no-op, where no plan has a run of it."""
+    there = dict.fromkeys(name for plan in plans for name in (*(run.method for run in plan.runs), *plan.skipped))
+    for text in sets:
+        method = text.partition("=")[0].rpartition(".")[0]
+        if method and method not in there:
+            raise UserError(
+                f"--set {text}: no run of {method} is planned",
+                f"the runs are of {', '.join(there)}",
+                f"add --method {method}, or leave it out",
+            )
 
 
 def look_up(

@@ -35,6 +35,12 @@ MISTAKES = {
     "value with a line break": (("run", "digits", "--set", "lr=1\n2"), "is not a value of lr", "number", "--set lr=0.001"),
     "scope": (("run", "digits", "--set", "lpft.lr=1"), "no method 'lpft'", "did you mean 'lp-ft'?", "repro list methods"),
     "meaning": (("run", "digits", "--set", "lp.lr=1"), "lr means nothing to lp", "lp uses", "METHOD.lr"),
+    "scope of no run": (
+        ("run", "digits", "-m", "ft", "--set", "wise-ft.base=flyp"),
+        "--set wise-ft.base=flyp: no run of wise-ft is planned",
+        "the runs are of clip-pretrain, ft",
+        "add --method wise-ft",
+    ),
     "backbone": (
         ("run", "digits", "--backbone", "digit-clip"),
         "no backbone 'digit-clip'",
