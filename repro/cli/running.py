@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
+from repro import plugins
 from repro.cli import launching, options
 from repro.cli.context import places
 from repro.cli.leaving import at_once
@@ -108,11 +109,11 @@ class Planned(NamedTuple):
 
 
 def _require_meant(sets: Sequence[str], plans: Sequence[planning.Plan]) -> None:
-    """A setting of one method is a mistake, not a no-op, where no plan has a run of it."""
+    """A setting of one method is a mistake, not a no-op, where no plan has a run of it; of a stage, which few rows start from, it may be."""
     there = dict.fromkeys(name for plan in plans for name in (*(run.method for run in plan.runs), *plan.skipped))
     for text in sets:
         method = text.partition("=")[0].rpartition(".")[0]
-        if method and method not in there:
+        if method and method not in there and plugins.declared(method).reported:
             raise UserError(
                 f"--set {text}: no run of {method} is planned",
                 f"the runs are of {', '.join(there)}",
