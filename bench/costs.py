@@ -72,14 +72,15 @@ def cost(made: Sequence[planning.Plan], places: Places) -> Cost:
 def _data(runs: Iterable[Run], places: Places) -> float:
     """Bytes of the datasets and of the networks' files, archives and what is unpacked of them; what is brought by hand as it is stated."""
     needs = {}
-    for run in {(run.benchmark.name, run.backbone.name): run for run in runs}.values():
-        for need in prepare.assess(run.benchmark.needs, backbones.find(run.backbone.name).weights, places):
+    for run in {(run.needs, run.backbone.name): run for run in runs}.values():
+        for need in prepare.assess(run.needs, backbones.find(run.backbone.name).weights, places):
             needs[need.title] = max(need.disk, need.bytes or 0)
     return sum(needs.values())
 
 
 def _packs(runs: Iterable[Run]) -> dict[tuple, float]:
-    """Split and size → bytes of its images as squares of three channels, where the number of images is known."""
+    """Split and size → bytes of its images as squares of three channels, where the number of images is known. Of splits that only a search
+    looks at, it packs a few."""
     found = {}
     for run in runs:
         side = run.recipe.image_size or backbones.find(run.backbone.name).side
@@ -87,7 +88,7 @@ def _packs(runs: Iterable[Run]) -> dict[tuple, float]:
             continue
         if run.recipe.resize == "crop":
             side = round(side / (run.recipe.crop_ratio or 0.875))
-        for split in run.benchmark.splits:
+        for split in (split for split in run.benchmark.splits if not split.apart):
             found[run.benchmark.name, split.name, side] = 3.0 * side * side * (split.count or 0)
     return found
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -26,6 +28,11 @@ class UserError(Exception):
 def a_few(names: Sequence[str]) -> str:
     """The first five, and how many more there are."""
     return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+
+
+def quoted(path: Path | str) -> str:
+    """A path as a shell reads it: cures are copied, and `rm -r` of one with a space would remove something else."""
+    return shlex.quote(str(path))
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

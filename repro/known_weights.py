@@ -9,7 +9,7 @@ from repro.backbones import Entry
 from repro.data import manifest
 from repro.data.manifest import File
 from repro.data.receipt import contradiction, hash_file
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 
 
 def sha256_for(entry: Entry, path: Path) -> str:
@@ -54,7 +54,7 @@ def _require_own(entry: Entry, path: Path, known: str) -> None:
         raise UserError(
             f"{path} does not belong to {entry.name}",
             f"by its hash it is {known}, which {owner.name} starts from",
-            f"--backbone {owner.name} --weights {path}",
+            f"--backbone {owner.name} --weights {quoted(path)}",
         )
     if owner is None and entry.weights:
         raise UserError(

@@ -86,7 +86,19 @@ class Places(BaseModel):
             else:
                 found[place], sources[place] = found["home"] / place, sources["home"]
             found[place] = found[place].expanduser().absolute()
+            _require_text(place, found[place])
         return cls(**found, sources=sources, shared_data=tuple(shared))
+
+
+def _require_text(place: str, folder: Path) -> None:
+    """The libraries that read weights take paths in UTF-8 alone; told before anything is trained."""
+    try:
+        os.fsencode(folder).decode("utf-8")
+    except UnicodeDecodeError:
+        why = "its bytes are no UTF-8, in which files of weights are named"
+        raise UserError(
+            f"the {place} folder {folder} has a name that is no text", why, f"rename it, or name another: --{place} DIR"
+        ) from None
 
 
 def _folders(named: str, base: Path) -> list[Path]:

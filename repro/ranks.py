@@ -84,9 +84,7 @@ def gathered(device: torch.device) -> Together:
     if environment.rank() is None:
         return ALONE
     if device != _own_gpu(str(device)):
-        raise UserError(
-            f"--device {device} under torchrun", "each of its processes has a GPU of its own", "torchrun … -m repro run … --device cuda"
-        )
+        raise UserError(f"--device {device} under torchrun", "each of its processes has a GPU of its own", "for example --device cuda")
     return ranks()
 
 

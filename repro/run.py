@@ -36,16 +36,16 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise UserError(
-            f"--device {name}: no such kind of device", "devices are auto, cpu, cuda, cuda:1, …", "repro run … --device auto"
+            f"--device {name}: no such kind of device", "devices are auto, cpu, cuda, cuda:1, …", "for example --device auto"
         ) from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UserError(
             f"--device {name}: there is no such GPU",
             f"torch {torch.__version__} sees {torch.cuda.device_count()}",
-            "repro run … --device auto",
+            "for example --device auto",
         )
     if device.type not in ("cpu", "cuda"):
-        raise UserError(f"--device {name}: not supported", "runs are on the CPU or on CUDA devices", "repro run … --device auto")
+        raise UserError(f"--device {name}: not supported", "runs are on the CPU or on CUDA devices", "for example --device auto")
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
 
 

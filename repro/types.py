@@ -17,6 +17,14 @@ Role = Literal["pretrain", "train", "id_val", "ood_val", "id_test", "ood_test"]
 SCHEMA = 2  # of result.json; raised when a reader of an older file would misread it
 
 
+class Apart(Record):
+    """A data set of its own that only the runs which search on a split need: its name, a hash of its content, and its folder, which is in no key."""
+
+    name: str
+    data: str
+    root: str
+
+
 class Split(Record):
     """One named set of examples. `column` places it in tables; a split without one is trained or selected on only."""
 
@@ -37,6 +45,9 @@ class Split(Record):
         default=None, description="hash of what it is made of, which names its packs: they serve every choice of other splits; None: the benchmark's"
     )
     labelled: bool = Field(default=True, description="False: its images have no labels, or none that training may see")
+    apart: Apart | None = Field(
+        default=None, description="of a split that is there to be searched on alone: nothing is judged or chosen on it"
+    )
 
 
 class Grouping(Record):
@@ -105,7 +116,7 @@ class Benchmark(Record):
     @property
     def judged(self) -> tuple[Split, ...]:
         """Those that runs are evaluated on."""
-        return tuple(split for split in self.splits if split.role not in ("train", "pretrain"))
+        return tuple(split for split in self.splits if split.role not in ("train", "pretrain") and not split.apart)
 
     def split(self, name: str) -> Split:
         return next(split for split in self.splits if split.name == name)
@@ -116,7 +127,11 @@ class Benchmark(Record):
         return tuple(split for split in splits if split.targeted == targeted)[:1] or splits[:1]
 
     def with_role(self, *roles: Role) -> tuple[Split, ...]:
-        return tuple(split for split in self.splits if split.role in roles)
+        return tuple(split for split in self.splits if split.role in roles and not split.apart)
+
+    def searchable(self, wanted: str) -> tuple[Split, ...]:
+        """The splits of that name or role, on which a search may score its trials."""
+        return tuple(split for split in self.splits if wanted in (split.name, split.role))
 
     @property
     def unlabelled(self) -> tuple[Split, ...]:
@@ -208,6 +223,14 @@ class Run(Record):
     backbone: BackboneRef
     seed: int
     parents: dict[str, str] = Field(default={}, description="role → key")
+    apart: dict[str, str] = Field(default={}, description="data set of its own that it searches on → hash of its content")
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the dataset manifests that it needs, those of its targeted augmentation and its search included."""
+        if self.benchmark.tiny:
+            return self.benchmark.needs
+        return (*self.benchmark.needs, *self.benchmark.targeted.get(self.recipe.targeted, ()), *self.apart)
 
     def identity(self) -> dict[str, Any]:
         """What the key is the hash of."""
@@ -218,6 +241,7 @@ class Run(Record):
             "backbone": self.backbone.model_dump(mode="json", exclude_defaults=True),
             "seed": self.seed,
             "parents": self.parents,
+            **({"apart": self.apart} if self.apart else {}),
         }
 
     @property

@@ -71,6 +71,21 @@ def cifar10_1(root: Path, counts: dict[str, int]) -> dict[str, tuple[np.ndarray,
     return parts
 
 
+CORRUPTED = "gaussian_noise shot_noise impulse_noise defocus_blur glass_blur motion_blur zoom_blur snow frost fog brightness contrast"
+CORRUPTED += " elastic_transform pixelate jpeg_compression speckle_noise gaussian_blur spatter saturate"
+
+
+def cifar10_c(root: Path, each: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """`each` images at five severities; returns corruption → its array, and the labels of all."""
+    folder = root / "CIFAR-10-C"
+    folder.mkdir(parents=True)
+    labels = np.tile(noise(each, 32, 0)[1], 5).astype("uint8")
+    arrays = {name: noise(5 * each, 32, 50 + seed)[0] for seed, name in enumerate(CORRUPTED.split())}
+    for name, array in (arrays | {"labels": labels}).items():
+        np.save(folder / f"{name}.npy", array)
+    return arrays, labels
+
+
 def cifar10_2(root: Path, counts: dict[str, int]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     root.mkdir(parents=True)
     parts = {part: noise(count, 32, count + 1) for part, count in counts.items()}

@@ -93,7 +93,7 @@ class Worked:
             "irm.penalty_weight=0.01",
         ]
         rates += ["autoft.search_lr_factor=2", "autoft.trials=3"]
-        if not self.benchmark.with_role("ood_val"):
+        if not self.benchmark.searchable("ood_val"):
             rates.append("autoft.search_on=id_val")
         if name in WITHOUT_OOD:  # one batch of two captions, whose contrastive loss starts near its floor, the log of half the batch
             rates += ["flyp.lr=1e-5", "autoft.lr=1e-4", "autoft.head=random"]
@@ -120,7 +120,7 @@ def worked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def test_the_scan_finds_what_is_there() -> None:
     assert len(plugins.names("benchmarks")) == 16
-    assert len(plugins.names("datasets")) == 18
+    assert len(plugins.names("datasets")) == 19
     assert len(plugins.names("methods")) == 28
     assert sum(plugins.declared(name).reported for name in plugins.names("methods")) == 23
 

@@ -118,3 +118,12 @@ def test_a_folder_that_cannot_be_written_names_the_option_that_moves_it(tmp_path
 def test_a_file_system_that_refuses_to_make_files():
     with pytest.raises(UserError, match="cannot write to the runs folder"):
         paths.make_writable(Path("/proc/repro-test"), "runs")
+
+
+@pytest.mark.parametrize("place", ["home", "data", "packs", "runs"])
+def test_a_folder_whose_name_is_no_text_is_told_before_anything_is_run(tmp_path, place):
+    named = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    with pytest.raises(UserError, match=f"the {place} folder .* has a name that is no text") as caught:
+        Places.find(**{"home": tmp_path, place: named})
+    assert caught.value.cure.endswith(f"--{place} DIR")
+    assert Places.find(home=tmp_path / "Über mein Haus").runs == tmp_path / "Über mein Haus" / "runs"

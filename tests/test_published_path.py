@@ -15,6 +15,7 @@ from wilds_layouts import CAMELYON17, without_column, write_camelyon17, write_im
 
 from repro.benchmarks import camelyon17, cifar10_1
 from repro.data import manifest
+from repro.types import Split
 
 NETWORK = ("--method", "lp", "--seeds", "1", "--backbone", "timm:test_resnet", "--weights", "random", "--set", "image_size=32")
 COUNTS = {"train": 3, "id_val": 2, "ood_val": 2, "ood_test": 2}
@@ -79,25 +80,50 @@ def test_images_without_labels_that_are_not_here_are_told_before_anything_is_run
     assert cure == "repro data fetch camelyon17 --with camelyon17_unlabeled_v1.0.tar.gz"
 
 
-def test_cifar10_1_is_added_piece_by_piece_and_run(call, mistake, monkeypatch, tmp_path, small):
-    full = {"cifar10": tmp_path / "c10", "cifar10.1": tmp_path / "c101"}
+@pytest.fixture
+def cifar(monkeypatch, tmp_path, small):
+    """Whole copies of CIFAR-10, CIFAR-10.1 and CIFAR-10-C, not added yet."""
+    full = {"cifar10": tmp_path / "c10", "cifar10.1": tmp_path / "c101", "cifar10-c": tmp_path / "c10c"}
     hand_made.cifar10(full["cifar10"], 20)
     hand_made.cifar10_1(full["cifar10.1"], {"v4": 21, "v6": 20})
+    hand_made.cifar10_c(full["cifar10-c"], 20)
     small(full, {})
-    counts = {"train": 100, "id_val": 20, "v6": 20}
+    counts = {"train": 100, "id_val": 20, "v6": 20, "cifar10-c": 380}
+
+    def counted(split: Split) -> Split:
+        return split.model_copy(update={"count": counts.get(split.name), "per_class": counts.get(split.name, 0) // 10 or None})
+
     for group in ("INSIDE", "OUTSIDE"):
-        changed = [
-            split.model_copy(update={"count": counts.get(split.name), "per_class": counts.get(split.name, 0) // 10 or None})
-            for split in getattr(cifar10_1, group)
-        ]
-        monkeypatch.setattr(cifar10_1, group, tuple(changed))
+        monkeypatch.setattr(cifar10_1, group, tuple(map(counted, getattr(cifar10_1, group))))
+    monkeypatch.setattr(cifar10_1, "SEARCHED", counted(cifar10_1.SEARCHED))
+    return full
+
+
+def test_cifar10_1_is_added_piece_by_piece_and_run(call, mistake, cifar):
     words = ("run", "cifar10.1", "--ood", "v6", *NETWORK, "--json")
-    assert call("data", "add", "cifar10", full["cifar10"])[0] == 0
+    assert call("data", "add", "cifar10", cifar["cifar10"])[0] == 0
     what, _, cure = mistake(*words)
     assert what.startswith("not here: cifar10.1") and "repro data fetch cifar10.1" in cure
-    assert call("data", "add", "cifar10.1", full["cifar10.1"])[0] == 0
+    assert call("data", "add", "cifar10.1", cifar["cifar10.1"])[0] == 0
     code, out, _ = call(*words)
     assert code == 0 and [row["method"] for row in json.loads(out)[0]["rows"]] == ["lp"]
+
+
+def test_cifar10_c_is_asked_for_by_a_search_alone_which_packs_what_it_draws(call, mistake, cifar, home_store):
+    for name in ("cifar10", "cifar10.1"):
+        assert call("data", "add", name, cifar[name])[0] == 0
+    budget = ("trials=2", "inner_steps=1", "search_examples=30", "batch_size=20", "epochs=1", "head=random", "augment=none", "lr=1e-3")
+    sets = [word for each in budget for word in ("--set", f"autoft.{each}")]
+    words = ("run", "cifar10.1", "--ood", "v6", "--paper", "autoft", *NETWORK, *sets, "--method", "autoft", "--json")
+    what, _, cure = mistake(*words)
+    assert what.startswith("not here: cifar10-c (") and cure.startswith("repro data fetch cifar10-c")
+    assert call("data", "add", "cifar10-c", cifar["cifar10-c"])[0] == 0
+    code, out, _ = call(*words)
+    assert code == 0 and [row["method"] for row in json.loads(out)[0]["rows"]] == ["lp", "autoft"]
+    found = {result.run.method: result for result in home_store.results()}
+    search = found["autoft-search"].extras
+    assert search["search"]["split"] == "cifar10-c" and search["examples"]["cifar10-c"] == len(search["search"]["examples"]) == 30
+    assert max(search["search"]["examples"]) < 380 and "cifar10-c" not in found["autoft"].extras["examples"]
 
 
 def test_all_that_is_missing_or_broken_in_every_split_is_told_at_once(call, mistake, camelyon, tmp_path):

@@ -3,6 +3,9 @@
 Trained on CIFAR-10's training images; ID is its test images, on which LP-FT selects, too. OOD is CIFAR-10.1 v6, the version that LP-FT and
 AutoFT score; the other sets are shown beside it. Of CIFAR-10.2 both files are: AutoFT's loader takes the training file for its test set
 (cchoi1/auto-ft@594e6a2 autoft/src/datasets/cifar10.py), and which of them the paper scored is not known.
+
+AutoFT searches on CIFAR-10-C, all 19 corruptions at severity 5 (cchoi1/auto-ft@8225046 autoft/src/datasets/cifar10.py:75-184,
+autoft/scripts/cifar/autoft.sh:26-28). Only a search looks at that split, so only a search needs its data set.
 """
 
 from __future__ import annotations
@@ -49,6 +52,14 @@ OUTSIDE = (
     _beside("10.2-train", "CIFAR-10.2 train, which AutoFT's loader takes for its test set", 10_000),
     _beside("stl10", "STL-10 test without monkey", 7200, 800),
 )
+SEVERITY = 5
+SEARCHED = Split(
+    name="cifar10-c",
+    role="ood_val",
+    caption="CIFAR-10's test set under 19 corruptions at severity 5",
+    count=190_000,
+    per_class=19_000,
+)
 # Split → data set and part of it.
 PARTS = {
     "train": ("cifar10", "train"),
@@ -67,7 +78,8 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
     wanted = official.chosen(NAME, options, "ood", known, always=HEADLINE)
     splits = (*INSIDE, *(split for split in OUTSIDE if split.name in wanted))
     names = tuple(dict.fromkeys(PARTS[split.name][0] for split in splits))
-    fields = {"backbone": "moco-v2-resnet50"} | official.declare(names, splits, places, tiny)
+    searched = SEARCHED.model_copy(update={"apart": official.apart(SEARCHED.name, places, tiny)})
+    fields = {"backbone": "moco-v2-resnet50"} | official.declare(names, (*splits, searched), places, tiny)
     return Benchmark(
         name=NAME,
         version=VERSION,
@@ -78,7 +90,8 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         options={} if wanted == known else {"ood": wanted},
         methods=("lp", "ft", "lp-ft"),
         licence="none stated for CIFAR-10, CIFAR-10.2 and STL-10; MIT for CIFAR-10.1",
-        citation="Krizhevsky 2009, CIFAR-10; Recht et al. 2018, CIFAR-10.1; Lu et al. 2020, CIFAR-10.2; Coates et al. 2011, STL-10",
+        citation="Krizhevsky 2009, CIFAR-10; Recht et al. 2018, CIFAR-10.1; Lu et al. 2020, CIFAR-10.2; Coates et al. 2011, STL-10; "
+        "Hendrycks and Dietterich 2019, CIFAR-10-C",
         **fields,
     )
 
@@ -89,6 +102,8 @@ def examples(benchmark: Benchmark, split: Split) -> Examples:
 
     from repro.reading.examples import Examples
 
+    if split.apart:
+        return Examples(*plugins.dataset(split.apart.name).read(Path(split.apart.root), SEVERITY))
     name, part = PARTS[split.name]
     images, labels = plugins.dataset(name).read(Path(benchmark.roots[name]), part)
     if name == "stl10":

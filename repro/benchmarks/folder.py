@@ -7,6 +7,7 @@ fall into the same part, so no ID test image was trained on. Every other named d
 
 from __future__ import annotations
 
+import shlex
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,22 +41,21 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         raise UserError(f"--ood {options['ood']}: no domain is named", "there would be no OOD column", USAGE)
     validation = (options["ood_val"],) if options.get("ood_val") else ()
     if set(validation) & set(ood):
-        raise UserError(f"--ood-val {validation[0]} is also tested on", "what is chosen on a domain cannot be reported on it", USAGE)
+        raise UserError(
+            f"--ood-val {validation[0]} is also tested on",
+            "what is chosen on a domain cannot be reported on it",
+            "leave --ood-val out, or name another domain of the folder",
+        )
     elsewhere = (*ood, *validation)
     domains = _domains(root)
-    for name in (options["id"], *elsewhere):
-        if name not in domains:
-            near = nearest(name, domains)
-            raise UserError(
-                f"{root} has no domain {name!r}",
-                f"did you mean {near!r}?" if near else f"it has {', '.join(domains[:10])}{', …' if len(domains) > 10 else ''}",
-                USAGE,
-            )
+    named = {"id": (options["id"],), "ood": ood, "ood-val": validation}
+    for option, names in named.items():
+        if wrong := next((name for name in names if name not in domains), None):
+            raise _no_domain(root, option, wrong, named, domains)
     if options["id"] in elsewhere:
+        option = "ood" if options["id"] in ood else "ood-val"
         raise UserError(
-            f"--{'ood' if options['id'] in ood else 'ood-val'} names the ID domain {options['id']!r}",
-            "its training images would be tested on",
-            USAGE,
+            f"--{option} names the ID domain {options['id']!r}", "its training images would be tested on", _instead(option, named, domains)
         )
     if taken := [name for name in elsewhere if name in PARTS]:
         raise UserError(
@@ -99,6 +99,21 @@ def _domains(root: Path) -> tuple[str, ...]:
     if not domains:
         raise UserError(f"{root} has no domains", "expected <domain>/<class>/<image>", f"put a folder per domain into {root}")
     return domains
+
+
+def _no_domain(root: Path, option: str, wrong: str, named: dict[str, tuple[str, ...]], domains: tuple[str, ...]) -> UserError:
+    near = nearest(wrong, domains)
+    why = f"did you mean {near!r}?" if near else f"it has {', '.join(domains[:10])}{', …' if len(domains) > 10 else ''}"
+    meant = {option: tuple(near if name == wrong else name for name in named[option])} if near else {}
+    return UserError(f"{root} has no domain {wrong!r}", why, _instead(option, named | meant, domains))
+
+
+def _instead(option: str, named: dict[str, tuple[str, ...]], domains: tuple[str, ...]) -> str:
+    """The option with those of the named domains that it can have, or with all that no other option names."""
+    others = {name for other, names in named.items() if other != option for name in names}
+    free = [name for name in domains if name not in others]
+    wanted = [name for name in named[option] if name in free] or (free if option == "ood" else free[:1])
+    return f"for example --{option} {shlex.quote(','.join(wanted))}" if wanted else f"put a folder for another domain beside {domains[0]}"
 
 
 def _agreeing_classes(root: Path, domains: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.data.files import hash_files
-from repro.errors import UserError
+from repro.errors import UserError, a_few
 from repro.record import digest
 from repro.types import Benchmark, Split
 
@@ -49,7 +49,9 @@ def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Ben
         )
     files = {name: root / f"{name}.jsonl" for name in domains}
     if absent := [str(path) for path in files.values() if not path.is_file()]:
-        raise UserError(f"there is no {absent[0]}", "a domain is a file <domain>.jsonl", USAGE)
+        here = a_few(sorted(path.stem for path in root.glob("*.jsonl")))
+        why = f"a domain is a file <domain>.jsonl; there are {here}" if here else "a domain is a file <domain>.jsonl, and there is none"
+        raise UserError(f"there is no {absent[0]}", why, USAGE)
     hashes = hash_files(list(files.values()), places.packs / "file-hashes.sqlite")
     return Benchmark(
         name="light-curves",

@@ -27,7 +27,7 @@ from repro.cli import (
 )
 from repro.cli.context import GlobalOptions
 from repro.errors import UserError, nearest
-from repro.paths import PLACES
+from repro.paths import FULL, PLACES
 from repro.preflight import environment
 
 app = typer.Typer(
@@ -88,6 +88,16 @@ def _complain(error: UserError, arguments: list[str]) -> None:
     print(f"error: {what}\n  why: {why}\n  try: {cure}", file=sys.stderr)
 
 
+def _require_values(words: list[str]) -> None:
+    """An option without its value would mean its default, and perhaps hours of something else."""
+    for before, word in zip(["", *words], words, strict=False):
+        option = before if not word and before.startswith("-") else word[:-1] if re.fullmatch(r"--[a-z-]+=", word) else None
+        if option:
+            raise UserError(
+                f"{option} is empty", "so is a variable of the shell that is not set", f"give it a value, or leave {option} out"
+            )
+
+
 def _led(arguments: list[str] | None) -> int | None:
     """The command. Of a torchrun's processes the first has it, and the others take their part of its runs."""
     if environment.rank():
@@ -97,9 +107,24 @@ def _led(arguments: list[str] | None) -> int | None:
     return app(args=arguments, prog_name="repro", standalone_mode=False)
 
 
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether it is what a library made of a Ctrl-C: raised from it, or, by what is not written in Python, with its name alone."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) or "KeyboardInterrupt" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _drop_output() -> None:
+    """What is still buffered goes nowhere, or the interpreter would complain at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _code(arguments: list[str] | None, words: list[str]) -> int:
     """How it ended."""
     try:
+        _require_values(words)
         code = _led(arguments)
         sys.stdout.flush()
     except UserError as error:
@@ -112,11 +137,21 @@ def _code(arguments: list[str] | None, words: list[str]) -> int:
         code = stop.exit_code
     except typer.Abort:
         code = 130
-    except BrokenPipeError:  # the reader left: `repro list | head`; what is still buffered goes nowhere, or the interpreter would complain
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader left: `repro list | head`
+        _drop_output()
         code = 0
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        _drop_output()
+        _complain(UserError("a disk is full", f"{error.strerror}, for what is printed or kept", "repro doctor, and make room"), words)
+        code = 2
     except SystemExit as stop:  # typer's own answer to the same
         code = 0 if isinstance(stop.__context__, BrokenPipeError) else stop.code
+    except Exception as error:
+        if not _interrupted(error):
+            raise
+        code = 130
     return code if isinstance(code, int) else 0
 
 

@@ -12,12 +12,12 @@ import typer
 from repro.cli.context import complete_benchmark, complete_manifest, places
 from repro.cli.options import AsJson
 from repro.data.amounts import size
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 
 if TYPE_CHECKING:
     from repro.data.holdings import State
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Datasets and checkpoints: list, fetch, verify, add, carry, remove.")
+app = typer.Typer(no_args_is_help=False, rich_markup_mode=None, help="Datasets and checkpoints: list, fetch, verify, add, carry, remove.")
 
 Name = Annotated[str, typer.Argument(help="A name of repro data list.", autocompletion=complete_manifest)]
 Names = Annotated[list[str], typer.Argument(help="Names of repro data list.", autocompletion=complete_manifest)]
@@ -157,7 +157,7 @@ def tiny(
         raise UserError(
             "--synthetic and --from were both given",
             "one draws images, the other takes yours",
-            f"repro data tiny {benchmark} --from {source}",
+            f"repro data tiny {benchmark} --from {quoted(source)}",
         )
     folders = subsets.data_sets(benchmark, at) if synthetic else subsets.sources(benchmark, source, at)
     for name, folder in folders.items():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import Annotated
 
 import typer
 
 from repro import __version__
-from repro.cli.context import GlobalOptions
+from repro.cli.context import GlobalOptions, next_line
 
 
 def _version(asked: bool) -> None:
@@ -35,8 +36,6 @@ def home(
 
 
 def _overview(options: GlobalOptions) -> None:
-    from collections import Counter
-
     from rich.console import Console
     from rich.markup import escape
 
@@ -58,19 +57,24 @@ def _overview(options: GlobalOptions) -> None:
         states.setdefault(folder.parent.name, Counter())[state] += 1
     for benchmark, counts in states.items():
         console.print(f"runs of {benchmark}: " + ", ".join(f"{number} {state}" for state, number in counts.items()))
+    command, note = _next(states, ["folder", *plugins.names("benchmarks")])
     if not states:
-        console.print("nothing has been run yet\nnext: [bold]repro run digits[/]")
-        return
+        console.print("nothing has been run yet")
+    label, _, words = next_line(command, places).partition(" ")
+    console.print(f"{label} [bold]{escape(words)}[/]{f'  # {note}' if note else ''}")
+
+
+def _next(states: dict[str, Counter[str]], benchmarks: list[str]) -> tuple[str, str]:
+    """The command worth running, and what is to be said of it."""
+    if not states:
+        return "repro run digits", ""
     pending = next((benchmark for benchmark, counts in states.items() if counts["failed"] or counts["unfinished"]), None)
-    missing = next((name for name in ("folder", *plugins.names("benchmarks")) if name not in states and name != "light-curves"), None)
+    missing = next((name for name in benchmarks if name not in states and name != "light-curves"), None)
     if pending in ("folder", "light-curves"):  # whose data only the user can name again
-        console.print("next: [bold]repro show[/] lists the runs that did not finish")
-    elif pending:
+        return "repro show", "lists the runs that did not finish"
+    if pending:
         words = f"{pending.removesuffix('-tiny')} --tiny" if pending.endswith("-tiny") else pending
-        console.print(f"next: [bold]repro run {words}[/] finishes what is missing")
-    elif missing == "folder":
-        console.print("next: [bold]repro run folder --root DIR --id DOMAIN --ood DOMAIN[/]")
-    elif missing:
-        console.print(f"next: [bold]repro run {missing} --dry-run[/] tells what it needs and costs")
-    else:
-        console.print("next: [bold]repro table[/]")
+        return f"repro run {words}", "with the options that it was begun with, finishes what is missing"
+    if missing == "folder":
+        return "repro run folder --root DIR --id DOMAIN --ood DOMAIN", ""
+    return (f"repro run {missing} --dry-run", "tells what it needs and costs") if missing else ("repro table", "")

@@ -35,7 +35,7 @@ class Words(NamedTuple):
         named = {"--partition": self.partition, "--gpus": self.gpus, "--time": self.time, "--array-limit": self.array_limit}
         named["--set-slurm"] = self.set_slurm or None
         if stray := next((name for name, value in named.items() if value is not None and not self.slurm), None):
-            raise UserError(f"{stray} without --slurm", "it says how a job of Slurm is asked for", "repro run … --slurm, or leave it out")
+            raise UserError(f"{stray} without --slurm", "it says how a job of Slurm is asked for", "add --slurm, or leave it out")
         if (self.workers or self.slurm) and environment.rank() is not None:
             raise UserError(
                 f"{'--slurm' if self.slurm else '--workers'} under torchrun",

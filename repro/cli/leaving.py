@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 
-LINE = "interrupted: nothing is lost, the same command continues"
+from repro.__main__ import LINE
 
 
 @contextlib.contextmanager

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from repro.cli.context import complete_key, places
+from repro import plugins
+from repro.cli.context import complete_key, next_line, places
 from repro.cli.options import AsJson
-from repro.errors import UserError
+from repro.errors import UserError, unknown
 from repro.outcomes import claims, processes
 from repro.outcomes.costs import duration
 from repro.outcomes.store import Store
@@ -34,7 +35,11 @@ def status(
     from repro.launch import standing
 
     store = Store(places(context).runs)
-    seen = [one for one in standing.look(store) if benchmark in (None, one.folder.parent.name.removesuffix("-tiny"))]
+    every = list(standing.look(store))
+    known = {*plugins.names("benchmarks"), *(one.folder.parent.name.removesuffix("-tiny") for one in every)}
+    if benchmark and benchmark not in known:
+        raise unknown("benchmark", benchmark, known, "repro list benchmarks")
+    seen = [one for one in every if benchmark in (None, one.folder.parent.name.removesuffix("-tiny"))]
     keys = {one.key for one in seen}
     found = [one for one in standing.standings(store, seen) if benchmark is None or keys.intersection(one.launch.keys)]
     busy, now = [one for one in seen if one.state == "running"], standing.time_of(store.root)
@@ -55,6 +60,10 @@ def status(
             )
         )
         return
+    if not seen and not found:
+        print(f"nothing {f'of {benchmark} ' if benchmark else ''}has been run yet")
+        print(next_line(f"repro run {benchmark or 'digits'}", places(context)))
+        return
     _show(found, seen, running, [(one, standing.error_of(one)) for one in failed[:MOST]])
 
 
@@ -65,9 +74,6 @@ def _as_json(one: Standing) -> dict:
 
 
 def _show(found: list[Standing], seen: list[Seen], running: list, failed: list) -> None:
-    if not seen and not found:
-        print("nothing has been run yet\nnext: repro run digits")
-        return
     live = [one for one in found if not one.over] or found[-1:]
     for one in live:
         launch = one.launch
@@ -135,7 +141,7 @@ def logs(
         raise UserError(
             f"no worker has printed anything about run {folder.name}",
             "it was run without --workers or --slurm, or not at all",
-            "repro show KEY",
+            f"repro show {folder.name.rpartition('-')[2]}",
         )
 
 

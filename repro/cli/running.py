@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
+from repro import plugins
 from repro.cli import launching, options
 from repro.cli.context import places
 from repro.cli.leaving import at_once
@@ -19,6 +20,7 @@ from repro.cli.planned import show as show_plan
 from repro.cli.requested import requests_of
 from repro.cli.tabling import write
 from repro.display import tables
+from repro.errors import UserError
 from repro.outcomes.store import Store
 from repro.paths import Places
 from repro.planning import plan as planning
@@ -84,6 +86,7 @@ def run(
     store = Store(where.runs)
     calibrated = cache(lambda: calibrate(store, at_hand(device)))
     planned = [look_up(request, where, store, fetch and not dry_run, dry_run, calibrated) for request in requests]
+    _require_meant(asked.sets, [one.plan for one in planned])
     if not as_json:
         for one in planned:
             show_plan(one.plan, one.forecast)
@@ -105,6 +108,19 @@ class Planned(NamedTuple):
     absent: tuple[Need, ...]
 
 
+def _require_meant(sets: Sequence[str], plans: Sequence[planning.Plan]) -> None:
+    """A setting of one method is a mistake, not a no-op, where no plan has a run of it; of a stage, which few rows start from, it may be."""
+    there = dict.fromkeys(name for plan in plans for name in (*(run.method for run in plan.runs), *plan.skipped))
+    for text in sets:
+        method = text.partition("=")[0].rpartition(".")[0]
+        if method and method not in there and plugins.declared(method).reported:
+            raise UserError(
+                f"--set {text}: no run of {method} is planned",
+                f"the runs are of {', '.join(there)}",
+                f"add --method {method}, or leave it out",
+            )
+
+
 def look_up(
     request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool, calibrated: Callable[[], Calibration] | None = None
 ) -> Planned:
@@ -116,7 +132,8 @@ def look_up(
     if standard:
         file = prepare.weights_of(standard, where)
         if file.sha256 is None and not dry_run:
-            # Runs are named by their weights' content, which nobody knows before the first fetch.
+            # Runs are named by their weights' content, which nobody knows before the first fetch. What else is missing is said with it.
+            prepare.require(needs, where, fetching=fetch)
             _obtain(prepare.of_file(needs), where, fetch)
             needs, file = prepare.assess(request.benchmark.needs, standard, where), prepare.weights_of(standard, where)
         request = request._replace(weights=str(file.path), weights_hash=file.sha256 or f"{UNKNOWN} of {standard}")

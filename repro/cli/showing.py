@@ -73,9 +73,10 @@ def _all(store: Store, where: Places, as_json: bool) -> None:
         return
     if not folders:
         print("nothing has been run yet", next_line("repro run digits", where), sep="\n")
+    widest = max((len(folder.parent.name) for folder in folders), default=0)
     for folder in folders:
         result = store.read_result(folder)
         failure = None if result else store.failure(folder)
         method, _, key = folder.name.rpartition("-")
         state = f"done    {duration(result.seconds['total']):>8}" if result else "failed          " if failure else "unfinished      "
-        print(f"{key}  {folder.parent.name:<12} {method:<20} {state}  {failure.error if failure else ''}".rstrip())
+        print(f"{key}  {folder.parent.name:<{widest}} {method:<20} {state}  {failure.error if failure else ''}".rstrip())

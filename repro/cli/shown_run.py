@@ -73,7 +73,8 @@ def _identity(run: Run, key: str, store: Store) -> None:
     weights = f", weights {run.backbone.weights[:16]}" if run.backbone.weights else ""
     arguments = "".join(f",{name}={value}" for name, value in run.backbone.kwargs.items())
     _line("key", key)
-    _line("benchmark", f"{run.benchmark.title} (version {run.benchmark.version}, data {run.benchmark.data[:12]})")
+    apart = "".join(f"; {name}, data {data[:12]}" for name, data in run.apart.items())
+    _line("benchmark", f"{run.benchmark.title} (version {run.benchmark.version}, data {run.benchmark.data[:12]}{apart})")
     _line("method", f"{run.method} (version {run.method_version}), seed {run.seed}")
     _line("backbone", f"{run.backbone.name}{arguments}{weights}")
     for role, parent in run.parents.items():

@@ -187,7 +187,7 @@ def save(path: Path, content: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content)
     except OSError as error:
-        raise UserError(f"cannot write {path}", error.strerror or str(error), "name another place: --out FILE, of --all a folder") from None
+        raise UserError(f"cannot write {path}", error.strerror or str(error), "name another place by --out") from None
 
 
 def write(made: Sequence[Table | View], form: str, out: Path | None) -> None:

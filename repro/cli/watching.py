@@ -96,8 +96,9 @@ class Watcher:
 
 
 def _headline(result: Result) -> str:
-    """The last checkpoint's reported metrics; which checkpoint a table shows is decided later."""
+    """The last checkpoint's reported metrics, with its name where there are others; which of them a table shows is decided later."""
     benchmark = result.run.benchmark
+    name = f"{result.checkpoints[-1].name}: " if len(result.checkpoints) > 1 else ""
     told = [
         f"{split.name} {shown(benchmark.metric_of(split), headline(result.checkpoints[-1], split, benchmark))}"
         for split in benchmark.splits
@@ -105,4 +106,4 @@ def _headline(result: Result) -> str:
     ]
     if "best" in result.extras:
         return f"trial {result.extras['best']['trial']} of {len(result.extras['trials'])}"
-    return "  ".join(told) or f"loss {result.checkpoints[-1].train.get('loss', float('nan')):.3f}"
+    return f"{name}{'  '.join(told)}" if told else f"loss {result.checkpoints[-1].train.get('loss', float('nan')):.3f}"

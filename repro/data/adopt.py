@@ -14,7 +14,7 @@ from repro.data.manifest import File, Manifest
 from repro.data.marker import forget_marker, lock_of_dataset, read_brought, write_brought
 from repro.data.receipt import adopt_file, beside, check_file, place
 from repro.data.wanted import wanted_files
-from repro.errors import UserError
+from repro.errors import UserError, a_few, quoted
 from repro.paths import Places, make_writable
 
 Progress = Callable[[str, int, int | None], None]
@@ -83,8 +83,10 @@ def _adopt_files(manifest: Manifest, source: Path, root: Path) -> list[str]:
     """Link each file of the manifest that is found at `source`, once its size and hashes are right."""
     pairs = [(_file_for(manifest, source), source)] if source.is_file() else list(_files_in(manifest, source))
     if not pairs:
-        expected = ", ".join([file.name for file in manifest.files][:4] + list(manifest.layout.required[:4]))
-        raise UserError(f"nothing of {manifest.name} is in {source}", f"looked for {expected} …", f"repro data list {manifest.name}")
+        expected = a_few(list(dict.fromkeys([*(file.name for file in manifest.files), *manifest.layout.required])))
+        below = source / manifest.name
+        cure = f"repro data add {manifest.name} {quoted(below)}" if below.is_dir() else f"repro data list {manifest.name}"
+        raise UserError(f"nothing of {manifest.name} is in {source}", f"looked for {expected}", cure)
     for file, found in pairs:
         if not (check_file(file, root).ok and place(file, root).samefile(found)):
             forget_marker(root)
@@ -137,7 +139,7 @@ def _adopt_tree(manifest: Manifest, tree: Path, source: Path, root: Path) -> lis
         # A plain file that is still to be fetched is no fault of the tree.
         wrong = [finding for finding in findings if not (absent and finding.unit == "required paths")]
         if wrong:
-            why = "; ".join(finding.sentence() for finding in wrong)
+            why = "; ".join(finding.sentence() for finding in wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "")
             raise UserError(f"{source} is not a whole {manifest.name}", why, "name a whole copy, or a folder with the archives")
     except BaseException:
         for name in made:

@@ -64,7 +64,7 @@ def parse(text: str) -> int | None:
     if text == "auto":
         return None
     if not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise UserError(f"--workers {text}: not a number of processes", "it is from 1 to 1000, or auto", "repro run … --workers auto")
+        raise UserError(f"--workers {text}: not a number of processes", "it is from 1 to 1000, or auto", "for example --workers auto")
     return int(text)
 
 

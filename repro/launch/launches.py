@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 from repro.outcomes import processes
 from repro.outcomes.store import Store, now, write_atomically
 from repro.paths import Places
@@ -115,7 +115,7 @@ def read(folder: Path) -> Launch:
         return Launch.model_validate_json((folder / "launch.json").read_text(encoding="utf-8"))
     except (OSError, ValidationError) as error:
         raise UserError(
-            f"{folder} holds no launch", str(error).split("\n")[0], f"rm -r {folder}, then run the same command again"
+            f"{folder} holds no launch", str(error).split("\n")[0], f"rm -r {quoted(folder)}, then run the same command again"
         ) from None
 
 

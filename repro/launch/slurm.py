@@ -57,7 +57,7 @@ class Asked(NamedTuple):
         for name, number in (("--gpus", gpus), ("--array-limit", array_limit)):
             if number is not None and number < 1:
                 raise UserError(
-                    f"{name} {number}: not a number of at least 1", "leave it out where none are wanted", f"repro run … {name} 1"
+                    f"{name} {number}: not a number of at least 1", "leave it out where none are wanted", f"for example {name} 1"
                 )
         settings = tuple(_setting(text) for text in more)
         if partition is not None and not re.fullmatch(r"[\w.,-]+", partition):
@@ -133,7 +133,7 @@ def _require() -> None:
         ) from None
     for name in ("sbatch", "srun"):
         if shutil.which(name) is None:
-            raise UserError(f"there is no {name} here", "jobs are submitted on a machine of the cluster", "repro run … --workers auto")
+            raise UserError(f"there is no {name} here", "jobs are submitted on a machine of the cluster", "--workers auto, not --slurm")
 
 
 class Task:

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
 import torch
 
 from repro import plugins
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 from repro.nn.inputs import curves, few_shot, packed, packs, targeted
 from repro.nn.inputs.curves import CurvePack, Curves, Scaling
 from repro.nn.inputs.images import Images, Preprocess
@@ -57,7 +58,7 @@ class ParentRun(NamedTuple):
             raise UserError(
                 f"run {self.result.key} has no intact {path.name}, from which another starts",
                 "the file was removed or changed, or keep_weights=none never kept it",
-                f"rm -r {self.folder}, then run the same command again with weights kept",
+                f"rm -r {quoted(self.folder)}, then run the same command again with weights kept",
             )
         return load_weights(path)
 
@@ -90,6 +91,7 @@ class Job:
     objective: dict[str, float] = field(default_factory=dict)  # weight of each term, where a loss is a sum of several
     tuned: dict[str, Any] = field(default_factory=dict)  # settings that a search found, in place of the recipe's
     together: Together = ALONE  # the processes that share the run
+    rows: dict[str, np.ndarray] = field(default_factory=dict)  # of a split that is not packed whole, the rows that the run looks at
     draw: int | None = None  # a seed that a search found: with the run's, that of order and augmentation
 
     @property
@@ -204,6 +206,7 @@ class Job:
             return None
         try:
             examples = self.examples(self.benchmark, self.benchmark.split(split))
+            examples = examples.only(self.rows[split]) if split in self.rows else examples
             packs.build(folder, examples, resize, lambda done: self.on_step(done, len(examples.sources), f"packing {split}"), split)
         except BrokenImages as error:
             return error
@@ -212,7 +215,7 @@ class Job:
     def _pack(self, split: str, augmented: bool) -> tuple[Path, packs.Resize]:
         """Where the pack of a split is, and how its images enter it: for augmentation from larger frames, by another transform."""
         resize = self.preprocess.resize(self.recipe, augmented)
-        return packs.folder_of(self.packs, self.benchmark, self.benchmark.split(split), resize), resize
+        return packs.folder_of(self.packs, self.benchmark, self.benchmark.split(split), resize, self.rows.get(split)), resize
 
     def trained_on(self) -> list[str]:
         """The splits whose images the run's method trains on."""

@@ -63,8 +63,7 @@ def weights_of(settings: dict[str, float], terms: tuple[str, ...], fixed: str | 
 
 def split_of(job: Job) -> Split:
     """The split that trials are scored on, by its name or by its role."""
-    wanted, benchmark = job.recipe.search_on, job.benchmark
-    return next(split for split in benchmark.splits if wanted in (split.name, split.role))
+    return job.benchmark.searchable(job.recipe.search_on)[0]
 
 
 def draw(labels: torch.Tensor, classes: int, job: Job, split: str) -> torch.Tensor:
@@ -77,6 +76,18 @@ def draw(labels: torch.Tensor, classes: int, job: Job, split: str) -> torch.Tens
         return order[: recipe.search_examples].sort().values
     each = max(recipe.search_examples // classes, 1)
     return torch.cat([order[labels[order] == label][:each] for label in range(classes)]).sort().values
+
+
+def drawn(job: Job, split: Split) -> tuple[torch.Tensor, Images]:
+    """Rows of the validation examples, and these. Of a split that nothing else looks at, no others are packed."""
+    classes, augmented = len(job.benchmark.classes), job.recipe.search_augmented
+    if split.apart:
+        rows = draw(torch.from_numpy(job.examples(job.benchmark, split).labels), classes, job, split.name)
+        job.rows[split.name] = rows.numpy()
+        return rows, job.images(split.name, augmented)
+    whole = job.images(split.name, augmented)
+    rows = draw(whole.pack.labels, classes, job, split.name)
+    return rows, whole.only(rows)
 
 
 class Kept:
@@ -124,9 +135,7 @@ class Bench:
         self.origin = {name: self.start[name] for name, _ in self.model.named_parameters()}
         self.train = Kept(job.images(job.split_with_role("train"), augmented=True))
         self.split = split_of(job)
-        whole = job.images(self.split.name, augmented=job.recipe.search_augmented)
-        self.rows = draw(whole.pack.labels, len(job.benchmark.classes), job, self.split.name)
-        self.validation = whole.only(self.rows)
+        self.rows, self.validation = drawn(job, self.split)
         self.metric = job.recipe.search_by or job.benchmark.metric_of(self.split)
 
     def work(self, study: Study, number: int, settings: dict[str, float]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from repro.data.receipt import hash_file
 from repro.display.tables import rule_of
-from repro.errors import UserError, unknown
+from repro.errors import UserError, quoted, unknown
 from repro.outcomes.bootstrap import Difference, paired_bootstrap_runs
 from repro.outcomes.metrics import WORST, is_share, restrict, title
 from repro.outcomes.pairing import Pairs
@@ -132,10 +132,12 @@ class _Kept:
             raise UserError(
                 f"run {run.key} has kept no predictions of {split} at {point.name}",
                 f"they would be in {self.path}",
-                f"rm -r {self.path.parent}, then run the same command again",
+                f"rm -r {quoted(self.path.parent)}, then run the same command again",
             ) from None
         except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-            raise UserError(f"{self.path} is damaged", str(error), f"rm -r {self.path.parent}, then run the same command again") from None
+            raise UserError(
+                f"{self.path} is damaged", str(error), f"rm -r {quoted(self.path.parent)}, then run the same command again"
+            ) from None
 
     def require_examples_of(self, other: _Kept) -> None:
         import numpy as np
@@ -144,7 +146,7 @@ class _Kept:
             raise UserError(
                 f"runs {other.run.key} and {self.run.key} have other labels on {self.split}",
                 "only the same examples in the same order can be compared one by one",
-                f"rm -r {self.path.parent}, then run the same command again",
+                f"rm -r {quoted(self.path.parent)}, then run the same command again",
             )
 
     def group(self, name: str) -> np.ndarray:
@@ -153,7 +155,7 @@ class _Kept:
             raise UserError(
                 f"run {self.run.key} has not kept of which {name} the examples of {self.split} are",
                 f"{self.path} has {', '.join(self.groups) or 'no groups'}",
-                f"rm -r {self.path.parent}, then run the same command again",
+                f"rm -r {quoted(self.path.parent)}, then run the same command again",
             )
         return self.groups[name]
 

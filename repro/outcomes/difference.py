@@ -7,9 +7,11 @@ from typing import Any
 
 from pydantic import Field
 
+from repro import plugins
 from repro.outcomes.finished import Finished
 from repro.outcomes.outputs import Outputs, compare_outputs
 from repro.record import Record
+from repro.settings import Recipe
 from repro.types import Benchmark, Result, Run
 
 SETTINGS = ("benchmark", "images", "recipe", "method", "backbone", "seed", "parents")
@@ -101,20 +103,33 @@ def _changes(first: Finished, second: Finished) -> Iterator[Change]:
 
 
 def _of_settings(one: Result, other: Result) -> Iterator[Change]:
-    yield from _differing("benchmark", _content(one.run.benchmark), _content(other.run.benchmark))
+    yield from _differing("benchmark", _content(one.run), _content(other.run))
     packs = one.extras.get("packs", {}), other.extras.get("packs", {})
     shared = [split for split in packs[0] if split in packs[1]]  # which splits a run looks at follows from its method
     yield from _differing("images", *({f"pack of {split}": own[split] for split in shared} for own in packs))
-    yield from _differing("recipe", one.run.recipe.model_dump(mode="json"), other.run.recipe.model_dump(mode="json"))
+    yield from _of_recipes(one.run, other.run)
     yield from _differing("method", _method(one.run), _method(other.run))
     yield from _differing("backbone", _backbone(one.run), _backbone(other.run))
     yield from _differing("seed", {"seed": one.run.seed}, {"seed": other.run.seed})
 
 
-def _content(benchmark: Benchmark) -> dict[str, Any]:
-    """What a benchmark measures on, field by field, and its splits."""
-    splits = {f"split {split.name}": {"role": split.role, "count": split.count} for split in benchmark.splits}
-    return {**benchmark.identity(), **splits}
+def _content(run: Run) -> dict[str, Any]:
+    """What a run's benchmark measures on, field by field, its splits, and what the run searches on besides."""
+    measured = [split for split in run.benchmark.splits if not split.apart]
+    splits = {f"split {split.name}": {"role": split.role, "count": split.count} for split in measured}
+    return {**run.benchmark.identity(), **splits, **run.apart}
+
+
+def _of_recipes(one: Run, other: Run) -> Iterator[Change]:
+    """The settings in which they differ; one that means nothing to a run's method has no value there."""
+    ours, theirs = (
+        plugins.declared(run.method).fields if run.method in plugins.names("methods") else Recipe.model_fields.keys()
+        for run in (one, other)
+    )
+    for change in _differing("recipe", one.recipe.model_dump(mode="json"), other.recipe.model_dump(mode="json")):
+        values = {"first": change.first if change.name in ours else None, "second": change.second if change.name in theirs else None}
+        if values["first"] != values["second"]:
+            yield change.model_copy(update=values)
 
 
 def _method(run: Run) -> dict[str, Any]:

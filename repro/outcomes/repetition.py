@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from repro import backbones, plugins
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 from repro.known_weights import sha256_for
 from repro.outcomes.finished import Finished
 from repro.paths import Places
@@ -26,9 +26,10 @@ class Repetition(NamedTuple):
     @staticmethod
     def examples(benchmark: Benchmark, split: Split) -> Examples:
         """A split's examples, read only where no pack has them, from where the run saw them."""
-        gone = [root for root in benchmark.roots.values() if not Path(root).exists()]
+        roots, needs = (benchmark.roots, benchmark.needs) if not split.apart else ({split.name: split.apart.root}, (split.apart.name,))
+        gone = [root for root in roots.values() if not Path(root).exists()]
         if gone and not benchmark.tiny:
-            fetch = f"repro data fetch {' '.join(benchmark.needs)}, then link it there" if benchmark.needs else "put them back there"
+            fetch = f"repro data fetch {' '.join(needs)}, then link it there" if needs else "put them back there"
             raise UserError(
                 f"the images of {benchmark.title} are gone", f"the run saw them in {gone[0]}, and {split.name} is not packed", fetch
             )
@@ -91,7 +92,7 @@ def _require_weights(parent: Finished) -> None:
     lost = [name for name in kept if not (parent.folder / name).is_file()]
     if lost or not kept:
         why = f"{lost[0]} is not in {parent.folder}" if lost else "it was run with keep_weights=none"
-        cure = f"rm -r {parent.folder}, then {_again(parent.result.run)}"
+        cure = f"rm -r {quoted(parent.folder)}, then {_again(parent.result.run)}"
         raise UserError(f"the weights of run {parent.result.key}, from which another starts, are not kept", why, cure)
 
 

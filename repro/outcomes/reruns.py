@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 from repro.outcomes.claims import STALE_SECONDS
 from repro.outcomes.difference import Difference
 from repro.outcomes.finished import Finished
@@ -72,7 +72,9 @@ def scratch(original: Finished) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=root.parent))
     except OSError as error:
         raise UserError(
-            f"run {original.result.key} cannot be repeated beside its store", str(error), f"chmod u+w {root.parent} {original.folder}"
+            f"run {original.result.key} cannot be repeated beside its store",
+            str(error),
+            f"chmod u+w {quoted(root.parent)} {quoted(original.folder)}",
         ) from None
     try:
         yield folder

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 from repro.outcomes import claims
 from repro.paths import make_writable
 from repro.types import SCHEMA, Failure, Result, Run
@@ -38,7 +38,14 @@ def now() -> str:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write to a temporary name beside `path`, flush to disk, rename: readers see the old file or the new one, whole."""
+    """Write to a temporary name beside `path`, flush to disk, rename: readers see the old file or the new one, whole.
+
+    A device or a pipe, such as /dev/stdout, is written into.
+    """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        with open(path, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        return
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "w", encoding="utf-8") as file:
@@ -101,13 +108,15 @@ class Store:
                 raise UserError(
                     f"{path} has schema {version}, this program reads {SCHEMA}",
                     "it was written by another version",
-                    f"rm -r {folder}, then run again; or install the version that wrote it",
+                    f"rm -r {quoted(folder)}, then run again; or keep it, and name another place: repro --runs DIR …",
                 )
             return Result.model_validate(content)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, KeyError, TypeError, ValidationError) as error:
-            raise UserError(f"{path} is damaged", str(error).split("\n")[0], f"rm -r {folder}, then run the same command again") from None
+            bare = {KeyError: f"it has no {error}", TypeError: "it is no JSON object"}  # which Python says in words of its own
+            why = bare.get(type(error)) or str(error).split("\n")[0]
+            raise UserError(f"{path} is damaged", why, f"rm -r {quoted(folder)}, then run the same command again") from None
 
     def failure(self, folder: Path) -> Failure | None:
         try:
@@ -218,6 +227,8 @@ class Store:
         (folder / "failed.json").unlink(missing_ok=True)
         write_atomically(folder / "result.json", result.model_dump_json(indent=1))
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+        for left in folder.glob(".*.tmp"):  # by a process that was killed while it wrote
+            left.unlink(missing_ok=True)
 
     def fail(self, folder: Path, failure: Failure) -> None:
         write_atomically(folder / "failed.json", failure.model_dump_json(indent=1))

@@ -17,6 +17,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
@@ -165,8 +166,7 @@ def importances(trials: list[Trial], space: dict[str, Interval]) -> dict[str, fl
 
     None where no two trials differ.
     """
-    import optuna
-
+    optuna = _quiet_optuna()
     ranked = [trial for trial in trials if trial.rank is not None]
     if len({trial.rank for trial in ranked}) < 2:
         return {}
@@ -177,6 +177,14 @@ def importances(trials: list[Trial], space: dict[str, Interval]) -> dict[str, fl
         study.add_trial(optuna.trial.create_trial(params=settings, distributions=drawn, value=trial.rank))
     found = optuna.importance.get_param_importances(study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0))
     return {name: float(share) for name, share in found.items()}
+
+
+def _quiet_optuna() -> ModuleType:
+    """Optuna, which would tell of every study that it makes."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    return optuna
 
 
 def _distribution(interval: Interval) -> Any:
@@ -201,10 +209,9 @@ def _study_in(storage: Any, name: str) -> optuna.Study:
 
 def _storage(folder: Path) -> Any:
     """Where Optuna keeps the study."""
-    import optuna
     from optuna.storages.journal import JournalFileBackend
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna = _quiet_optuna()
     if url := os.environ.get(DATABASE):
         try:
             return optuna.storages.RDBStorage(url)

@@ -93,7 +93,7 @@ def _unsearchable(paper: str, entry: Reported, benchmark: Benchmark) -> str | No
     for row in rows.table_of(benchmark.name).row:
         if row.paper == paper and row.method in methods and "search_on" in plugins.declared(row.method).fields:
             wanted = row.recipe.get("search_on", Recipe().search_on)
-            if not any(wanted in (split.name, split.role) for split in benchmark.splits):
+            if not benchmark.searchable(wanted):
                 return f"{benchmark.name} has no {wanted}, which {row.method} searches on"
     return None
 

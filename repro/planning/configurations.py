@@ -131,7 +131,7 @@ class Reader:
         fields, benchmark = plugins.declared(result.run.method).fields, result.run.benchmark
         own = benchmark.with_role("id_val") if "lp_c_count" in fields else ()
         if "search_on" in fields and result.run.recipe.searched:
-            own = [split for split in benchmark.splits if result.run.recipe.search_on in (split.name, split.role)]
+            own = benchmark.searchable(result.run.recipe.search_on)
         parents = [self.by_key[key] for key in result.run.parents.values() if key in self.by_key and not gone(self.by_key[key])]
         return frozenset(split.name for split in own).union(*map(self.fitted_on, parents))
 

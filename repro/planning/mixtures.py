@@ -5,6 +5,7 @@ from __future__ import annotations
 from repro import plugins
 from repro.errors import UserError, unknown
 from repro.papers import rows
+from repro.planning.passes import searches
 from repro.settings import IMAGES, Recipe
 from repro.types import Benchmark, Method, Parent, Run
 
@@ -63,7 +64,7 @@ def require_splits(method: Method, benchmark: Benchmark, recipe: Recipe) -> None
     """The split that a recipe searches on must be there; else `Unfit`."""
     if "search_on" not in method.fields or not recipe.searched:
         return
-    if not any(recipe.search_on in (split.name, split.role) for split in benchmark.splits):
+    if not benchmark.searchable(recipe.search_on):
         name = method.name.removesuffix("-search")
         chosen = [choice for paper in rows.table_of(benchmark.name).paper for choice in paper.options.items()]
         offered = next((f"--{option} {value}, or " for option, value in chosen if recipe.search_on in value.split(",")), "")
@@ -72,6 +73,12 @@ def require_splits(method: Method, benchmark: Benchmark, recipe: Recipe) -> None
             f"its splits are {', '.join(split.name for split in benchmark.splits)}",
             f"{offered}--set {name}.search_on=id_val, which is another search",
         )
+
+
+def searched_apart(method: Method, benchmark: Benchmark, recipe: Recipe) -> dict[str, str]:
+    """The data set of its own that a search scores its trials on, and the hash of its content; none for all that is no search."""
+    split = benchmark.searchable(recipe.search_on)[0] if searches(method) else None
+    return {split.apart.name: split.apart.data} if split and split.apart else {}
 
 
 def impossible_parent(method: Method, parent: Parent, why: str) -> Unfit:

@@ -71,6 +71,7 @@ class Builder:
                 backbone=initial.reference(self.backbone, method, recipe),
                 seed=seed if method.seeded else 0,
                 parents={role: run.key for role, run in parents.items()},
+                apart=mixtures.searched_apart(method, self.request.benchmark, recipe),
             )
             made.append(self.runs.setdefault(run.key, run))
         return made

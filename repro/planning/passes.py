@@ -29,15 +29,18 @@ class Passes(NamedTuple):
         return self.trained * self.each + self.judged + self.features
 
 
-def searches(run: Run) -> bool:
-    """Whether it tries settings instead of training once."""
-    fields = plugins.declared(run.method).fields
-    return "trials" in fields and "epochs" not in fields
+def searches(method: Method) -> bool:
+    """Whether its runs try settings instead of training once."""
+    return "trials" in method.fields and "epochs" not in method.fields
 
 
 def length(run: Run) -> int:
     """What the time of a run goes with where its images are not counted: steps where the recipe counts them, else epochs, of a search all trials'."""
-    return run.recipe.trials * run.recipe.inner_steps if searches(run) else max(run.recipe.steps or run.recipe.epochs, 1)
+    return (
+        run.recipe.trials * run.recipe.inner_steps
+        if searches(plugins.declared(run.method))
+        else max(run.recipe.steps or run.recipe.epochs, 1)
+    )
 
 
 def passes(run: Run, seen: Mapping[str, int] | None = None) -> Passes | None:
@@ -47,7 +50,7 @@ def passes(run: Run, seen: Mapping[str, int] | None = None) -> Passes | None:
     """
     method, recipe = plugins.declared(run.method), run.recipe
     counts = _counts(run, seen or {})
-    if searches(run):
+    if searches(method):
         return _of_trials(run, counts)
     trained = [split.name for split in method.trained_on(run.benchmark, recipe)]
     times = _judgings(run, method)
@@ -65,7 +68,7 @@ def passes(run: Run, seen: Mapping[str, int] | None = None) -> Passes | None:
 
 def _of_trials(run: Run, counts: Mapping[str, int | None]) -> Passes | None:
     recipe = run.recipe
-    known = [counts[split.name] for split in run.benchmark.splits if recipe.search_on in (split.name, split.role)]
+    known = [counts[split.name] for split in run.benchmark.searchable(recipe.search_on)]
     scored = min((number for number in (recipe.search_examples, *known[:1]) if number is not None), default=None)
     each = recipe.inner_steps * recipe.batch_size
     return None if scored is None else Passes(recipe.trials * each, recipe.trials * scored, 0, 1 + BACKWARD)

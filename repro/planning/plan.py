@@ -48,9 +48,8 @@ class Plan(Record):
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Names of the dataset manifests that its runs need, those of targeted augmentations included."""
-        beside = [name for run in self.runs if not self.benchmark.tiny for name in self.benchmark.targeted.get(run.recipe.targeted, ())]
-        return tuple(dict.fromkeys([*self.benchmark.needs, *beside]))
+        """Names of the dataset manifests that its runs need."""
+        return tuple(dict.fromkeys([*self.benchmark.needs, *(name for run in self.runs for name in run.needs)]))
 
     def run(self, key: str) -> Run:
         return next(run for run in self.runs if run.key == key)

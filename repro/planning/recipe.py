@@ -198,11 +198,12 @@ def resolve(method: Method, row: Layer, settings: list[Setting], asked: bool, ti
 
 
 def _of_variants(method: Method, layers: dict[str, list], explicit: set[str]) -> Iterator[dict[str, list]]:
-    """The layers once for each value of `variant`, with the settings that it stands for, but for those that were set by themselves."""
+    """The layers once for each value of `variant`, with what it stands for, but for what the user set, or the row that names the variant."""
     for variant in layers.get("variant", [(None,), ""])[0]:
         stands_for = method.variants.get(variant, {}).items()
         chosen = {"variant": [(variant,), layers["variant"][1]]} if variant else {}
-        yield layers | chosen | {field: [(value,), f"variant {variant}"] for field, value in stands_for if field not in explicit}
+        beside = {field for field, (_, origin) in layers.items() if variant and origin == layers["variant"][1]}
+        yield layers | chosen | {field: [(value,), f"variant {variant}"] for field, value in stands_for if field not in explicit | beside}
 
 
 def _choices(method: Method, layers: dict[str, list]) -> list[Choice]:

@@ -61,6 +61,6 @@ def saves(run: Run) -> int:
 
 def trains(run: Run) -> str:
     """How much of the network gets gradients."""
-    if not (run.recipe.trains or searches(run)):
+    if not (run.recipe.trains or searches(plugins.declared(run.method))):
         return "nothing"
     return "head" if run.recipe.freeze == "backbone" else "both towers" if plugins.declared(run.method).needs_text else "image tower"

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from repro.data.amounts import size
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 from repro.paths import SPARE, Places
 from repro.record import Record
 
@@ -76,7 +76,7 @@ def packages(required: Sequence[str] | None = None) -> list[Diagnosis]:
     for requirement in requirements() if required is None else required:
         name, least = re.match(r"([\w.-]+)\s*(?:>=\s*([\d.]+))?", requirement).groups()
         module = MODULES.get(re.sub(r"[-_.]+", "-", name).lower(), name.replace("-", "_"))
-        cure = f'{sys.executable} -m pip install "{requirement}"'
+        cure = f'{quoted(sys.executable)} -m pip install "{requirement}"'
         try:
             version = metadata.version(name)
         except metadata.PackageNotFoundError:
@@ -139,7 +139,7 @@ def gpu() -> Diagnosis:
         )
     version, cuda, count = json.loads(answer.splitlines()[-1])
     if not cuda:
-        cure = f"{sys.executable} -m pip install --force-reinstall torch torchvision"
+        cure = f"{quoted(sys.executable)} -m pip install --force-reinstall torch torchvision"
         return Diagnosis(subject="GPU", state="fail", detail=f"{seen}; torch {version} is built without CUDA", cure=cure)
     if not count:
         detail = f"{seen}; torch {version}, built for CUDA {cuda}, sees none of them"

@@ -13,11 +13,12 @@ from typing import Any
 from repro import __version__
 
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "timm", "numpy", "scikit-learn", "pillow", "safetensors", "optuna")
+PROGRAM = ("repro", "data_manifests", ":(glob)tables/**/*.toml")  # of a checkout: what numbers follow from
 
 
 @cache
 def commit() -> dict[str, Any]:
-    """The checkout that the program runs from: commit and whether files differ from it; empty for an installed wheel."""
+    """The checkout that the program runs from: commit and whether files that numbers follow from differ from it; empty for an installed wheel."""
     root = Path(__file__).resolve().parent.parent.parent
     if not (root / ".git").exists():
         return {}
@@ -26,7 +27,7 @@ def commit() -> dict[str, Any]:
             ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=True
         ).stdout.strip()
         status = subprocess.run(
-            ["git", "-C", str(root), "status", "--porcelain"], capture_output=True, text=True, timeout=10, check=True
+            ["git", "-C", str(root), "status", "--porcelain", "--", *PROGRAM], capture_output=True, text=True, timeout=10, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return {}

@@ -148,10 +148,11 @@ def require(needs: Sequence[Need], places: Places, fetching: bool = False) -> No
         why += f"; {total(fetched)} to fetch"
     if by_hand:
         why += f"; nobody but you may fetch {', '.join(need.title for need in by_hand)}"
-    cures = [cure(need, places) for need in by_hand]
+    commands = []
     if datasets := [need.name for need in fetched if not need.file]:
-        cures.append(command(places, f"data fetch {' '.join(datasets)}"))
-    cures += [cure(need, places) for need in fetched if need.file]
+        commands.append(command(places, f"data fetch {' '.join(datasets)}"))
+    commands += [cure(need, places) for need in fetched if need.file]
+    cures = [*(cure(need, places) for need in by_hand), *([" && ".join(commands)] if commands else [])]
     hint = " (or the same command with --fetch)" if fetched and not fetching else ""
     raise UserError(f"not here: {listed(absent)}", why, "; then: ".join(cures) + hint)
 
@@ -200,7 +201,8 @@ def overview(records: Sequence[manifest.Manifest], places: Places) -> list[Diagn
     for record in records:
         need = look(record, places)
         begun = need.root.is_dir() and any(need.root.iterdir())
-        detail = need.detail if need.here or need.steps else f"{need.detail}, to fetch: {need.amount}"
+        wanted = f"to fetch: {need.amount}" if record.files else f"its files are those of {', '.join(record.requires)}"
+        detail = need.detail if need.here or need.steps else f"{need.detail}, {wanted}"
         state, mend = ("warn", cure(need, places)) if begun and not need.here else ("ok", "")
         diagnoses.append(Diagnosis(subject=record.name, state=state, detail=detail, cure=mend))
     return diagnoses

@@ -34,3 +34,9 @@ class Examples(NamedTuple):
             {name: values[:count] for name, values in self.groups.items()},
             self.border,
         )
+
+    def only(self, rows: np.ndarray) -> Examples:
+        """The examples of `rows` (M,), in that order; of sources that are read as they are asked for, no others are."""
+        caption_of = None if self.caption_of is None else self.caption_of[rows]
+        groups = {name: values[rows] for name, values in self.groups.items()}
+        return Examples([self.sources[row] for row in rows.tolist()], self.labels[rows], self.captions, caption_of, groups)

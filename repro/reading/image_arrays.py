@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
@@ -53,3 +54,29 @@ def few_of(images: np.ndarray, labels: np.ndarray, most: int) -> tuple[np.ndarra
 
     rows = few(pd.DataFrame({"label": labels}), ("label",), most).index.to_numpy()
     return images[rows], labels[rows]
+
+
+class MappedImages(Sequence[np.ndarray]):
+    """The images `rows` of each of several arrays (N, H, W, 3), one array after another, copied when they are asked for; a slice is such a sequence again.
+
+    Of arrays that are mapped from disk nothing else is read.
+    """
+
+    def __init__(self, arrays: Sequence[np.ndarray], rows: range):
+        self.arrays, self.rows = arrays, rows
+        self.places = range(len(arrays) * len(rows))
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    @overload
+    def __getitem__(self, index: slice) -> MappedImages: ...
+    def __getitem__(self, index: int | slice) -> np.ndarray | MappedImages:
+        if isinstance(index, slice):
+            part = MappedImages(self.arrays, self.rows)
+            part.places = self.places[index]
+            return part
+        number, row = divmod(self.places[index], len(self.rows))
+        return np.array(self.arrays[number][self.rows[row]])

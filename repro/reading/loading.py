@@ -25,6 +25,8 @@ def load(benchmark: Benchmark, split: Split) -> Examples:
     if split == SYNTHETIC:
         return synthetic.pretraining(benchmark)
     folders = {name: Path(benchmark.roots[name]) for name in _data_sets(benchmark)}
+    if split.apart:
+        folders = {split.apart.name: Path(split.apart.root)}
     for name, folder in folders.items():
         tiny.ensure(name, folder)
     try:
@@ -34,7 +36,7 @@ def load(benchmark: Benchmark, split: Split) -> Examples:
     except BrokenImages:
         raise
     except UserError as error:  # readers speak of the published files
-        raise UserError(error.what, error.why, cure(benchmark) or error.cure) from None
+        raise UserError(error.what, error.why, cure(benchmark, split) or error.cure) from None
 
 
 def targets(benchmark: Benchmark, split: Split, recipe: Recipe) -> Pasting | Photographs:
@@ -57,10 +59,11 @@ def _load(benchmark: Benchmark, split: Split) -> Examples:
     return examples
 
 
-def cure(benchmark: Benchmark) -> str | None:
-    """The command that brings a benchmark's files in order, None where they are the user's own."""
+def cure(benchmark: Benchmark, split: Split | None = None) -> str | None:
+    """The command that brings the files of a benchmark, or of a split, in order, None where they are the user's own."""
     if benchmark.needs:
-        return f"repro data verify {' '.join(benchmark.needs)} --full"
+        needs = (split.apart.name,) if split and split.apart else benchmark.needs
+        return f"repro data verify {' '.join(needs)} --full"
     return tiny.cure(benchmark.name) if benchmark.tiny and _data_sets(benchmark) else None
 
 
@@ -71,7 +74,7 @@ def _data_sets(benchmark: Benchmark) -> list[str]:
 def check(benchmark: Benchmark, split: Split, examples: Examples) -> None:
     """As many examples as the paper has, labels in range, groups that have a name; a mismatch is a `UserError`."""
     where = f"{split.name} of {benchmark.name}"
-    mend = cure(benchmark)
+    mend = cure(benchmark, split)
     found = len(examples.sources)
     if absent := _absent(examples):
         raise BrokenImages({split.name: ([Broken(path, "no such file", True) for path in absent], found)}, mend)

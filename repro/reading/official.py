@@ -10,7 +10,7 @@ from repro.errors import UserError, nearest
 from repro.paths import Places
 from repro.reading import tiny as tiny_subsets
 from repro.record import digest
-from repro.types import Split
+from repro.types import Apart, Split
 
 # Tiny subsets need no download of weights: a small CLIP is pretrained in the run, on synthetic images with captions.
 SYNTHETIC = Split(name="synthetic", role="pretrain", caption="synthetic images with captions, for the tiny subset's own backbone")
@@ -41,6 +41,13 @@ def content(name: str) -> list[Any]:
     """What a manifest says of a data set's content: name, version and counts. A mirror or a hash that is found later changes no key."""
     record = manifest.load(name)
     return [record.name, record.version, sorted([count.split, count.n] for count in record.counts)]
+
+
+def apart(name: str, places: Places, tiny: bool) -> Apart:
+    """A data set of its own, for a split that is there to be searched on."""
+    if tiny:
+        return Apart(name=name, data=digest(tiny_subsets.content(name, places)), root=str(tiny_subsets.folder_of(name, places)))
+    return Apart(name=name, data=digest(content(name)), root=str(holdings.root_of(name, places)))
 
 
 def declare(

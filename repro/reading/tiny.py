@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,28 +81,40 @@ def cure(benchmark: str) -> str:
 def data_sets(benchmark: str, places: Places) -> dict[str, Path]:
     """Data set → folder where a full copy is or would be, for every published data set of a benchmark. `UserError`: it has none."""
     described = plugins.benchmark(benchmark).describe({}, places)
-    names = sorted(described.roots.keys() & plugins.names("datasets").keys())
+    roots = described.roots | {split.apart.name: split.apart.root for split in described.splits if split.apart}
+    names = sorted(roots.keys() & plugins.names("datasets").keys())
     if not names:
         raise UserError(
             f"{benchmark} has no published data set to take a subset of", "its tiny subset needs no files", f"repro run {benchmark} --tiny"
         )
-    return {name: Path(described.roots[name]) for name in names}
+    return {name: Path(roots[name]) for name in names}
 
 
 def sources(benchmark: str, given: Path | None, places: Places) -> dict[str, Path]:
-    """Data set → root of its full copy, looked for in `given`, or where this program keeps data. `UserError`: one is not there."""
-    here = data_sets(benchmark, places)
-    return {name: _tree(benchmark, name, given.expanduser().absolute() if given else root) for name, root in here.items()}
+    """Data set → root of its full copy, looked for in `given`, or where this program keeps data. `UserError`: one is not there.
+
+    Of those that only a search needs, what is there.
+    """
+    always = plugins.benchmark(benchmark).describe({}, places).roots
+    looked_in = {name: given.expanduser().absolute() if given else root for name, root in data_sets(benchmark, places).items()}
+    trees = {name: _tree(name, folder) for name, folder in looked_in.items()}
+    for name, tree in trees.items():
+        if tree is None and name in always:
+            wanted = ", ".join(_wanted(name)[:4])
+            mend = f"name the folder that holds it, or folders of that name: repro data tiny {benchmark} --from DIR"
+            raise UserError(f"there is no whole copy of {name} in {looked_in[name]}", f"looked for {wanted}", mend)
+    return {name: tree for name, tree in trees.items() if tree}
 
 
-def _tree(benchmark: str, name: str, given: Path) -> Path:
-    """The root of a data set's full copy: the folder `given`, its own name in it, or the folder above."""
+def _tree(name: str, given: Path) -> Path | None:
+    """The root of a data set's full copy: the folder `given`, its own name in it, or the folder above; None where there is no whole one."""
+    return tree_in(manifest.load(name), given, _wanted(name))
+
+
+def _wanted(name: str) -> Sequence[str]:
+    """What a full copy has at its root."""
     record = manifest.load(name)
-    wanted = unpacked(record) or record.layout.required
-    if found := tree_in(record, given, wanted):
-        return found
-    mend = f"name the folder that holds it, or folders of that name: repro data tiny {benchmark} --from DIR"
-    raise UserError(f"there is no whole copy of {name} in {given}", f"looked for {', '.join(wanted[:4])}", mend)
+    return unpacked(record) or record.layout.required
 
 
 def take(name: str, source: Path | None, places: Places) -> Subset:

@@ -1,4 +1,4 @@
-"""CIFAR-10.1: train, ID and OOD splits out of four data sets' official files, and what is needed of them."""
+"""CIFAR-10.1: train, ID and OOD splits out of five data sets' official files, and what is needed of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from tiny_digits import places_at
 
 from repro.benchmarks import cifar10_1
 from repro.errors import UserError
+from repro.outcomes.selection import possible
 from repro.papers import rows
+from repro.planning.plan import Plan, Request, make
 from repro.reading import official
 from repro.reading.loading import load
 from repro.types import Benchmark, Split
@@ -25,17 +27,19 @@ SMALL = {
     "10.2-test": (20, 2),
     "10.2-train": (50, None),
     "stl10": (27, 3),
+    "cifar10-c": (190, 19),
 }
 
 
 @pytest.fixture
 def places(tmp_path):
-    """All four data sets with as many images as SMALL says; STL-10 has three more, of monkeys."""
+    """All five data sets with as many images as SMALL says; STL-10 has three more, of monkeys."""
     places = places_at(tmp_path)
     hand_made.cifar10(places.data / "cifar10", 10)
     hand_made.cifar10_1(places.data / "cifar10.1", {"v4": 21, "v6": 20})
     hand_made.cifar10_2(places.data / "cifar10.2", {"train": 50, "test": 20})
     hand_made.stl10(places.data / "stl10", 30)
+    hand_made.cifar10_c(places.data / "cifar10-c", 10)
     return places
 
 
@@ -62,6 +66,7 @@ def test_the_published_counts_are_declared(places):
         ("10.2-test", "ood_test", "OOD", False, 2000, 200),
         ("10.2-train", "ood_test", "OOD", False, 10_000, None),
         ("stl10", "ood_test", "OOD", False, 7200, 800),
+        ("cifar10-c", "ood_val", None, True, 190_000, 19_000),
     ]
     assert benchmark.classes == hand_made.CIFAR
     assert benchmark.needs == tuple(benchmark.roots) == ("cifar10", "cifar10.1", "cifar10.2", "stl10")
@@ -74,6 +79,12 @@ def test_another_count_than_the_published_is_refused(places, split):
     assert what == f"{split} of cifar10.1 has {SMALL[split][0]} examples"
     assert why == f"the published split has {published.split(split).count:,}"
     assert cure == "repro data verify cifar10 cifar10.1 cifar10.2 stl10 --full"
+
+
+def test_a_wrong_count_of_the_searched_split_names_its_own_data_set(places):
+    lines = refused(cifar10_1.describe({}, places), "cifar10-c")
+    assert lines == ("cifar10-c of cifar10.1 has 190 examples", "the published split has 190,000", "repro data verify cifar10-c --full")
+    assert refused(small(places), small(places).split("cifar10-c").model_copy(update={"per_class": 20}))[2] == lines[2]
 
 
 def test_each_split_is_read_from_its_own_files(places, tmp_path):
@@ -131,7 +142,7 @@ def test_a_missing_file_a_wrong_label_and_a_malicious_pickle_are_told(places, tm
 )
 def test_only_what_the_wanted_splits_are_of_is_needed(places, ood, splits, needs):
     benchmark = cifar10_1.describe({"ood": ood}, places)
-    assert [split.name for split in benchmark.splits] == ["train", "id_val", *splits]
+    assert [split.name for split in benchmark.splits] == ["train", "id_val", *splits, "cifar10-c"]
     assert benchmark.needs == tuple(benchmark.roots) == needs and benchmark.options == {"ood": tuple(splits)}
     tiny = cifar10_1.describe({"ood": ood}, places, True)
     assert tiny.needs == () and tuple(tiny.roots) == needs and tiny.splits[0] == official.SYNTHETIC
@@ -174,3 +185,56 @@ def test_recipes_are_those_of_the_paper():
         assert len(recipe["lr"]) == 6 and winner in recipe["lr"] and found[method].quick == {"lr": winner}
         assert (recipe["epochs"], recipe["batch_size"], recipe["resize"], recipe["image_size"]) == (20, 64, "squash", 224)
         assert "augment" not in recipe and recipe["std"] == [0.228, 0.224, 0.225]
+
+
+# the split that only a search looks at
+
+
+def test_the_searched_split_is_severity_5_of_every_corruption(places, tmp_path):
+    arrays, labels = hand_made.cifar10_c(tmp_path / "again", 10)
+    examples = load(small(places), small(places).split("cifar10-c"))
+    expected = np.concatenate([arrays[name][40:] for name in sorted(arrays)])
+    assert np.array_equal(np.stack(list(examples.sources)), expected) and examples.labels.tolist() == 19 * labels[40:].tolist()
+
+
+def test_nothing_is_judged_chosen_or_taken_as_another_benchmark_by_it(places):
+    benchmark = cifar10_1.describe({}, places)
+    assert benchmark.with_role("ood_val") == () and "cifar10-c" not in [split.name for split in benchmark.judged]
+    assert [split.name for split in benchmark.searchable("ood_val")] == ["cifar10-c"]
+    assert not possible("ood_val", benchmark, [split.name for split in benchmark.splits])
+    without = benchmark.model_copy(update={"splits": benchmark.splits[:-1]})
+    assert without.identity() == benchmark.identity()
+
+
+def planned_as(places, *methods: str, tiny: bool = False) -> Request:
+    benchmark = cifar10_1.describe({}, places, tiny)
+    network = {} if tiny else {"backbone": "clip-vit-b-16", "weights": "x", "weights_hash": "0" * 64}
+    return Request(benchmark, methods, (0,), paper="autoft", **network)
+
+
+def planned(places, *methods: str, tiny: bool = False) -> Plan:
+    return make(planned_as(places, *methods, tiny=tiny))
+
+
+def test_only_a_search_needs_its_data_set_and_is_named_by_its_content(places, monkeypatch):
+    usual = ("cifar10", "cifar10.1", "cifar10.2", "stl10")
+    assert planned(places, "ft", "flyp").needs == usual and planned(places, "autoft", "ft").needs == (*usual, "cifar10-c")
+    assert planned(places, "autoft", tiny=True).needs == ()
+    before = {run.method: run for run in planned(places, "ft", "autoft").runs}
+    assert [name for name, run in before.items() if run.apart] == ["autoft-search"]
+    assert "apart" not in before["ft"].identity() and before["autoft-search"].identity()["apart"].keys() == {"cifar10-c"}
+    monkeypatch.setattr(official, "content", lambda name: [name, "other"] if name == "cifar10-c" else official.manifest.load(name).name)
+    after = {run.method: run for run in planned(places, "ft", "autoft").runs}
+    other = {run.method: run for run in planned(places, "ft", "autoft").runs}
+    assert after["autoft-search"].apart == other["autoft-search"].apart != before["autoft-search"].apart
+    assert after["autoft"].parents != before["autoft"].parents
+
+
+def test_what_the_release_draws_is_four_fifths_of_a_hundred_uniformly(places):
+    found = rows.rows_of("cifar10.1", "autoft")["autoft"]
+    assert (found.recipe["search_on"], found.recipe["search_examples"]) == ("cifar10-c", 100)
+    assert found.released == {"variant": "as_2023", "search_examples": 80, "search_balanced": False, "search_shared": False}
+    plan = make(planned_as(places, "autoft")._replace(released=True))
+    recipe = next(run.recipe for run in plan.runs if run.method == "autoft-search")
+    assert (recipe.search_examples, recipe.search_balanced, recipe.search_shared) == (80, False, False)
+    assert recipe.search_augmented and recipe.fixed_loss == "flyp", "the rest of the variant"

@@ -187,3 +187,26 @@ def test_too_few_different_images_to_split_are_said_beforehand(tmp_path: Path, p
 def test_the_fewest_images_reach_every_part(per_class: int):
     parts = folder._parts([[f"{label}-{number}" for number in range(per_class)] for label in range(2)])
     assert set(parts.values()) == set(folder.PARTS) and len(parts) == 2 * per_class
+
+
+@pytest.mark.parametrize(
+    ("changed", "cure"),
+    [
+        ({"id": "foto"}, "for example --id photo"),
+        ({"id": "xyz"}, "for example --id clay"),
+        ({"ood": "sketsh,clay"}, "for example --ood sketch,clay"),
+        ({"ood": "xyz"}, "for example --ood clay,sketch"),
+        ({"ood": "photo"}, "for example --ood clay,sketch"),
+        ({"ood": "photo,clay"}, "for example --ood clay"),
+        ({"ood_val": "photo"}, "for example --ood-val clay"),
+        ({"ood": "sketch,clay", "ood_val": "photo"}, "put a folder for another domain beside clay"),
+    ],
+)
+def test_the_cure_of_a_wrong_domain_is_one_that_works(tmp_path: Path, changed: dict[str, str], cure: str):
+    options = {"root": str(make_tree(tmp_path / "tree", ("photo", "sketch", "clay"))), "id": "photo", "ood": "sketch"} | changed
+    with pytest.raises(UserError) as caught:
+        folder.describe(options, Places.find())
+    assert caught.value.cure == cure
+    if cure.startswith("for example"):
+        option, domains = cure.removeprefix("for example --").split()
+        assert folder.describe({**options, option.replace("-", "_"): domains}, Places.find()).name == "folder"

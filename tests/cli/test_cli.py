@@ -38,18 +38,19 @@ def test_repro_alone_counts_runs_by_state_and_sends_on(call, home_store):
     assert "runs of digits: 1 done" in call()[1]
     assert call()[1].splitlines()[-1].startswith("next: repro run folder --root DIR")
     fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits().model_copy(update={"name": "folder"})))
-    assert call()[1].splitlines()[-1] == "next: repro run astro-classification --dry-run tells what it needs and costs"
+    assert call()[1].splitlines()[-1] == "next: repro run astro-classification --dry-run  # tells what it needs and costs"
     broken = fabricated.run("lp", of=fabricated.of_digits())
     home_store.fail(home_store.claim(broken), fabricated.failure(broken))
     home_store.claim(fabricated.run("scratch", of=fabricated.of_digits()))
     _, out, _ = call()
     assert "runs of digits: 1 done, 1 failed, 1 unfinished" in out
-    assert out.splitlines()[-1] == "next: repro run digits finishes what is missing"
+    assert out.splitlines()[-1] == "next: repro run digits  # with the options that it was begun with, finishes what is missing"
 
 
 def test_places_are_printed_as_they_are(call, tmp_path):
     _, out, _ = call("--runs", tmp_path / "[red]a[/b]")
     assert f"{tmp_path}/[red]a[/b]  (--runs)" in out
+    assert out.splitlines()[-1] == f"next: repro --runs '{tmp_path}/[red]a[/b]' run digits", "or it would run elsewhere"
 
 
 def test_version_and_help(call):

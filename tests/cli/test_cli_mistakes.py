@@ -27,10 +27,20 @@ MISTAKES = {
     "seeds": (("run", "digits", "--seeds", "three"), "--seeds three", "0,4 means those two", "--seeds 3"),
     "field": (("run", "digits", "--set", "lrr=1"), "no field 'lrr'", "did you mean 'lr'?", "repro list fields"),
     "value": (("run", "digits", "--set", "lr=fast"), "'fast' is not a value of lr", "number", "--set lr=0.001"),
+    "no subcommand": (("data",), "Missing command", "", "repro data --help"),
+    "empty value": (("run", "digits", "--backbone", ""), "--backbone is empty", "not set", "leave --backbone out"),
+    "empty method": (("run", "digits", "-m", ""), "-m is empty", "not set", "leave -m out"),
+    "empty after =": (("run", "cifar10.1", "--ood="), "--ood is empty", "not set", "leave --ood out"),
     "value of a key": (("run", "digits", "--set", "lr=inf"), "'inf' is not a value of lr", "finite", "--set lr=0.001"),
     "value with a line break": (("run", "digits", "--set", "lr=1\n2"), "is not a value of lr", "number", "--set lr=0.001"),
     "scope": (("run", "digits", "--set", "lpft.lr=1"), "no method 'lpft'", "did you mean 'lp-ft'?", "repro list methods"),
     "meaning": (("run", "digits", "--set", "lp.lr=1"), "lr means nothing to lp", "lp uses", "METHOD.lr"),
+    "scope of no run": (
+        ("run", "digits", "-m", "ft", "--set", "wise-ft.base=flyp"),
+        "--set wise-ft.base=flyp: no run of wise-ft is planned",
+        "the runs are of clip-pretrain, ft",
+        "add --method wise-ft",
+    ),
     "backbone": (
         ("run", "digits", "--backbone", "digit-clip"),
         "no backbone 'digit-clip'",
@@ -39,6 +49,12 @@ MISTAKES = {
     ),
     "weights": (("run", "digits", "--weights", "/no/such"), "cannot read the weights file /no/such", "No such file", "--weights FILE"),
     "option of another": (("run", "digits", "--root", "x"), "digits takes no --root", "", "repro run digits"),
+    "all that is missing": (  # though runs are named by the weights, which are not there either
+        ("run", "cifar10.1", "--ood", "v6"),
+        "not here: cifar10 (170 MB), cifar10.1 (12.4 MB), moco moco_v2_800ep_pretrain.pth.tar",
+        "to fetch",
+        "repro data fetch cifar10 cifar10.1 && repro data fetch moco --only moco_v2_800ep_pretrain.pth.tar",
+    ),
     "folder": (("run", "folder"), "folder needs --root", "", "repro run folder --root DIR"),
     "list": (("list", "method"), "there is no list 'method'", "did you mean 'methods'?", "repro list"),
     "table": (("table", "digit"), "there is no table 'digit'", "did you mean 'digits'?", "repro list tables"),
@@ -47,6 +63,7 @@ MISTAKES = {
     "rule": (("table", "--select", "idval"), "no selection rule 'idval'", "did you mean 'id_val'?", "repro table --help"),
     "format": (("table", "--format", "markdwon"), "no format 'markdwon'", "did you mean 'markdown'?", "repro table --help"),
     "unknown key": (("show", "abcd"), "no run's key starts with abcd", "looked in", "repro show"),
+    "status of": (("status", "digit"), "there is no benchmark 'digit'", "did you mean 'digits'?", "repro list benchmarks"),
     "no key": (("show", "xyzzy"), "'xyzzy' is not a run's key", "hexadecimal", "repro show"),
 }
 
@@ -95,16 +112,53 @@ def test_a_run_that_did_not_finish_cannot_be_shown(mistake, home_store):
     assert mistake("show", run.key)[0].endswith("is not finished")
 
 
-def test_ctrl_c_is_one_line_and_130(capsys, monkeypatch):
-    def interrupted(*arguments, **options):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "UTF8"])
+def test_whatever_the_locale_a_pipe_gets_every_sign(encoding):
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"}
+    done = subprocess.run([sys.executable, "-m", "repro", "table", "lp-ft/2"], capture_output=True, cwd=TOP, env=environment)
+    assert done.returncode == 0 and "ImageNet-R" in done.stdout.decode() and " – " in done.stdout.decode()
 
-    monkeypatch.setattr("repro.cli.running._work", interrupted)
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="this system has no terminals to make")
+def test_a_terminal_of_another_encoding_gets_a_question_mark():
+    above, below = os.openpty()
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "repro", "run", "digits", "--dry-run"], stdout=below, stderr=subprocess.PIPE, cwd=TOP, env=environment
+    )
+    os.close(below)
+    assert (done.returncode, done.stderr) == (0, b"") and os.read(above, 100).startswith(b"digits: 4 writers ? 4 unseen writers")
+    os.close(above)
+
+
+def from_a_shell_where(work, monkeypatch) -> int:
+    """Exit code of a run whose work does that."""
+    monkeypatch.setattr("repro.cli.running._work", work)
     monkeypatch.setattr(sys, "argv", ["repro", "run", "digits", "--method", "scratch"])
     with pytest.raises(SystemExit) as stop:
         from_the_shell()
-    assert stop.value.code == 130
+    return stop.value.code
+
+
+@pytest.mark.parametrize("as_made_by", ["Python", "what raises from it", "what is not written in Python"])
+def test_ctrl_c_is_one_line_and_130_whatever_a_library_makes_of_it(capsys, monkeypatch, as_made_by):
+    def interrupted(*arguments, **options):
+        if as_made_by == "what is not written in Python":
+            raise RuntimeError("while building a serializer: KeyboardInterrupt: ")
+        if as_made_by == "what raises from it":
+            raise RuntimeError("something else") from KeyboardInterrupt()
+        raise KeyboardInterrupt
+
+    assert from_a_shell_where(interrupted, monkeypatch) == 130
     assert capsys.readouterr().err.strip() == "interrupted: nothing is lost, the same command continues"
+
+
+def test_another_error_is_not_taken_for_ctrl_c(monkeypatch):
+    def broken(*arguments, **options):
+        raise RuntimeError("a defect")
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        from_a_shell_where(broken, monkeypatch)
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
@@ -118,6 +172,27 @@ def test_a_closed_pipe_is_no_error(unbuffered):
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_below_the_output_is_three_lines(unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "repro", "list"], stdout=full, stderr=subprocess.PIPE, text=True, cwd=TOP, env=environment
+        )
+    assert done.returncode == 2 and done.stderr.startswith("error: a disk is full\n  why: No space left on device")
+    assert len(done.stderr.splitlines()) == 3
+
+
+def test_ctrl_c_while_the_program_loads_is_one_line_whatever_a_library_makes_of_it(tmp_path):
+    """A module that swallows everything stands for those that guard their imports so."""
+    swallowing = "import os, signal\ntry: os.kill(os.getpid(), signal.SIGINT)\nexcept BaseException: pass\nraise SystemExit('swallowed')\n"
+    (tmp_path / "typer.py").write_text(swallowing)
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{TOP}"}
+    done = subprocess.run([sys.executable, "-m", "repro"], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert (done.returncode, done.stderr.strip()) == (130, "interrupted: nothing is lost, the same command continues")
 
 
 def test_a_cure_names_the_same_places(mistake, tmp_path):

@@ -63,7 +63,8 @@ def test_logs_of_a_run_in_the_foreground(say, tmp_path):
     store = Store(tmp_path / "runs")
     run = fabricated.run()
     folder = store.claim(run)
-    assert "no worker has printed anything" in say("logs", run.key, code=2)
+    told = say("logs", run.key[:6], code=2)
+    assert "no worker has printed anything" in told and told.rstrip().endswith(f"try: repro show {run.key}")
     store.fail(folder, fabricated.failure(run))
     assert "Traceback: made up" in say("logs", run.key)
 
@@ -83,6 +84,7 @@ def test_status_of_one_benchmark(say, tmp_path):
     fabricated.finish(store, fabricated.run("scratch", of=fabricated.of_digits()))
     assert "runs of digits: 1 done" in say("status") and "runs of made-up: 1 done" in say("status")
     assert "made-up" not in say("status", "digits")
+    assert say("status", "folder") == "nothing of folder has been run yet\nnext: repro run folder\n"
 
 
 def test_status_reads_no_result(say, tmp_path):

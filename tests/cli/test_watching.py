@@ -41,3 +41,13 @@ def test_without_predictions_there_is_nothing_to_say_of_them(capsys, ended):
 def test_of_one_run_and_quietly(capsys):
     assert watched(capsys, (10.0, 11.0))[-1] == "predicted times, in brackets, were off by 10 % (1 run)"
     assert watched(capsys, (10.0, 11.0), quiet=True) == []
+
+
+def test_of_several_checkpoints_the_line_names_the_one_that_it_tells(capsys):
+    run = fabricated.run("ft")
+    points = [fabricated.checkpoint(name=f"epoch-{number}") for number in (1, 2)]
+    with Watcher(1, quiet=False) as watcher:
+        watcher.started(run)
+        watcher.finished(run, fabricated.result(run, points))
+    assert " epoch-2: id_test " in capsys.readouterr().err
+    assert "epoch-" not in "".join(watched(capsys, (10.0, None)))

@@ -131,3 +131,13 @@ def test_a_copy_in_another_packing(places, server, tmp_path):
     (places.data / "faces/dataset.complete.json").unlink()  # as after a kill before the marker
     done, now = adopt_conversion(manifest.load("faces"), shards, places)
     assert done == [] and now.complete
+
+
+def test_where_nothing_of_it_is_the_folder_of_its_name_below_is_suggested(places, tmp_path):
+    theirs = tmp_path / "my data"
+    for below, cure in ((False, "repro data list byhand"), (True, f"repro data add byhand '{theirs}/byhand'")):
+        (theirs / "byhand" if below else theirs).mkdir()
+        with pytest.raises(UserError) as caught:
+            adopt(manifest.load("byhand"), theirs, places)
+        looked_for = caught.value.why.removeprefix("looked for ").split(", ")
+        assert caught.value.cure == cure and len(looked_for) == len(set(looked_for)) > 0

@@ -10,10 +10,15 @@ from tiny_digits import job_of
 from tiny_searches import STILL, bench_of, planned
 
 from repro.nn import trials
+from repro.nn.inputs import packs
 from repro.nn.inputs.images import Images
+from repro.nn.inputs.packs import Resize
+from repro.nn.job import Job
 from repro.nn.objectives import objective
 from repro.nn.training.loop import Trainer
 from repro.paths import Places
+from repro.reading.examples import Examples
+from repro.types import Apart, Benchmark, Split
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +185,44 @@ def test_a_class_with_fewer_gives_all_that_it_has(bench: trials.Bench) -> None:
 def test_they_are_judged_as_evaluation_does_or_augmented(home: Places) -> None:
     assert bench_of(home, "augment=shift").validation.augment == "none"
     assert bench_of(home, "augment=shift", "search_augmented=true").validation.augment == "shift"
+
+
+def apart_job(home: Places, *sets: str) -> tuple[Job, list[int]]:
+    """The job of a search whose split is apart: images of the ID validation, whose reading is counted row by row."""
+    job, read = job_of(planned(*sets), "autoft-search", home), []
+    split = job.benchmark.split("id_val").model_copy(update={"apart": Apart(name="other", data="1" * 64, root="x")})
+    splits = tuple(split if one.name == "id_val" else one for one in job.benchmark.splits)
+    job.run = job.run.model_copy(update={"benchmark": job.benchmark.model_copy(update={"splits": splits})})
+    real = job.examples
+
+    class Read(list):
+        def __getitem__(self, row):
+            read.append(row)
+            return super().__getitem__(row)
+
+    def examples(benchmark: Benchmark, split: Split) -> Examples:
+        found = real(benchmark, split.model_copy(update={"apart": None}))
+        return found._replace(sources=Read(found.sources)) if split.apart else found
+
+    job.examples = examples
+    return job, read
+
+
+def test_of_a_split_apart_only_the_drawn_examples_are_read_and_packed(home: Places, bench: trials.Bench) -> None:
+    job, read = apart_job(home)
+    made = trials.Bench(job, home.home)
+    assert read == made.rows.tolist() == bench.rows.tolist() and len(made.validation) == 40
+    assert torch.equal(made.validation.labels, bench.validation.labels)
+    index = torch.arange(40)
+    assert torch.equal(made.validation.batch(index, None), bench.validation.batch(index, None))
+    assert made.score(STILL, 0) == bench.score(STILL, 0)
+    assert job.extras["examples"]["id_val"] == 40
+
+
+def test_other_rows_and_other_content_of_a_split_apart_are_other_packs(home: Places) -> None:
+    job, _ = apart_job(home)
+    split, resize = job.benchmark.split("id_val"), Resize(mode="squash", side=24)
+    other = split.model_copy(update={"apart": split.apart.model_copy(update={"data": "2" * 64})})
+    rows = (None, np.array([1, 2]), np.array([1, 3]))
+    folders = {packs.folder_of(home.packs, job.benchmark, one, resize, drawn) for one in (split, other) for drawn in rows}
+    assert len(folders) == 6

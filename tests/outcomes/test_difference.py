@@ -54,6 +54,11 @@ SETTINGS = {  # what the second run has otherwise → the changes, and the sente
         [("benchmark", "split sketch")],
         "they differ by a setting (split sketch role ood_test → role ood_test, count 7)",
     ),
+    "apart": (
+        fabricated.run("ft").model_copy(update={"apart": {"cifar10-c": "2" * 64}}),
+        [("benchmark", "cifar10-c")],
+        "they differ by a setting (cifar10-c – → 222222222222…)",
+    ),
     "version": (
         fabricated.run("ft").model_copy(update={"method_version": 9}),
         [("method", "method version")],
@@ -83,6 +88,13 @@ def test_what_a_key_says_is_compared_in_order(stores, name):
     found = compare(put(stores[0], fabricated.run("ft")), put(stores[1], other))  # a count is in no key
     assert named(found) == changes
     assert found.verdict.startswith(sentence), found.verdict
+
+
+def test_a_setting_that_means_nothing_to_a_method_has_no_value_there(stores):
+    one, other = fabricated.run("ft", lr=0.5, lp_c_count=7), fabricated.run("lp", lr=0.25, lp_c_count=9, crops=(1, 2))
+    found = compare(put(stores[0], one), put(stores[1], other))
+    told = {change.name: (change.first, change.second) for change in found.changes if change.aspect == "recipe"}
+    assert told == {"lr": (0.5, None), "epochs": (20, None), "lp_c_count": (None, 9)}
 
 
 def test_packs_of_other_content_are_told_though_the_key_is_one(stores):

@@ -16,7 +16,7 @@ from repro.outcomes import repetition
 from repro.outcomes.finished import Finished
 from repro.outcomes.repetition import Repetition
 from repro.outcomes.store import Store
-from repro.types import BackboneRef, Run
+from repro.types import Apart, BackboneRef, Run
 
 OWN = backbones.definition(backbones.find("digits-clip"))
 
@@ -117,3 +117,13 @@ def test_images_that_are_gone_are_said_when_no_pack_has_them(tmp_path):
         caught.value.why == f"the run saw them in {tmp_path}/gone, and train is not packed" and caught.value.cure == "put them back there"
     )
     assert Path(tmp_path / "gone").exists() is False
+
+
+def test_of_a_split_apart_its_own_folder_is_looked_for(tmp_path):
+    (tmp_path / "here").mkdir()
+    benchmark = fabricated.benchmark(roots={"images": str(tmp_path / "here")}, needs=("images",))
+    split = benchmark.splits[0].model_copy(update={"apart": Apart(name="cifar10-c", data="0" * 64, root=str(tmp_path / "gone"))})
+    with pytest.raises(UserError) as caught:
+        Repetition.examples(benchmark, split)
+    assert caught.value.why.startswith(f"the run saw them in {tmp_path}/gone, ")
+    assert caught.value.cure == "repro data fetch cifar10-c, then link it there"

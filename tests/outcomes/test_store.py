@@ -152,7 +152,7 @@ def test_a_damaged_result_is_named_and_never_taken_for_a_missing_one(store, how)
             read()
         assert str(path) in caught.value.what
         assert caught.value.cure == f"rm -r {path.parent}, then run the same command again"
-        assert not any("\n" in line for line in caught.value.lines())
+        assert not any("\n" in line for line in caught.value.lines()) and not caught.value.why.startswith("'")
 
 
 def test_a_result_that_is_no_text_is_named(store):
@@ -258,3 +258,20 @@ def test_repro_results_reads_the_users_store(tmp_path):
 
     fabricated.finish(Store(tmp_path / "home" / "runs"), fabricated.run())
     assert len(repro.results()) == 4
+
+
+def test_a_pipe_is_written_into_and_stays_one(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    storing.write_atomically(pipe, "a table")
+    assert os.read(reading, 100) == b"a table" and pipe.is_fifo()
+    os.close(reading)
+
+
+def test_what_a_killed_process_was_writing_is_gone_when_the_run_is_finished(store):
+    run = fabricated.run()
+    folder = store.claim(run)
+    (folder / ".progress.json.12345.tmp").write_text("{")
+    store.finish(folder, fabricated.result(run))
+    assert [path.name for path in folder.iterdir() if path.name.endswith(".tmp")] == []

@@ -8,6 +8,7 @@ import signal
 import time
 from pathlib import Path
 
+import optuna
 import pytest
 
 from repro.errors import UserError
@@ -168,7 +169,9 @@ def test_what_matters_is_what_the_value_depends_on() -> None:
     chance = random.Random(0)
     drawn = [{"a": 10 ** chance.uniform(-4, 1), "b": chance.random(), "seed": float(chance.randint(0, 10))} for _ in range(60)]
     trials = [Trial(number=n, settings=each, score=each["b"], rank=each["b"]) for n, each in enumerate(drawn)]
+    optuna.logging.set_verbosity(optuna.logging.INFO)
     found = importances(trials, SPACE)
     assert next(iter(found)) == "b" and found["b"] > 0.9 and sum(found.values()) == pytest.approx(1)
     assert importances(trials, SPACE) == found
     assert importances(trials[:1], SPACE) == {}
+    assert optuna.logging.get_verbosity() == optuna.logging.WARNING, "it told of a study beside the figure"

@@ -39,6 +39,7 @@ NAMES = [
     "id-val-for-id-test",
     "spread-without-correction",
     "searched-in-distribution",
+    "searched-images-keep-labels",
     "sampled-weight-in-the-end",
     "searched-rate-ignored",
     "trials-in-warm-up",
@@ -158,6 +159,11 @@ def test_conditions_name_methods_and_fields_that_exist():
             {"method": "autoft", "benchmark": "imagenet", "search_on": "v2"},
             {"method": "autoft", "benchmark": "imagenet"},
             "searched-on-reported",
+        ),
+        (
+            {"method": "autoft", "benchmark": "cifar10.1", "search_on": "cifar10-c"},
+            {"method": "autoft", "benchmark": "cifar10.1"},
+            "searched-images-keep-labels",
         ),
         ({"class_weights": "frequency"}, {}, "weights-by-frequency"),
         (

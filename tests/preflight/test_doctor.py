@@ -219,6 +219,11 @@ def test_what_is_here_missing_and_damaged(places, write, server):
     assert overview.state == "warn" and overview.cure == damaged.cure
 
 
+def test_what_has_no_files_of_its_own_names_whose_it_has(tmp_path):
+    (found,) = prepare.overview([manifest.load("redshifts")], Places.find(home=tmp_path))
+    assert (found.state, found.detail) == ("ok", "is not here, its files are those of astroclassification")
+
+
 # the command
 
 

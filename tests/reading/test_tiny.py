@@ -99,7 +99,7 @@ def test_where_a_full_copy_is_looked_for(places, tmp_path):
         tiny.sources("digits", None, places)
 
 
-@pytest.mark.parametrize("name", ["imagenet", "cifar10", "cifar10.1", "stl10", "iwildcam", "fmow"])
+@pytest.mark.parametrize("name", ["imagenet", "cifar10", "cifar10.1", "stl10", "cifar10-c", "iwildcam", "fmow"])
 def test_every_data_set_is_found_where_it_lies_by_name(places, tmp_path, name):
     (tmp_path / name).mkdir()
     plugins.dataset(name).write_tiny(tmp_path / name)
@@ -108,6 +108,14 @@ def test_every_data_set_is_found_where_it_lies_by_name(places, tmp_path, name):
         (tmp_path / other).mkdir()
         plugins.dataset(other).write_tiny(tmp_path / other)
     assert tiny.sources(benchmark, tmp_path, places)[name] == tmp_path / name
+
+
+def test_a_data_set_that_only_a_search_needs_may_be_absent(places, tmp_path):
+    names = ("cifar10", "cifar10.1", "cifar10.2", "stl10")
+    for name in names:
+        (tmp_path / name).mkdir()
+        plugins.dataset(name).write_tiny(tmp_path / name)
+    assert tuple(tiny.sources("cifar10.1", tmp_path, places)) == names
 
 
 @pytest.mark.parametrize("name", ["camelyon17", "iwildcam", "fmow"])

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 from repro.outcomes.store import write_atomically
 from repro.paths import require_space
 from repro.reading.examples import Examples
@@ -187,12 +187,12 @@ def open_pack(folder: Path) -> CurvePack:
         groups = dict(np.load(folder / "groups.npz"))
         actual = (folder / "curves.bin").stat().st_size
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"the pack {folder} is damaged", str(error), f"rm -r {folder}, then run the same command again") from None
+        raise UserError(f"the pack {folder} is damaged", str(error), f"rm -r {quoted(folder)}, then run the same command again") from None
     if not (
         len(labels) == len(lengths) == marker["examples"] and actual == marker["observations"] * FIELDS * 8 == lengths.sum() * FIELDS * 8
     ):
         why = f"{actual} bytes, {marker['observations'] * FIELDS * 8} expected"
-        raise UserError(f"the pack {folder} is damaged", why, f"rm -r {folder}, then run the same command again")
+        raise UserError(f"the pack {folder} is damaged", why, f"rm -r {quoted(folder)}, then run the same command again")
     flat = torch.from_numpy(np.memmap(folder / "curves.bin", np.float64, mode="c"))
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     tensors = (torch.from_numpy(array) for array in (starts, lengths, labels))

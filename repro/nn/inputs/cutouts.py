@@ -22,7 +22,7 @@ import torch
 from filelock import FileLock
 from PIL import Image, ImageDraw, ImageFilter
 
-from repro.errors import UserError, a_few
+from repro.errors import UserError, a_few, quoted
 from repro.nn.inputs.decoding import UNREADABLE, cores
 from repro.outcomes.store import write_atomically
 from repro.reading.targets import Outline
@@ -164,6 +164,8 @@ def open_cutouts(folder: Path) -> Cutouts:
         if not len(kinds) == len(boxes) == marker["examples"] or size != areas.sum():
             raise ValueError(f"{size} bytes of masks for {areas.sum()} pixels")
     except (OSError, ValueError, KeyError, EOFError) as error:
-        raise UserError(f"the cut-outs {folder} are damaged", str(error), f"rm -r {folder}, then run the same command again") from None
+        raise UserError(
+            f"the cut-outs {folder} are damaged", str(error), f"rm -r {quoted(folder)}, then run the same command again"
+        ) from None
     flat = torch.from_numpy(np.memmap(folder / "masks.bin", np.uint8, mode="c")) if size else torch.zeros(0, dtype=torch.uint8)
     return Cutouts(flat, boxes, np.concatenate([[0], np.cumsum(areas)[:-1]]), kinds, marker["side"], marker["content"])

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 from repro.nn.inputs.decoding import Chunk, Resize, decoded, expected_bytes
 from repro.nn.inputs.packed import Pack
 from repro.outcomes.store import write_atomically
@@ -88,11 +88,11 @@ def _require_intact(folder: Path, pack: Pack) -> None:
     _intact.add(known)
 
 
-def folder_of(packs: Path, benchmark: Benchmark, split: Split, resize: Resize) -> Path:
-    """A pack is named by the content that it is made from."""
-    content = benchmark.identity() if split.content is None else [benchmark.name, benchmark.version, benchmark.classes, split.content]
-    name = f"{benchmark.folder}-{digest(content)[:12]}"
-    return packs / name / f"{split.name}-{digest([FORMAT, resize])[:12]}"
+def folder_of(packs: Path, benchmark: Benchmark, split: Split, resize: Resize, rows: np.ndarray | None = None) -> Path:
+    """A pack is named by the content that it is made from, and by the `rows` (M,) of the split that it holds (None: all)."""
+    whole = benchmark.identity() if split.content is None else [benchmark.name, benchmark.version, benchmark.classes, split.content]
+    content = [FORMAT, resize, *([split.apart.data] if split.apart else []), *([] if rows is None else [rows.tolist()])]
+    return packs / f"{benchmark.folder}-{digest(whole)[:12]}" / f"{split.name}-{digest(content)[:12]}"
 
 
 def _marker(folder: Path) -> dict[str, Any] | None:
@@ -161,7 +161,7 @@ def build(
 
 
 def _damaged(folder: Path, why: str) -> UserError:
-    return UserError(f"the pack {folder} is damaged", why, f"rm -r {folder}, then run the same command again")
+    return UserError(f"the pack {folder} is damaged", why, f"rm -r {quoted(folder)}, then run the same command again")
 
 
 def open_pack(folder: Path) -> Pack:

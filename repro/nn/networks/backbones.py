@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from repro import backbones
-from repro.errors import UserError, nearest
+from repro.errors import UserError, nearest, quoted
 from repro.nn.inputs.curves import Scaling
 from repro.nn.inputs.images import Preprocess
 from repro.nn.networks import layouts, openai, torchscript
@@ -102,7 +102,7 @@ def load(net: Backbone, droppable: tuple[str, ...], path: Path, reference: Backb
         raise UserError(
             f"{path} does not fit {reference.name}",
             f"it is {found.caption}, the format of {' and '.join(owners)}",
-            " or ".join(f"--backbone {owner} --weights {path}" for owner in owners),
+            " or ".join(f"--backbone {owner} --weights {quoted(path)}" for owner in owners),
         )
     state, dropped = layouts.rename(state, found, str(path))
     state = layouts.library_names(state)

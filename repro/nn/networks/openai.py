@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from repro import backbones
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 
 if TYPE_CHECKING:
     from repro.nn.networks.backbones import Backbone
@@ -46,7 +46,7 @@ def require_fit(net: Backbone, entry: backbones.Entry, state: dict[str, torch.Te
         raise UserError(
             f"{path} does not fit {entry.name}",
             f"it is {backbones.layouts()['openai'].caption}, and {is_other}",
-            f"--backbone {name} --weights {path}",
+            f"--backbone {name} --weights {quoted(path)}",
         )
     _require_consistent(right, state, path)
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 from repro.nn import fitting
 from repro.nn.networks.weights import file_hash, load_weights, save_weights
 from repro.types import Checkpoint
@@ -145,7 +145,7 @@ def resume(trainer: Trainer) -> None:
         raise UserError(
             f"run {trainer.job.run.key} was interrupted, and its images are others now",
             "their packs were made again since, and did not come out as before",
-            f"rm -r {path.parent}, then run the same command again",
+            f"rm -r {quoted(path.parent)}, then run the same command again",
         )
     trainer.model.load_state_dict(state["model"])
     if (optimizer := trainer.stepper.optimizer) and state["optimizer"]:
