@@ -42,7 +42,8 @@ class Split(Record):
         default=None, description="file of the data set's manifest that its images come in, where that is optional"
     )
     content: str | None = Field(
-        default=None, description="hash of what it is made of, which names its packs: they serve every choice of other splits; None: the benchmark's"
+        default=None,
+        description="hash of what it is made of, which names its packs: they serve every choice of other splits; None: the benchmark's",
     )
     labelled: bool = Field(default=True, description="False: its images have no labels, or none that training may see")
     apart: Apart | None = Field(

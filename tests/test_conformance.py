@@ -43,7 +43,7 @@ def write_folder(root: Path) -> dict[str, str]:
 OPTIONS: dict[str, Callable[[Path], dict[str, str]]] = {  # what must be told, or is there on demand
     "folder": lambda folder: write_folder(folder / "images"),
     "light-curves": lambda folder: small_curves.write_domains(folder / "curves"),
-    "imagenet": lambda folder: {"ood": "v2,r,a,sketch,objectnet,imagenet-c"},
+    "imagenet": lambda folder: {"ood": "v2,r,a,sketch,objectnet"},
 }
 
 WITHOUT_OOD = {"patchcamelyon", "rendered-sst2"}  # few-shot sets, which their papers test on no other domain

@@ -1,8 +1,9 @@
-"""ImageNet and the test sets made after it: V2, R, A, Sketch; on demand ObjectNet, and ImageNet-C to search on.
+"""ImageNet and the test sets made after it: V2, R, A, Sketch, on demand ObjectNet; and ImageNet-C to search on.
 
 Trained on ImageNet's training images; ID is its validation images, which papers report and, where they choose anything, choose on. The
 predictions on ImageNet-R and -A are restricted to their 200 classes, those on ObjectNet to the 125 of its 113 folders, where each class of a
-folder is right. ObjectNet's copies are under registration, and ImageNet-C is what AutoFT searches on, so that neither is there unless named.
+folder is right; its copies are under registration, so that it is there where it is named. AutoFT searches on ImageNet-C at its highest
+severity: only a search looks at that split, so only a search needs its data set.
 """
 
 from __future__ import annotations
@@ -42,20 +43,24 @@ OUTSIDE = (
 )
 ON_DEMAND = (
     Split(name="objectnet", role="ood_test", caption="ObjectNet, among its 113 folders of ImageNet's", column="OOD", count=18_574),
-    Split(name="imagenet-c", role="ood_val", caption="ImageNet-C, one of each class and corruption", count=15_000, per_class=15),
+)
+SEARCHED = Split(
+    name="imagenet-c", role="ood_val", caption="ImageNet's validation images under 15 corruptions", count=750_000, per_class=750
 )
 DATA_SETS = {split.name: NAME for split in INSIDE}
 DATA_SETS |= {"v2": "imagenetv2", "r": "imagenet-r", "a": "imagenet-a", "sketch": "imagenet-sketch"}
-DATA_SETS |= {split.name: split.name for split in ON_DEMAND}
+DATA_SETS |= {split.name: split.name for split in (*ON_DEMAND, SEARCHED)}
 
 
 def describe(options: dict[str, Any], places: Places, tiny: bool = False) -> Benchmark:
-    """The benchmark's record. `ood` names the splits that are wanted beside V2; without it, all but ObjectNet and ImageNet-C."""
+    """The benchmark's record. `ood` names the splits that are wanted beside V2; without it, all but ObjectNet."""
     usual = tuple(split.name for split in OUTSIDE)
     known = (*usual, *(split.name for split in ON_DEMAND))
     wanted = official.chosen(NAME, options, "ood", known, always=ALWAYS, usual=usual)
     outside = tuple(split for split in (*OUTSIDE, *ON_DEMAND) if split.name in wanted)
-    fields = official.declare((NAME, *(DATA_SETS[split.name] for split in outside)), (*INSIDE, *outside), places, tiny, of=DATA_SETS)
+    searched = SEARCHED.model_copy(update={"apart": official.apart(SEARCHED.name, places, tiny)})
+    names = (NAME, *(DATA_SETS[split.name] for split in outside))
+    fields = official.declare(names, (*INSIDE, *outside, searched), places, tiny, of=DATA_SETS)
     among = {split.name: _choices(DATA_SETS.get(split.name, NAME), fields["roots"], tiny) for split in fields["splits"]}
     fields["splits"] = tuple(split.model_copy(update={"classes": among[split.name]}) for split in fields["splits"])
     return Benchmark(
@@ -96,7 +101,7 @@ def _folders(roots: dict[str, str], tiny: bool) -> dict[str, tuple[int, ...]]:
 def _found(benchmark: Benchmark, split: Split) -> list[tuple[int, list[Path]]]:
     """Labels and their images in that split."""
     name = DATA_SETS.get(split.name, NAME)
-    reader, root = plugins.dataset(name), Path(benchmark.roots[name])
+    reader, root = plugins.dataset(name), Path(split.apart.root if split.apart else benchmark.roots[name])
     if name == "objectnet":
         folders = _folders(benchmark.roots, benchmark.tiny)
         if _as_choices(folders) != split.classes:

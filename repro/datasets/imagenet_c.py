@@ -1,14 +1,11 @@
-"""ImageNet-C: ImageNet's validation images under 15 corruptions at their highest severity, of which 15,000 are read.
+"""ImageNet-C: ImageNet's validation images under 15 corruptions at their highest severity, 750,000 in all.
 
-ImageNet-C/<corruption>/5/<wnid>/ILSVRC2012_val_<8 digits>.JPEG. Of each class one image per corruption is drawn, no photograph twice: the
-k-th corruption has the k-th of the class's photographs by the hash of its name. AutoFT, which searches on 1,000 or 15,000 of the 750,000,
-would have as many of each class and corruption, and as released draws uniformly (cchoi1/auto-ft@594e6a2
-autoft/src/datasets/imagenet_c.py:10-62): of these, either draw is what it would be of all, but that classes and corruptions are even.
+ImageNet-C/<corruption>/5/<wnid>/ILSVRC2012_val_<8 digits>.JPEG. AutoFT searches on 1,000 or 15,000 of them (cchoi1/auto-ft@594e6a2
+autoft/src/datasets/imagenet_c.py:10-62).
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -31,19 +28,16 @@ def _folder(root: Path, corruption: str, wnid: str) -> Path:
     return root / "ImageNet-C" / corruption / SEVERITY / wnid
 
 
-def _drawn(folder: Path, position: int) -> list[Path]:
-    """At most one image: of the folder's, that at `position` in the order of the names' hashes, counted round."""
+def _listed(folder: Path) -> list[Path]:
     try:
-        names = [name for name in os.listdir(folder) if name.endswith(".JPEG") and not name.startswith(".")]
+        return [folder / name for name in sorted(os.listdir(folder)) if name.endswith(".JPEG") and not name.startswith(".")]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
-    return [folder / ordered[position % len(ordered)]] if ordered else []
 
 
 def images(root: Path, wnid: str) -> list[Path]:
-    """One image of the class for each corruption, in the order of `CORRUPTIONS`; none of those whose folder is empty or not there."""
-    return [path for position, name in enumerate(CORRUPTIONS) for path in _drawn(_folder(root, name, wnid), position)]
+    """The images of a class, by corruption in the order of `CORRUPTIONS`, then by name; none where a folder is not there."""
+    return [path for name in CORRUPTIONS for path in _listed(_folder(root, name, wnid))]
 
 
 def write_tiny(root: Path) -> None:
@@ -59,8 +53,8 @@ def write_tiny(root: Path) -> None:
 
 
 def take_tiny(source: Path, root: Path) -> None:
-    """The drawn images of each of the same classes. `UserError` where one lacks a corruption."""
-    found = {wnid: images(source, wnid) for wnid in TINY}
+    """One image of each of the same classes under each corruption. `UserError` where one lacks a corruption."""
+    found = {wnid: [path for name in CORRUPTIONS for path in _listed(_folder(source, name, wnid))[:1]] for wnid in TINY}
     if absent := [wnid for wnid, paths in found.items() if len(paths) < len(CORRUPTIONS)]:
         raise UserError(
             f"{len(absent):,} classes have no images under some corruption: {a_few(absent)}",

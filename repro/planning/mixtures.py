@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from repro import plugins
 from repro.errors import UserError, unknown
-from repro.papers import rows
 from repro.planning.passes import searches
 from repro.settings import IMAGES, Recipe
 from repro.types import Benchmark, Method, Parent, Run
@@ -66,12 +65,10 @@ def require_splits(method: Method, benchmark: Benchmark, recipe: Recipe) -> None
         return
     if not benchmark.searchable(recipe.search_on):
         name = method.name.removesuffix("-search")
-        chosen = [choice for paper in rows.table_of(benchmark.name).paper for choice in paper.options.items()]
-        offered = next((f"--{option} {value}, or " for option, value in chosen if recipe.search_on in value.split(",")), "")
         raise Unfit(
             f"{name} searches on {recipe.search_on}, and {benchmark.name} has no such split",
             f"its splits are {', '.join(split.name for split in benchmark.splits)}",
-            f"{offered}--set {name}.search_on=id_val, which is another search",
+            f"--set {name}.search_on=id_val, which is another search",
         )
 
 

@@ -54,6 +54,7 @@ def test_what_is_declared_is_what_is_published():
         "r": ("ood_test", "OOD", "accuracy", 30_000),
         "a": ("ood_test", "OOD", "accuracy", 7500),
         "sketch": ("ood_test", "OOD", "accuracy", 50_889),
+        "imagenet-c": ("ood_val", None, "accuracy", 750_000),
     }
     assert benchmark.needs == ("imagenet", "imagenetv2", "imagenet-r", "imagenet-a", "imagenet-sketch")
     assert (benchmark.backbone, len(benchmark.classes), len(benchmark.templates), benchmark.options) == ("clip-vit-b-16", 1000, 80, {})
@@ -65,7 +66,7 @@ def test_what_is_declared_is_what_is_published():
 def test_r_and_a_are_scored_among_their_classes():
     benchmark = describe(imagenet)
     assert {split.name: None if split.classes is None else len(split.classes) for split in benchmark.splits} == {
-        "train": None, "id_val": None, "v2": None, "r": 200, "a": 200, "sketch": None,
+        "train": None, "id_val": None, "v2": None, "r": 200, "a": 200, "sketch": None, "imagenet-c": None,
     }  # fmt: skip
     logits = np.zeros((2, 1000), np.float32)
     logits[:, 0], logits[0, 6], logits[1, 11] = 9, 2, 1  # label 0 is in neither
@@ -93,7 +94,7 @@ def test_a_class_with_other_than_fifty_validation_images_is_named(copy):
 
 def test_labels_are_imagenets_in_every_split(copy):
     benchmark = small()
-    labels = {split.name: loading.load(benchmark, split).labels.tolist() for split in benchmark.splits}
+    labels = {split.name: loading.load(benchmark, split).labels.tolist() for split in benchmark.splits if not split.apart}
     assert labels == {
         "train": [10] * 5,
         "id_val": [2, 2, 2, 10, 10, 10],
@@ -107,7 +108,7 @@ def test_labels_are_imagenets_in_every_split(copy):
 
 def test_ood_names_what_else_is_wanted():
     some = imagenet.describe({"ood": "sketch,a"}, Places.find())
-    assert [split.name for split in some.splits] == ["train", "id_val", "v2", "a", "sketch"] and some.options == {
+    assert [split.name for split in some.splits] == ["train", "id_val", "v2", "a", "sketch", "imagenet-c"] and some.options == {
         "ood": ("v2", "a", "sketch")
     }
     assert some.needs == ("imagenet", "imagenetv2", "imagenet-a", "imagenet-sketch") and some.identity() != describe(imagenet).identity()
@@ -125,13 +126,13 @@ def on_demand(names: str, counts: dict[str, int | None]):
     return benchmark.model_copy(update={"splits": tuple(splits)})
 
 
-def test_objectnet_and_imagenet_c_are_there_where_they_are_named():
-    benchmark = imagenet.describe({"ood": "objectnet,imagenet-c,r"}, Places.find())
-    assert benchmark.options == {"ood": ("v2", "r", "objectnet", "imagenet-c")}
-    assert benchmark.needs == ("imagenet", "imagenetv2", "imagenet-r", "objectnet", "imagenet-c")
+def test_objectnet_is_there_where_it_is_named():
+    benchmark = imagenet.describe({"ood": "objectnet,r"}, Places.find())
+    assert benchmark.options == {"ood": ("v2", "r", "objectnet")}
+    assert benchmark.needs == ("imagenet", "imagenetv2", "imagenet-r", "objectnet")
     assert list(published(benchmark).items())[-2:] == [
         ("objectnet", ("ood_test", "OOD", "accuracy", 18_574)),
-        ("imagenet-c", ("ood_val", None, "accuracy", 15_000)),
+        ("imagenet-c", ("ood_val", None, "accuracy", 750_000)),
     ]
     counts = {count.split: count.n for count in manifest.load("objectnet").counts}
     assert counts["images of the 113 folders shared with ImageNet"] == 18_574
@@ -153,7 +154,7 @@ def test_whatever_else_is_chosen_a_split_keeps_its_packs():
     usual, few = (imagenet.describe(options, Places.find()) for options in ({}, {"ood": "v2"}))
     assert usual.identity() != few.identity()
     folders = [[packs.folder_of(home, one, split, resize) for split in few.splits] for one in (few, usual)]
-    assert folders[0] == folders[1] and len(set(folders[0])) == 3
+    assert folders[0] == folders[1] and len(set(folders[0])) == 4
 
 
 def test_objectnet_is_scored_among_the_classes_of_its_folders(objects):
@@ -212,20 +213,21 @@ def test_who_lacks_objectnet_is_told_how_to_do_without():
     assert "repro data add objectnet DIR" in caught.value.cure and caught.value.cure.endswith("--ood v2,r,a,sketch leaves ObjectNet out.")
 
 
-def test_imagenet_c_is_fifteen_of_each_class():
+def test_imagenet_c_is_a_data_set_of_its_own():
     wnids = [classes.wnids()[label] for label in (2, 10)]
     hand_made.imagenet_c(Places.find().data / "imagenet-c", wnids, imagenet_c.CORRUPTIONS)
-    benchmark = on_demand("imagenet-c", {"imagenet-c": 30})
-    split = benchmark.split("imagenet-c").model_copy(update={"per_class": 15})
+    benchmark = describe(imagenet)
+    split = benchmark.split("imagenet-c").model_copy(update={"count": 1500})
+    assert split.apart.name == "imagenet-c" and split not in benchmark.judged and "imagenet-c" not in benchmark.needs
     made = loading.load(benchmark, split)
-    assert made.labels.tolist() == [2] * 15 + [10] * 15 and made.border == 0
+    assert made.labels.tolist() == [2] * 750 + [10] * 750 and made.border == 0
     (made.sources[0].parent).rename(made.sources[0].parent.with_name("gone"))
-    with pytest.raises(UserError, match="another number of examples of great white shark \\(14\\)"):
-        loading.load(benchmark, split.model_copy(update={"count": 29}))
+    with pytest.raises(UserError, match="another number of examples of great white shark \\(700\\)"):
+        loading.load(benchmark, split.model_copy(update={"count": 1450}))
 
 
 def test_tiny_objects_and_corruptions_are_of_the_same_classes():
-    tiny = imagenet.describe({"ood": "objectnet,imagenet-c"}, Places.find(), True)
+    tiny = imagenet.describe({"ood": "objectnet"}, Places.find(), True)
     objects = loading.load(tiny, tiny.split("objectnet"))
     assert tiny.split("objectnet").classes == ((1, 2, 3), (5, 6), 7, (8, 9, 10), 11, (13, 14))
     assert np.bincount(objects.labels, minlength=17)[[1, 5, 7, 8, 11, 13]].tolist() == [6, 4, 2, 6, 2, 4] and len(objects.labels) == 24
@@ -238,7 +240,7 @@ def test_tiny_has_a_few_classes_with_labels_of_their_own():
     assert tiny.classes == classes.names(tiny=True) and len(tiny.classes) == 17 and tiny.templates == classes.templates()
     found = {split.name: np.bincount(loading.load(tiny, split).labels, minlength=17) for split in tiny.splits[1:]}
     assert {name: set(counts.tolist()) for name, counts in found.items()} == {
-        "train": {6}, "id_val": {3}, "v2": {2}, "r": {0, 2}, "a": {0, 2}, "sketch": {2},
+        "train": {6}, "id_val": {3}, "v2": {2}, "r": {0, 2}, "a": {0, 2}, "sketch": {2}, "imagenet-c": {15},
     }  # fmt: skip
     for name in ("r", "a"):
         assert tuple(np.flatnonzero(found[name])) == tiny.split(name).classes and len(tiny.split(name).classes) == 9

@@ -146,13 +146,6 @@ def test_where_there_is_no_such_split_it_says_so_in_three_lines() -> None:
     assert "autoft searches on ood_val" in planned("ft", "autoft").skipped["autoft"]
 
 
-def test_a_split_that_is_there_on_demand_is_offered() -> None:
-    with pytest.raises(UserError) as caught:
-        planned("autoft", of=plugins.benchmark("imagenet").describe({}, Places.find()), paper="autoft", weights="random", strict=True)
-    assert caught.value.what == "autoft searches on imagenet-c, and imagenet has no such split"
-    assert caught.value.cure.startswith("--ood v2,r,a,sketch,objectnet,imagenet-c, or --set autoft.search_on=id_val")
-
-
 def test_the_searchs_own_settings_are_refused() -> None:
     with pytest.raises(UserError, match="autoft-search has the settings of the run that starts from it"):
         planned("autoft", sets=("search_on=id_val", "autoft-search.trials=5"))
