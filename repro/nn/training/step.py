@@ -63,8 +63,10 @@ class Stepper:
 
     def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None = None) -> Batch:
         """The training examples of `index` (B,), augmented by `uniforms`."""
-        images = self.train.batch(index, uniforms)
-        return self._unseen(index)._replace(images=images)
+        made = self.train.batch(index if len(index) else torch.zeros(1, dtype=torch.long), uniforms)
+        if not len(index):
+            made = made[:0] if isinstance(made, torch.Tensor) else [view[:0] for view in made]
+        return self._unseen(index)._replace(images=made)
 
     def _unseen(self, index: torch.Tensor) -> Batch:
         """What is known of examples without their images."""
@@ -130,6 +132,8 @@ class Stepper:
 
     def compile(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> str:
         """Compile the model's image tower, tried as a step over `index` will use it; what the record says of it."""
+        if self.job.together.size > 1:  # where it fails for one of them, the others would wait for it
+            return "no: the run is spread over several processes"
         images = self.batch(next(iter(self._named(0, index).values())), uniforms).images
         with self.autocast():
             return compiled.install(self.model, images)
@@ -160,15 +164,16 @@ class Stepper:
         if together.rank:
             self._seed(number)
         pairs = [None] * len(parts) if drawn is None else self._own(drawn).tensor_split(len(parts))
-        counted = slice(None if len(together.own(index)) else 0)
+        alone, counted = len(parts) == 1, slice(None if len(together.own(index)) else 0)
 
-        def encode(batch: Batch, pair: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+        def encode(place: int, batch: Batch, pair: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+            if not alone:  # both times through the towers, dropout is the same
+                seed_torch("part", self.job.chance, number, together.rank, place)
             with self.autocast(len(batch.labels)):
                 return tuple(kind[counted] for kind in loss.encode(self.model, batch.images, pair))
 
-        alone = len(parts) == 1
         with torch.set_grad_enabled(alone):
-            first = [encode(batch, pair) for batch, pair in zip(parts, pairs, strict=True)]
+            first = [encode(place, batch, pair) for place, (batch, pair) in enumerate(zip(parts, pairs, strict=True))]
         rows = tuple(together.joined(torch.cat(kind).detach(), len(index)).requires_grad_() for kind in zip(*first, strict=True))
         with self.autocast():
             terms = loss.couple(self.model, rows, whole, self.job)
@@ -176,7 +181,7 @@ class Stepper:
         scaled.backward(inputs=None if together.first else list(rows))  # what the loss has of parameters themselves counts once
         gradients = [together.own(kind.grad).tensor_split(len(parts)) for kind in rows]
         for place, (batch, pair) in enumerate(zip(parts, pairs, strict=True)):
-            again = first[0] if alone else encode(batch, pair)
+            again = first[0] if alone else encode(place, batch, pair)
             torch.autograd.backward(again, [kind[place] for kind in gradients])
         self.seen.remember(number, self._rate, index, terms, len(index) if together.first else 0)  # the others have the same
 

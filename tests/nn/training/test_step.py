@@ -49,3 +49,22 @@ def test_a_loss_that_is_looked_at_late_still_names_its_step(places, tmp_path: Pa
 def broken(model, batch, job) -> dict[str, torch.Tensor]:
     terms = together_cases.mean(model, batch, job)
     return {"loss": terms["loss"] * (float("nan") if job.step == 1 else 1.0)}
+
+
+def test_both_ways_through_the_towers_meet_the_same_dropout(places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a coupled loss in parts: the gradient is that of the rows that the loss has seen."""
+    dropout, seen_of = torch.nn.Dropout(0.5), []
+    coupled, _, sets = together_cases.CASES["coupled"]
+
+    def encode(model, images, pairs):
+        rows = coupled.encode(model, images, pairs)
+        kept = dropout(rows[0])
+        seen_of.append(kept.detach() / rows[0].detach())
+        return kept, rows[1]
+
+    monkeypatch.setitem(together_cases.CASES, "dropped", (coupled._replace(encode=encode), False, (*sets, "accumulate=2")))
+    together_cases.train("dropped", places, tmp_path)
+    assert len(seen_of) == 8 * 4
+    for first, second, again, again_second in zip(*(seen_of[place::4] for place in range(4)), strict=True):
+        assert torch.equal(first, again) and torch.equal(second, again_second)
+        assert first.shape != second.shape or not torch.equal(first, second)
