@@ -71,7 +71,7 @@ def _kernel_seconds(images: Images) -> float:
 
 def measure(device: torch.device) -> Iterator[Ratio]:
     gpu = device.type == "cuda"
-    workers, epochs = (16, 40) if gpu else (2, 4)
+    workers, epochs = (16, 40) if gpu else (2, 16)
     burnt: dict[str, list[float]] = {}
 
     def counted(name: str, count: int, work: Callable[[], object]) -> float:
@@ -97,7 +97,7 @@ def measure(device: torch.device) -> Iterator[Ratio]:
         if gpu:
             next(iter(batches))  # the workers' start, some of which would be waited for in so short a pass
         theirs, ours, full = by_turns(
-            3,
+            5,
             lambda: counted("baseline", len(batches.dataset), baseline),
             lambda: counted("reduced", FILES * epochs, lambda: _epochs(reduced, epochs)),
             lambda: counted("original", FILES * epochs, lambda: _epochs(original, epochs)),
