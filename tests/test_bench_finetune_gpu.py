@@ -9,7 +9,7 @@ import torch
 from bench import plain
 from bench.speed import finetune_gpu
 from bench.speed.finetune_gpu import Measured, Network, Resident, of_network, ratios
-from repro.nn.training.ahead import Ahead
+from repro.nn.inputs.ahead import Ahead
 from repro.nn.training.loop import Trainer
 from repro.nn.training.step import Stepper
 

@@ -11,9 +11,9 @@ from torch import nn
 from torch.func import functional_call
 
 from repro.nn import fitting
+from repro.nn.inputs.ahead import Ahead
 from repro.nn.inputs.images import Images
 from repro.nn.together import ALONE, Together
-from repro.nn.training.ahead import Ahead
 from repro.outcomes.metrics import evaluate, require_headlines
 from repro.types import Benchmark
 

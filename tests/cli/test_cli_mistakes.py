@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -186,12 +187,24 @@ def test_a_full_disk_below_the_output_is_three_lines(unbuffered):
     assert len(done.stderr.splitlines()) == 3
 
 
+def _heed_ctrl_c() -> None:
+    """What runs in the background ignores it, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_while_the_program_loads_is_one_line_whatever_a_library_makes_of_it(tmp_path):
     """A module that swallows everything stands for those that guard their imports so."""
     swallowing = "import os, signal\ntry: os.kill(os.getpid(), signal.SIGINT)\nexcept BaseException: pass\nraise SystemExit('swallowed')\n"
     (tmp_path / "typer.py").write_text(swallowing)
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{TOP}"}
-    done = subprocess.run([sys.executable, "-m", "repro"], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-m", "repro"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=environment,
+        preexec_fn=_heed_ctrl_c,
+    )
     assert (done.returncode, done.stderr.strip()) == (130, "interrupted: nothing is lost, the same command continues")
 
 

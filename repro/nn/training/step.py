@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from repro.nn.allocator import sent
+from repro.nn.inputs.ahead import Ahead
 from repro.nn.inputs.images import Images
 from repro.nn.inputs.joined import Joined
 from repro.nn.job import Batch, Job
@@ -17,7 +18,6 @@ from repro.nn.networks import compiled
 from repro.nn.objectives.coupled import Coupled
 from repro.nn.seeding import seed_torch
 from repro.nn.together import WAIT
-from repro.nn.training.ahead import Ahead
 from repro.nn.training.attempts import Attempts
 from repro.nn.training.domains import domains_of
 from repro.nn.training.freezing import freeze

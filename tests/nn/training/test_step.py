@@ -9,8 +9,9 @@ import tiny_digits
 import together_cases
 import torch
 
-from repro.nn.training import ahead, seen, step
-from repro.nn.training.ahead import Ahead
+from repro.nn.inputs import ahead
+from repro.nn.inputs.ahead import Ahead
+from repro.nn.training import seen, step
 from repro.nn.training.seen import Diverged
 
 

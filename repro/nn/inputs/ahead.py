@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from repro.nn.job import Batch
+if TYPE_CHECKING:
+    from repro.nn.job import Batch
 
-Make = Callable[[torch.Tensor, torch.Tensor | None], Batch]
+Make = Callable[[torch.Tensor, torch.Tensor | None], "Batch"]
 
 
 @cache

@@ -8,8 +8,8 @@ import time
 import pytest
 import torch
 
+from repro.nn.inputs.ahead import Ahead
 from repro.nn.job import Batch
-from repro.nn.training.ahead import Ahead
 
 CPU = torch.device("cpu")
 
