@@ -6,6 +6,7 @@ import gc
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from repro.nn.allocator import gpu_room
 from repro.nn.job import Job
@@ -30,6 +31,11 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(words in said for words in SHORT)
 
 
+def training_norms(model: nn.Module) -> list[_BatchNorm]:
+    """The BatchNorm layers that train, whose statistics are of whole batches."""
+    return [module for module in model.modules() if isinstance(module, _BatchNorm) and module.training]
+
+
 def indivisible(model: nn.Module, job: Job, divisible: bool) -> str | None:
     """Why a batch may not be split into micro-batches; None where the gradient stays that of the whole batch.
 
@@ -37,8 +43,7 @@ def indivisible(model: nn.Module, job: Job, divisible: bool) -> str | None:
     """
     if not divisible:
         return f"the loss of {job.run.method} is of whole batches"
-    normed = any(isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training for module in model.modules())
-    return "the statistics of its BatchNorm are of whole batches" if normed else None
+    return "the statistics of its BatchNorm are of whole batches" if training_norms(model) else None
 
 
 def require_divisible(model: nn.Module, job: Job, divisible: bool, examples: int, parts: int) -> None:

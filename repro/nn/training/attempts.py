@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from repro.nn import fitting
 from repro.nn.inputs.images import Images
@@ -29,18 +28,17 @@ class Attempts:
     def __init__(self, job: Job, model: nn.Module, divisible: bool, coupled: bool, images: Sequence[Images | Joined]):
         self.job, self.model, self.divisible, self.coupled, self.images = job, model, divisible, coupled, images
         self.strict = job.device.type == "cuda"
-        self._norms = [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
 
     @property
     def normed(self) -> bool:
         """Whether there are BatchNorm layers that train."""
-        return any(norm.training for norm in self._norms)
+        return bool(fitting.training_norms(self.model))
 
     @contextlib.contextmanager
     def one(self) -> Iterator[None]:
         """An attempt, with deterministic algorithms alone as long as all operations have them; what it did to BatchNorm's statistics is undone
         where it fails."""
-        moving = [buffer for norm in self._norms if norm.training for buffer in norm.buffers()]
+        moving = [buffer for norm in fitting.training_norms(self.model) for buffer in norm.buffers()]
         before = [buffer.clone() for buffer in moving]
         lenient = torch.is_deterministic_algorithms_warn_only_enabled()
         if self.strict:  # where they may be otherwise, attention's backward pass is, although it need not be

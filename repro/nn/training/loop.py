@@ -61,8 +61,7 @@ class Trainer:
         self.states = states or (lambda model, job: iter([("final", {})]))
         self.classifier = classifier or (lambda model, job: model)
         self.job, self.model, self.loss, self.train, self.judged, self.folder = job, model, loss, train, judged, folder
-        self.recipe = job.recipe
-        self.progress = Progress()
+        self.recipe, self.progress = job.recipe, Progress()
         self.steps_per_epoch = steps_per_epoch(self.recipe, len(train)) if train else 0
         self.total_steps = job.total_steps = total_steps(self.recipe, self.steps_per_epoch) if train else 0
         self.epochs = -(-self.total_steps // self.steps_per_epoch) if train else 0
@@ -101,7 +100,7 @@ class Trainer:
             raise RuntimeError(f"processes would go on from steps {least} to {most}: is {self.folder} the same for all?")
 
     def take(self, steps: int) -> None:
-        """That many optimiser steps, in the order in which `fit` takes them; nothing is judged or saved."""
+        """That many optimiser steps, as `fit` takes them; nothing is judged or saved."""
         for epoch in itertools.count():
             order, uniforms = self.order(epoch), self.uniforms(epoch)
             for index, following in itertools.zip_longest(order, order[1:]):
