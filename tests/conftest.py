@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import subprocess
+import sys
 
 import pytest
 from hypothesis import settings
@@ -41,6 +43,14 @@ def own_places(tmp_path, monkeypatch):
     monkeypatch.setenv("REPRO_CONFIG", str(tmp_path / "config.toml"))
     for place in ("DATA", "PACKS", "RUNS"):
         monkeypatch.delenv(f"REPRO_{place}", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def own_dice():
+    """The same random numbers whichever tests ran before in the process, so that a failure comes again."""
+    random.seed(0)
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
 
 
 @pytest.fixture

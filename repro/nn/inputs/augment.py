@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 TRIES = 10  # torchvision's RandomResizedCrop gives up after as many
 FRAMES = 64 << 20  # bytes of frames that are resized together on a GPU, where it takes some nine times as many
+WEIGHTS = 2**15 - 0.5  # the largest weight, in units of the smallest, is below it
 UNIFORMS = 2 * TRIES + 3  # per example: (area, ratio) per try, then row, column, flip
 
 
@@ -32,6 +33,7 @@ def resample_weights(start: torch.Tensor, length: torch.Tensor, size: int, exten
     """Weights (B, size, extent) that crop [start, start+length) of an axis of `extent` pixels and resize it to `size`, antialiased.
 
     Pillow's rule (src/libImaging/Resample.c): the kernel widens with the reduction, taps stay inside the crop, weights sum to 1.
+    They are multiples of a power of two, as many as 15 bits tell apart: those of torch's 8-bit kernel (ATen, UpSampleKernel.cpp).
     """
     kernel, reach = KERNELS[interpolation]
     length = length.double()
@@ -44,7 +46,9 @@ def resample_weights(start: torch.Tensor, length: torch.Tensor, size: int, exten
     low = (center - reach * widen + 0.5).floor().clamp(min=0)
     high = torch.minimum((center + reach * widen + 0.5).floor(), length[:, None, None])
     weights = kernel((position - center + 0.5) / widen) * ((position >= low) & (position < high))
-    return (weights / weights.sum(dim=-1, keepdim=True)).float()
+    weights /= weights.sum(dim=-1, keepdim=True)
+    unit = (WEIGHTS / weights.amax(dim=(1, 2), keepdim=True)).log2().floor().clamp(max=22).exp2()
+    return ((weights * unit).round() / unit).float()
 
 
 def random_resized_crop_boxes(
@@ -78,7 +82,8 @@ def crop_resize(images: torch.Tensor, boxes: torch.Tensor, size: int, interpolat
     Values are whole numbers in [0, 255], rounded to 8 bits after each pass as Pillow does. Rows are resized after columns, as in every
     Pillow before 13, which the papers' numbers were made with (13 changes the order where the height shrinks more: python-pillow#9549).
     On the CPU it is torch's 8-bit kernel, image by image; on a GPU two batched matrix products.
-    The two differ by at most one level.
+    Their sums are of whole numbers, which float32 holds where a crop is up to four times as large as `size`: the two agree bit for bit.
+    In larger crops, and in TF32, a sum next to a half may fall to its other side.
     """
     way = crop_resize_each if images.device.type == "cpu" else crop_resize_together
     return way(images, boxes, size, interpolation)
