@@ -42,6 +42,8 @@ def requests_of(
         raise UserError(f"{table} has no benchmark with recipes of {paper}", why, f"repro coverage {arranged.paper} --reasons")
     if absent := [column.benchmark for column in arranged.column if column.benchmark and column.benchmark not in groups]:
         typer.echo(f"left out: {', '.join(dict.fromkeys(absent))} (repro coverage {arranged.paper} --reasons)", err=True)
+    if lacking := [f"{line.title} (no {line.lacks})" for line in arranged.row if line.lacks]:
+        typer.echo(f"left out: {', '.join(lacking)}", err=True)
     for name in groups:
         if unwritten := arranged.without_recipe(name, paper):
             typer.echo(f"left out: {', '.join(unwritten)} on {name}, for which {paper} has no recipe", err=True)

@@ -11,6 +11,7 @@ from repro import plugins
 from repro.errors import UserError, unknown
 from repro.papers import reported, rows
 from repro.paths import tables_dir
+from repro.planning import mixtures
 from repro.planning.recipe import parse_set
 from repro.record import Record
 from repro.settings import Recipe
@@ -129,10 +130,13 @@ class PaperTable(Record):
 
 
 def lacking(method: str, settings: dict[str, str]) -> str | None:
-    """What this program lacks of a row: `method lisa`, `setting shots=4`; None where it has all."""
-    for name in (method, settings.get("base", method)):
+    """What this program lacks of a row: `method lisa`, `method wise-ft of lp`, `setting shots=4`; None where it has all."""
+    base = settings.get("base", method)
+    for name in (method, base):
         if name not in plugins.names("methods"):
             return f"method {name}"
+    if base != method and base not in mixtures.bases(plugins.declared(method)):
+        return f"method {method} of {base}"
     for text in (f"{field}={value}" for field, value in settings.items()):
         try:
             parse_set(text, [])

@@ -13,22 +13,33 @@ class Unfit(UserError):
     """A method's parents do not go together on this backbone or with these settings."""
 
 
+def bases(method: Method) -> list[str]:
+    """What it may mix runs of: methods that train and are rows of tables, and the start of its line, which mixed with itself stays itself."""
+    ends = {parent.method for parent in method.parents.values() if parent.start_of}
+    declared = [plugins.declared(name) for name in plugins.names("methods") if name != method.name]
+    return [other.name for other in declared if other.reported and ("epochs" in other.fields or other.name in ends)]
+
+
 def named(method: Method, parent: Parent, recipe: Recipe) -> Parent:
-    """The parent, of the method that the recipe names where it may: one that trains and is a row of tables."""
+    """The parent, of the method that the recipe names where it may."""
     if parent.field is None:
         return parent
     name = getattr(recipe, parent.field) or "none"
-    declared = {known: plugins.declared(known) for known in plugins.names("methods")}
-    bases = [known for known, other in declared.items() if other.reported and "epochs" in other.fields and known != method.name]
-    if name in declared and name not in bases:
+    if name in plugins.names("methods") and name not in bases(method):
         raise UserError(
             f"{method.name}: runs of {name} cannot be its base",
             "it is no fine-tuning, or itself",
-            f"one of {', '.join(bases)}: {_cure(method)}",
+            f"one of {', '.join(bases(method))}: {_cure(method)}",
         )
-    if name not in bases:
-        raise unknown("method", name, bases, "repro list methods")
+    if name not in bases(method):
+        raise unknown("method", name, bases(method), "repro list methods")
     return parent.model_copy(update={"method": name})
+
+
+def seeded(method: Method, parents: dict[str, Run]) -> bool:
+    """Whether a run depends on its seed: a mixture, in which nothing is drawn, does as far as what it mixes does."""
+    mixed = [parents[role] for role, parent in method.parents.items() if parent.field and role in parents]
+    return method.seeded and (not mixed or any(plugins.declared(run.method).seeded for run in mixed))
 
 
 def unit_features(run: Run) -> bool:

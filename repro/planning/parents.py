@@ -69,7 +69,7 @@ class Builder:
                 recipe=recipe,
                 provenance=provenance,
                 backbone=initial.reference(self.backbone, method, recipe),
-                seed=seed if method.seeded else 0,
+                seed=seed if mixtures.seeded(method, parents) else 0,
                 parents={role: run.key for role, run in parents.items()},
                 apart=mixtures.searched_apart(method, self.request.benchmark, recipe),
             )

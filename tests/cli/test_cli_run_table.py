@@ -23,7 +23,13 @@ def recipes(made_up):
 
 def planned(call, *arguments: str) -> list[dict]:
     code, out, err = call("run", "--table", *arguments, "--seeds", "1", "--dry-run", "--json", "--weights", "random")
-    assert (code, err) == (0, "left out: no-such-benchmark (repro coverage made-up --reasons)\n")
+    assert (code, err.splitlines()) == (
+        0,
+        [
+            "left out: no-such-benchmark (repro coverage made-up --reasons)",
+            "left out: Ours (no method no-such-method), Odd (no setting optimizer=lamb)",
+        ],
+    )
     return json.loads(out)
 
 
@@ -76,7 +82,7 @@ def test_the_plans_of_a_table_are_summed_and_shared_runs_counted_once(call):
 
 def test_a_table_without_the_row_that_was_asked_for(recipes, call):
     code, _, err = call("run", "--table", "made-up", "--method", "scratch", "--dry-run")
-    assert (code, err.splitlines()[1:]) == (
+    assert (code, err.splitlines()[2:]) == (
         2,
         ["error: made-up/main has no row of scratch", "  why: those that can be run are ft, lp", "  try: repro run digits"],
     )

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import pytest
 
 from repro import plugins
-from repro.papers import coverage, reported
+from repro.cli.requested import requests_of
+from repro.errors import UserError
+from repro.papers import arrangement, coverage, reported
 from repro.papers.coverage import RUNNABLE, STATES
 from repro.paths import Places
+from repro.planning import plan
+from repro.planning.plan import Request
+from repro.planning.recipe import parse_set
 
 HEADER = "table,benchmark,split,metric,method,settings,backbone,value,spread,spread_kind,seeds,confidence,source,words\n"
 CELLS = {  # table,benchmark,split,metric,method,settings,backbone → state and reason
@@ -28,6 +34,7 @@ CELLS = {  # table,benchmark,split,metric,method,settings,backbone → state and
     "1,digits,id_test,rmse,ft,,": ("no split", "digits has no rmse of id_test"),
     "1,digits,id_test,accuracy,no-such-method,,": ("no method", "no-such-method"),
     "1,digits,id_test,accuracy,ft,base=no-such-method,": ("no method", "no-such-method"),
+    "1,digits,id_test,accuracy,wise-ft,base=lp,": ("no method", "wise-ft of lp"),
     "1,digits,id_test,accuracy,ft,shots=4,": ("runnable", ""),
     "1,digits,id_test,accuracy,zero-shot,shots=4,": ("runnable", ""),
     "1,digits,id_test,accuracy,flyp,shots=4,": ("runnable", ""),
@@ -99,7 +106,7 @@ def test_the_state_of_a_cell_is_its_first_obstacle(made_up):
         "runnable": 8,
         "no benchmark": 1,
         "no split": 3,
-        "no method": 2,
+        "no method": 3,
         "no setting": 1,
         "no backbone": 1,
         "no recipe": 5,
@@ -134,6 +141,35 @@ def test_every_cell_that_ships_has_exactly_one_state(paper):
     assert unwritten == [], "what no source states is in the paper's own file"
 
 
+@cache
+def judged_once(paper):
+    return coverage.judge(paper, Places.find())
+
+
+@pytest.mark.parametrize("name", arrangement.names())
+def test_what_counts_as_runnable_is_what_a_command_for_its_table_plans(name):
+    """Each cell of the table, on its benchmark, with its settings; and a table without such a cell is refused."""
+    table = arrangement.load(name)
+    own = table.cells or name.partition("/")[2]
+    wanted = {
+        (entry.benchmark, entry.method, tuple(sorted(entry.settings.items())))
+        for entry, state, _ in judged_once(table.paper)
+        if state == RUNNABLE and entry.table == own
+    }
+    asked = Request(None, seeds=(0,), weights="random")
+    if not wanted:
+        with pytest.raises(UserError):
+            requests_of(None, name, {}, Places.find(), False, [], asked)
+        return
+    plans = [plan.make(request) for request in requests_of(None, name, {}, Places.find(), False, [], asked)]
+    runs = [run for one in plans for run in one.runs if run.key in one.asked]
+    for benchmark, method, settings in wanted:
+        fields = plugins.declared(method).fields
+        values = {field: parse_set(f"{field}={value}", []).values[0] for field, value in settings if field in fields}
+        there = [run for run in runs if (run.benchmark.name, run.method) == (benchmark, method)]
+        assert any(all(getattr(run.recipe, field) == value for field, value in values.items()) for run in there), (benchmark, method, values)
+
+
 # repro coverage
 
 
@@ -142,7 +178,7 @@ def test_the_counts_are_printed(made_up, call):
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         "         cells  runnable  no benchmark  no split  no method  no setting  no backbone  no recipe  derived  third-party",
-        "made-up     24         8             1         3          2           1            1          5        2            1",
+        "made-up     25         8             1         3          3           1            1          5        2            1",
     ]
     assert call("coverage", "made-up")[1] == out
 
@@ -158,12 +194,12 @@ def test_the_reasons_are_printed(made_up, call):
         "       2  digits has no sketch  [1]",
         "       1  digits has no rmse of id_test  [1]",
     ]
-    assert len(lines) == 1 + 8 + 13
+    assert len(lines) == 1 + 8 + 14
 
 
 def test_as_json(made_up, call):
     found = json.loads(call("coverage", "--json")[1])
-    assert found["made-up"]["cells"] == 24 and sum(found["made-up"]["states"].values()) == 24
+    assert found["made-up"]["cells"] == 25 and sum(found["made-up"]["states"].values()) == 25
     assert {"state": "no method", "reason": "no-such-method", "cells": 2, "tables": ["1"]} in found["made-up"]["reasons"]
 
 

@@ -134,10 +134,19 @@ def test_a_wrong_base_suggests_the_nearest():
         assert caught.value.why == "did you mean 'lp-ft'?"
 
 
-@pytest.mark.parametrize("base", ["lp", "zero-shot", "wise-ft", "uniform-soup"])
+@pytest.mark.parametrize("base", ["lp", "wise-ft", "uniform-soup"])
 def test_what_trains_no_weights_is_no_base(base):
     with pytest.raises(UserError, match=f"runs of {base} cannot be its base"):
         planned("wise-ft", sets=(f"base={base}",))
+
+
+def test_the_start_of_the_line_mixed_with_itself_is_one_run_for_all_seeds():
+    plan = planned("wise-ft", sets=("base=zero-shot",), seeds=(0, 1, 2))
+    mixed = [run for run in plan.runs if run.method == "wise-ft"]
+    assert len(mixed) == 1 and mixed[0].seed == 0 and mixed[0].parents["start"] == mixed[0].parents["end"]
+    for soup in set(MIXTURES) - {"wise-ft"}:
+        with pytest.raises(UserError, match="runs of zero-shot cannot be its base"):
+            planned(soup, sets=(f"{soup}.base=zero-shot",))
 
 
 @pytest.mark.parametrize("base", ["none", "clip-pretrain"])
