@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import open_clip
+import timm
 import torch
 from torch import nn
 from torchvision import models
@@ -52,6 +53,33 @@ def moco(path: Path, extra: State | None = None) -> nn.Module:
     content = {"epoch": 800, "arch": "resnet50", "state_dict": parallel(state), "optimizer": optimizer}
     torch.save(content, path, _use_new_zipfile_serialization=False)
     full.fc = nn.Identity()
+    return full
+
+
+def dino(path: Path) -> nn.Module:
+    """facebookresearch/dino: a flat dict of the backbone alone, which timm names alike."""
+    full = shake(timm.create_model("vit_base_patch16_224.dino", num_classes=0))
+    torch.save(full.state_dict(), path)
+    return full
+
+
+def bit(path: Path, arch: str = "resnetv2_50x1_bit", without: str = "", **kwargs: object) -> nn.Module:
+    """google-research/big_transfer: arrays by the paths of JAX, kernels as (height, width, in, out), the head of 21,843 classes left small."""
+    full = shake(timm.create_model(arch, num_classes=0, **kwargs))
+    arrays = {
+        "resnet/head/conv2d/kernel": np.zeros((1, 1, full.num_features, 5), np.float32),
+        "resnet/head/conv2d/bias": np.zeros(5, np.float32),
+    }
+    for name, tensor in full.state_dict().items():
+        stage = re.sub(r"stages\.(\d)\.blocks\.(\d+)\.", lambda found: f"block{int(found[1]) + 1}/unit{int(found[2]) + 1:02}/", name)
+        stage = re.sub(r"conv(\d)\.weight", lambda found: f"{'abc'[int(found[1]) - 1]}/standardized_conv2d/kernel", stage)
+        stage = re.sub(r"norm(\d)\.", lambda found: f"{'abc'[int(found[1]) - 1]}/group_norm/", stage)
+        stage = stage.replace("stem.conv.weight", "root_block/standardized_conv2d/kernel")
+        stage = stage.replace("downsample.conv.weight", "a/proj/standardized_conv2d/kernel")
+        stage = re.sub(r"^norm\.", "group_norm/", stage).replace("norm/weight", "norm/gamma").replace("norm/bias", "norm/beta")
+        arrays[f"resnet/{stage}"] = tensor.permute(2, 3, 1, 0).numpy() if tensor.ndim == 4 else tensor.numpy()
+    with open(path, "wb") as file:  # numpy adds .npz to other names
+        np.savez(file, **{name: array for name, array in arrays.items() if name != without})
     return full
 
 

@@ -11,6 +11,7 @@ from repro.data import manifest
 PAPERS = [
     *("moco-v2-resnet50", "moco-tp-resnet50", "resnet50-supervised", "densenet121-supervised", "swav-resnet50", "densenet121-camelyon17"),
     *("clip-rn50", "clip-vit-b-32", "clip-vit-b-16", "clip-vit-l-14", "clip-vit-l-14-336", "laion-vit-b-16", "laion-vit-l-14"),
+    *("dino-vit-b-16", "bit-resnet50", "bit-resnet101"),
 ]
 
 
@@ -33,6 +34,8 @@ def test_every_layout_is_of_some_backbone() -> None:
         "openai": ["clip-rn50", "clip-vit-b-32", "clip-vit-b-16", "clip-vit-l-14", "clip-vit-l-14-336"],
         "torchvision": ["resnet50-supervised", "densenet121-supervised"],
         "open_clip": ["laion-vit-b-16", "laion-vit-l-14"],
+        "timm": ["dino-vit-b-16"],
+        "jax": ["bit-resnet50", "bit-resnet101"],
     }
 
 

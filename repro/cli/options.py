@@ -32,9 +32,11 @@ Backbone = Annotated[
     str | None, typer.Option("--backbone", help="A backbone's name, or FAMILY:NAME[,key=value].", autocompletion=complete_backbone)
 ]
 Weights = Annotated[
-    str | None,
+    list[str] | None,
     typer.Option(
-        "--weights", help="Pretrained weights: safetensors, a torch checkpoint, or an archive of OpenAI's CLIP; random: none, on purpose."
+        "--weights",
+        help="Pretrained weights: safetensors, a torch checkpoint, an archive of OpenAI's CLIP, or what timm reads (npz); "
+        "of one of a table's networks BACKBONE=FILE; random: none, on purpose.",
     ),
 ]
 Settings = Annotated[

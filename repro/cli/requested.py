@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from repro import plugins
+from repro import backbones, plugins
 from repro.errors import UserError
 from repro.papers import arrangement, rows
 from repro.paths import Places
@@ -50,6 +50,24 @@ def requests_of(
     described = {name: rows.described(name, paper, where, options, tiny) for name in groups if groups[name]}
     asked = asked._replace(paper=paper)
     return [request for name, one in described.items() for request in _of_rows(one, groups[name], arranged, method, asked)]
+
+
+def with_weights(requests: list[planning.Request], given: list[str]) -> list[planning.Request]:
+    """The requests with the files that `--weights` names: FILE for all, BACKBONE=FILE for those on that network."""
+    own: dict[str | None, str] = {}
+    networks = [name for name in dict.fromkeys(planning.network(request) for request in requests) if name]
+    for text in given:
+        name = next((name for name in networks if text.startswith(f"{name}=")), None)
+        other, equals, _ = text.partition("=")
+        if name is None and equals and (other in backbones.named() or other.partition(":")[0] in backbones.FAMILIES):
+            raise UserError(f"--weights {text}: no run is on {other}", f"the runs are on {', '.join(networks)}", "leave it out")
+        file = text.removeprefix(f"{name}=")
+        if name in own:
+            raise UserError(
+                f"--weights: both {own[name]} and {file}{f' for {name}' if name else ''}", "one network has one file", "name one"
+            )
+        own[name] = file
+    return [request._replace(weights=own.get(planning.network(request), own.get(None))) for request in requests]
 
 
 def _of_rows(

@@ -21,6 +21,10 @@ MOST_SEED = 2**32 - 1  # of numpy's and scikit-learn's generators
 RANDOM = "random"  # as --weights: no pretrained weights, on purpose
 
 
+class NoWeights(UserError):
+    """Pretrained weights are needed, and neither the user nor a manifest names any."""
+
+
 class Request(NamedTuple):
     """What the user asked for, in the user's words."""
 
@@ -173,7 +177,7 @@ def _backbone(request: Request, methods: list[Method], settings: list[Setting]) 
         )
     starts = _reads_file(request, methods, settings)
     if starts and not request.weights and not comes_pretrained(request.benchmark, entry.name):
-        raise UserError(
+        raise NoWeights(
             f"{starts} starts from pretrained weights, and none are given for {entry.name}",
             "from random weights its result would mean nothing",
             "--weights FILE, or on purpose: --weights random",

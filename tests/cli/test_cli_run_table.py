@@ -6,9 +6,15 @@ import json
 
 import arranged_table
 import pytest
+import torch
 from arranged_table import RECIPES, TABLE
 
+from repro import plugins
+from repro.cli.requested import with_weights
+from repro.nn.networks.weights import save_weights
 from repro.outcomes.costs import device_hours
+from repro.paths import Places
+from repro.planning.plan import Request
 
 
 @pytest.fixture
@@ -107,3 +113,50 @@ def test_a_table_of_which_nothing_can_be_run(made_up, mistake):
         "it lacks method fit, method pl, method no-such-method",
         "repro coverage made-up --reasons",
     )
+
+
+# networks with their weights
+
+
+def asked_of(call, *arguments: str) -> tuple[int, list[str], list[str]]:
+    """Exit code, the plans' networks, and what was said beside."""
+    code, out, err = call("run", "--table", "made-up", "--seeds", "1", "--dry-run", "--json", "--method", "lp", *arguments)
+    return code, [plan["backbone"] for plan in json.loads(out)] if out else [], err.splitlines()[2:]
+
+
+def test_a_network_without_weights_is_left_out_of_a_table_and_takes_a_file_of_its_own(recipes, call, tmp_path):
+    named = "left out: timm:resnet18, for which no weights are given (--weights timm:resnet18=FILE)"
+    assert asked_of(call) == (0, ["digits-clip"] * 2, [named])
+    file = tmp_path / "a=b.safetensors"
+    save_weights(file, {"a": torch.zeros(1)})
+    for given in (f"timm:resnet18={file}", str(file), "timm:resnet18=random"):
+        assert asked_of(call, "--weights", given) == (0, ["digits-clip", "timm:resnet18"] * 2, [])
+
+
+def test_a_file_for_one_network_goes_before_the_file_for_all():
+    benchmark = plugins.benchmark("digits").describe({}, Places.find(), True)
+    requests = [Request(benchmark, backbone=name) for name in ("digits-clip", "timm:resnet18")]
+    given = ["timm:resnet18=/x=y/a.pt", "b.pt"]
+    assert [request.weights for request in with_weights(requests, given)] == ["b.pt", "/x=y/a.pt"]
+    assert [request.weights for request in with_weights(requests, given[:1])] == [None, "/x=y/a.pt"]
+    assert with_weights(requests, []) == requests
+
+
+def test_a_table_with_no_network_that_has_weights_is_refused(recipes, call):
+    recipes.write_text(recipes.read_text().replace('method = "lp" }', 'method = "lp", backbone = "timm:resnet34" }'))
+    code, plans, said = asked_of(call)
+    assert (code, plans, said[0]) == (2, [], "error: lp starts from pretrained weights, and none are given for timm:resnet34")
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (["a", "b"], "--weights: both a and b"),
+        (["timm:resnet18=a", "timm:resnet18=b"], "--weights: both a and b for timm:resnet18"),
+        (["clip-rn50=a"], "--weights clip-rn50=a: no run is on clip-rn50"),
+        (["timm:resnet34=a"], "--weights timm:resnet34=a: no run is on timm:resnet34"),
+    ],
+)
+def test_weights_that_no_run_or_two_files_for_one_network(recipes, call, given, what):
+    code, plans, said = asked_of(call, *(word for text in given for word in ("--weights", text)))
+    assert (code, plans, said[0], len(said)) == (2, [], f"error: {what}", 3)

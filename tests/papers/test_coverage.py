@@ -167,7 +167,11 @@ def test_what_counts_as_runnable_is_what_a_command_for_its_table_plans(name):
         fields = plugins.declared(method).fields
         values = {field: parse_set(f"{field}={value}", []).values[0] for field, value in settings if field in fields}
         there = [run for run in runs if (run.benchmark.name, run.method) == (benchmark, method)]
-        assert any(all(getattr(run.recipe, field) == value for field, value in values.items()) for run in there), (benchmark, method, values)
+        assert any(all(getattr(run.recipe, field) == value for field, value in values.items()) for run in there), (
+            benchmark,
+            method,
+            values,
+        )
 
 
 # repro coverage

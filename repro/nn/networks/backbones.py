@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from repro import backbones
 from repro.errors import UserError, nearest, quoted
 from repro.nn.inputs.curves import Scaling
 from repro.nn.inputs.images import Preprocess
-from repro.nn.networks import layouts, openai, torchscript
+from repro.nn.networks import from_jax, layouts, openai, torchscript
 from repro.nn.networks.weights import load_weights, match
 from repro.types import BackboneRef
 
@@ -89,6 +90,8 @@ def load(net: Backbone, droppable: tuple[str, ...], path: Path, reference: Backb
     Every key is accounted for; what was matched and what dropped is returned, JSON-ready. `UserError`: keys that do not fit, a file of
     another kind, or CLIP weights of OpenAI for a network without QuickGELU.
     """
+    if path.suffix == ".npz":
+        return from_jax.load(net.visual, path, reference.name)
     entry, state = entry_of(reference), layouts.without_parallel(load_weights(path))
     found = layouts.recognise(state)
     if torchscript.is_archive(path):
@@ -169,7 +172,15 @@ def _open_clip(arch: str, kwargs: dict[str, Any]) -> tuple[Backbone, tuple[str, 
     side = image["size"][0] if isinstance(image["size"], (tuple, list)) else image["size"]
     preprocess = Preprocess(side, tuple(image["mean"]), tuple(image["std"]), image.get("interpolation") or "bicubic", 1.0)
     dim = open_clip.get_model_config(arch)["embed_dim"]
-    return Backbone(net.visual, dim, preprocess, net.text, open_clip.get_tokenizer(arch)), ()
+    return Backbone(net.visual, dim, preprocess, net.text, _tokenizer(arch)), ()
+
+
+@cache
+def _tokenizer(arch: str) -> Callable[..., torch.Tensor]:
+    """Of a text tower: most of what a small network takes to be made is its list of word parts."""
+    import open_clip
+
+    return open_clip.get_tokenizer(arch)
 
 
 def _informer(arch: str, kwargs: dict[str, Any]) -> tuple[Backbone, tuple[str, ...]]:

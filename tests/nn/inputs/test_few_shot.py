@@ -236,7 +236,7 @@ def written_again(job: Job, peak: float) -> tuple[list[float], list[float], int]
     return losses, validated, chosen
 
 
-@pytest.mark.parametrize(("seed", "lr"), [(0, 3e-5), (1, 3e-3), (2, 3e-3)])
+@pytest.mark.parametrize(("seed", "lr"), [(0, 3e-5), (1, 3e-3)])
 def test_the_rows_recipe_is_flyps_few_shot_protocol(sst2: Places, tmp_path: Path, seed: int, lr: float) -> None:
     """With the small rate the last step is the best, with the large one an early step."""
     made = by_the_row(sst2, seed, lr)

@@ -248,9 +248,11 @@ def test_the_stated_parameters_and_activations_are_what_torch_keeps(name: str) -
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         net.visual(torch.empty(2, 3, entry.side, entry.side, device="meta"))
-    blocks = [module for module in net.visual.modules() if isinstance(module, torch.nn.MultiheadAttention)]
-    tokens = next((len(block) for name, block in net.visual.named_parameters() if name.endswith("positional_embedding")), 0)
-    unfused = sum(4 * (block.num_heads * tokens**2 + 2 * tokens * block.embed_dim) for block in blocks)
+    blocks = [module for module in net.visual.modules() if isinstance(module, (torch.nn.MultiheadAttention, timm.layers.Attention))]
+    tokens = next(
+        (block.shape[-2] for name, block in net.visual.named_parameters() if name.endswith(("positional_embedding", "pos_embed"))), 0
+    )
+    unfused = sum(4 * tokens * block.num_heads * (tokens + 2 * block.head_dim) for block in blocks)
     assert sum(held.values()) / 2 - unfused == pytest.approx(1e6 * entry.activations, rel=0.02)
     counts = [sum(parameter.numel() for parameter in part.parameters()) for part in (net.image_tower(), net)]
     assert counts == pytest.approx([1e6 * number for number in entry.millions], rel=0.02)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import fabricated
@@ -27,6 +28,9 @@ MAKERS = {
     "resnet50-supervised": original_formats.torchvision,
     "densenet121-supervised": original_formats.torchvision_densenet,
     "densenet121-camelyon17": original_formats.swav_of_wilds,
+    "dino-vit-b-16": original_formats.dino,
+    "bit-resnet50": original_formats.bit,
+    "bit-resnet101": partial(original_formats.bit, arch="resnetv2_101x1_bit"),
 }
 # name → tensors of the network, and how many of the file are dropped
 COUNTS = {
@@ -35,6 +39,9 @@ COUNTS = {
     "resnet50-supervised": (318, {"fc.": 2}),
     "densenet121-supervised": (725, {"classifier.": 2}),
     "densenet121-camelyon17": (725, {"projection_head.": 9, "prototypes.": 1}),
+    "dino-vit-b-16": (150, {}),
+    "bit-resnet50": (151, {}),
+    "bit-resnet101": (304, {}),
 }
 COUNTS["moco-tp-resnet50"] = COUNTS["moco-v2-resnet50"]
 
@@ -51,23 +58,25 @@ def noise(size: int) -> torch.Tensor:
 
 
 def test_every_image_network_is_tested_here() -> None:
-    assert set(MAKERS) == {entry.name for entry in named.named().values() if not entry.text and entry.kind == "images"} and len(MAKERS) == 6
+    assert set(MAKERS) == {entry.name for entry in named.named().values() if not entry.text and entry.kind == "images"} and len(MAKERS) == 9
 
 
 @pytest.mark.parametrize("name", MAKERS)
 def test_an_original_checkpoint_arrives_whole(name: str, tmp_path: Path) -> None:
-    theirs = MAKERS[name](tmp_path / "w.pth.tar")
-    net, told = load(name, tmp_path / "w.pth.tar")
+    file = named.find(name).weights.partition(":")[2]
+    theirs = MAKERS[name](tmp_path / file)
+    net, told = load(name, tmp_path / file)
     tensors, dropped = COUNTS[name]
-    assert told == {"file": "w.pth.tar", "layout": named.find(name).layout, "matched": tensors, "dropped": dropped, "absent": 0}
+    assert told == {"file": file, "layout": named.find(name).layout, "matched": tensors, "dropped": dropped, "absent": 0}
     expected = {key.replace("conv1.1.weight", "conv1.weight") if "swav-r" in name else key: v for key, v in theirs.state_dict().items()}
     ours = net.visual.state_dict()
     assert ours.keys() == expected.keys() and all(torch.equal(ours[key], expected[key]) for key in ours)
+    images = noise(224 if "vit" in name else 96)
     with torch.no_grad():
-        features = net.eval().visual(noise(96))
+        features = net.eval().visual(images)
         assert features.shape == (2, named.find(name).dim) and features.std() > 1e-3
         # a padding in two steps may be added up in another order; elsewhere it is the same network
-        assert (features - theirs.eval()(noise(96))).abs().max() <= (1e-5 if name == "swav-resnet50" else 0)
+        assert (features - theirs.eval()(images)).abs().max() <= (1e-5 if name == "swav-resnet50" else 0)
 
 
 @pytest.mark.parametrize("name", ["moco-v2-resnet50", "swav-resnet50", "resnet50-supervised", "densenet121-camelyon17"])
@@ -172,7 +181,7 @@ def test_densenets_of_the_first_torchvision_load(tmp_path: Path) -> None:
 
 
 def test_signs_are_of_one_layout_each() -> None:
-    assert len(named.layouts()) == 6
+    assert len(named.layouts()) == 8
     for layout in named.layouts().values():
         for sign in layout.sign:
             found = layouts.recognise({sign + "weight" if sign.endswith(".") else sign: torch.zeros(1)})
