@@ -107,12 +107,14 @@ class Recipe(Record):
     rrc_scale: Annotated[tuple[float, float], AfterValidator(_share_range)] = Field(
         (0.08, 1.0), description="area range of the random resized crop"
     )
+    rrc_interpolation: Literal["bilinear", "bicubic"] | None = Field(None, description="of random resized crops; None: as interpolation")
     shift: int = Field(4, ge=0, description="pixels of the shift augmentation")
     image_size: int | None = Field(None, ge=8, description="side in pixels; None: the backbone's own")
     resize: Literal["crop", "squash"] = Field(
         "crop", description="crop: short side to image_size/crop_ratio, centre crop; squash: both sides to image_size"
     )
     crop_ratio: float | None = Field(None, gt=0, le=1, description="None: the backbone's own")
+    interpolation: Literal["bilinear", "bicubic"] | None = Field(None, description="None: the backbone's own")
     pack_side: int | None = Field(
         None,
         ge=0,
@@ -271,7 +273,8 @@ class Recipe(Record):
 
 TRAINING = frozenset(
     "optimizer lr momentum nesterov betas eps weight_decay epochs steps batch_size accumulate drop_last schedule lr_end lr_gamma warmup_steps "
-    "clip_norm label_smoothing class_weights head_dropout head_lr_factor precision batchnorm freeze augment rrc_scale shift judge_every keep_weights".split()
+    "clip_norm label_smoothing class_weights head_dropout head_lr_factor precision batchnorm freeze augment rrc_scale rrc_interpolation shift judge_every "
+    "keep_weights".split()
 )
 INIT = frozenset(["init"])
 UNLABELLED = frozenset(["unlabelled"])
@@ -282,8 +285,9 @@ SWAV = frozenset(
 )
 HEAD_ONLY = frozenset(["label_smoothing", "class_weights", "head_dropout", "head_lr_factor", "freeze"])
 MASKED = frozenset(["mask_share"])
-IMAGES = frozenset(["image_size", "resize", "crop_ratio", "pack_side", "mean", "std"])
-AUGMENTATION = frozenset(["augment", "rrc_scale", "shift", "pack_side"])
+CROPS = frozenset(["augment", "rrc_scale", "rrc_interpolation", "shift"])
+IMAGES = frozenset(["image_size", "resize", "crop_ratio", "interpolation", "pack_side", "mean", "std"])
+AUGMENTATION = CROPS | {"pack_side"}
 MIXTURE = frozenset(["base", "mix_at", "alphas"])
 HEAD = frozenset(["head"])
 TARGETED = frozenset(["targeted", "targeted_p", "stain_sigma", "seen_in"])

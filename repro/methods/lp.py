@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import IMAGES, INIT, PROBE, TARGETED
+from repro.settings import CROPS, IMAGES, INIT, PROBE, TARGETED
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="lp",
     version=2,
-    fields=PROBE | INIT | IMAGES | TARGETED | {"augment", "rrc_scale", "shift", "shots"},
+    fields=PROBE | INIT | IMAGES | TARGETED | CROPS | {"shots"},
     kinds=("images", "light-curves"),
 )
 

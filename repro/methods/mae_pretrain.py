@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import HEAD_ONLY, MASKED, TRAINING
+from repro.settings import CROPS, HEAD_ONLY, MASKED, TRAINING
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="mae-pretrain",
     version=1,
-    fields=(TRAINING - HEAD_ONLY - {"augment", "rrc_scale", "shift", "batchnorm"}) | MASKED,
+    fields=(TRAINING - HEAD_ONLY - CROPS - {"batchnorm"}) | MASKED,
     defaults={"optimizer": "adamw", "schedule": "constant", "lr": 1e-4, "keep_weights": "last"},
     tiny={"epochs": 4, "batch_size": 16, "lr": 1e-3},
     kinds=("light-curves",),

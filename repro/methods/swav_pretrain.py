@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="swav-pretrain",
     version=1,
-    fields=(TOWERS - {"rrc_scale", "shift", "judge_every"}) | IMAGES | INIT | SWAV | UNLABELLED,
+    fields=(TOWERS - {"rrc_scale", "rrc_interpolation", "shift", "judge_every"}) | IMAGES | INIT | SWAV | UNLABELLED,
     defaults={
         "init": "random",
         "optimizer": "larc",

@@ -31,7 +31,7 @@ class Preprocess(NamedTuple):
             recipe.image_size or self.size,
             recipe.mean or self.mean,
             recipe.std or self.std,
-            self.interpolation,
+            recipe.interpolation or self.interpolation,
             recipe.crop_ratio or self.crop_ratio,
         )
 
@@ -72,6 +72,7 @@ class Images:
             self.pack = pack.on(device)
         scale = [1 / (255 * std) for std in preprocess.std]
         offset = [-mean / std for mean, std in zip(preprocess.mean, preprocess.std, strict=True)]
+        self._crop_interpolation = recipe.rrc_interpolation or preprocess.interpolation
         self._scale = torch.tensor(scale, device=device)
         self._offset = torch.tensor(offset, device=device)
 
@@ -144,7 +145,7 @@ class Images:
 
     def crops(self, index: torch.Tensor, boxes: torch.Tensor, side: int) -> torch.Tensor:
         """The `boxes` (B, 4) of the packed frames of `index`, resized to (B, side, side, 3) in [0, 255]; `augment.crop_resize` says how."""
-        interpolation = self.preprocess.interpolation
+        interpolation = self._crop_interpolation
         if self.device.type == "cpu":
             out = torch.empty(len(index), side, side, 3, dtype=torch.uint8)
             pieces.fill(out, lambda rows, part: augment.resize_each(self.pack.crops(index[rows], boxes[rows]), part, interpolation))
@@ -156,7 +157,7 @@ class Images:
         made, groups = [], [torch.arange(len(index))] if self.pack.uniform else augment.alike(boxes)
         for rows in groups:
             frames, places = self.pack.gather_boxes(index[rows], boxes[rows])
-            made.append(augment.crop_resize_together(sent(frames, self.device), places, side, self.preprocess.interpolation))
+            made.append(augment.crop_resize_together(sent(frames, self.device), places, side, self._crop_interpolation))
         return made[0] if self.pack.uniform else torch.cat(made)[torch.argsort(torch.cat(groups)).to(self.device)]
 
     def normalised(self, pixels: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:

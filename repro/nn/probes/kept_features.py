@@ -22,9 +22,9 @@ from repro.nn.networks.model import Classifier
 from repro.nn.networks.weights import file_hash, save_weights
 from repro.paths import free_space
 from repro.record import digest
-from repro.settings import IMAGES, TARGETED
+from repro.settings import CROPS, IMAGES, TARGETED
 
-TRANSFORM = sorted(IMAGES | TARGETED | {"augment", "rrc_scale", "shift", "shots"})
+TRANSFORM = sorted(IMAGES | TARGETED | CROPS | {"shots"})
 SPARE = 2**30  # bytes that a disk keeps free beside them
 
 

@@ -50,6 +50,27 @@ def test_evaluation_is_torchvisions_resize_crop_and_normalisation(arrays: list, 
     assert (got - expected).abs().max() < 2e-6  # one rounding of float32 apart
 
 
+@pytest.mark.parametrize("own", ["bilinear", "bicubic"])
+def test_a_recipe_says_how_frames_and_random_crops_are_resized(arrays: list, tmp_path: Path, own: str) -> None:
+    """Frames by one kernel, random crops by another, whatever the backbone's is; crops against torch's on the boxes that were drawn."""
+    backbone = Preprocess(28, MEAN, STD, own, 1.0)
+    square = Recipe(interpolation="bilinear", crop_ratio=0.875)
+    ours = images_of(arrays, tmp_path / "eval", backbone, square)
+    theirs = images_of(arrays, tmp_path / "own", Preprocess(28, MEAN, STD, "bilinear", 0.875), Recipe())
+    assert torch.equal(ours.batch(torch.arange(5), None), theirs.batch(torch.arange(5), None))
+    for kernel in ("bilinear", "bicubic", None):
+        recipe = Recipe(augment="rrc", pack_side=0, rrc_interpolation=kernel)
+        ours = images_of(arrays, tmp_path / f"{kernel}", Preprocess(28, (0.0,) * 3, (1 / 255,) * 3, own), recipe, augmented=True)
+        uniforms = ours.uniforms(0)
+        boxes = augmentation.random_resized_crop_boxes(ours.pack.sizes(torch.arange(5)), uniforms, recipe.rrc_scale)
+        for array, (top, left, height, width), got in zip(
+            arrays, boxes.long().tolist(), ours.batch(torch.arange(5), uniforms), strict=True
+        ):
+            pixels = torch.from_numpy(array).permute(2, 0, 1)
+            expected = TF.resized_crop(pixels, top, left, height, width, [28, 28], InterpolationMode(kernel or own), antialias=True)
+            assert (got - expected).abs().max() < 1e-3
+
+
 def test_half_of_a_device_stays_free_of_packs() -> None:
     free, total = 70, 80
     assert images.fits(30, free, total) and not images.fits(31, free, total)

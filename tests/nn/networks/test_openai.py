@@ -9,6 +9,7 @@ import original_formats
 import pytest
 import torch
 from safetensors.torch import save_file
+from timm.models import get_pretrained_cfg
 from torchvision.models import ResNet50_Weights
 
 from repro import backbones as named
@@ -222,6 +223,10 @@ def test_images_are_prepared_as_the_weights_need(name: str) -> None:
     preprocess, entry = on_meta(name).preprocess, named.find(name)
     if entry.library == "torchvision":
         assert preprocess == (IMAGENET._replace(size=96, crop_ratio=1.0) if "camelyon" in name else IMAGENET)
+        return
+    if entry.library == "timm":
+        own = get_pretrained_cfg(entry.arch)
+        assert (preprocess.mean, preprocess.std, preprocess.interpolation) == (own.mean, own.std, own.interpolation)
         return
     side = {"digits-clip": 32, "clip-vit-l-14-336": 336}.get(name, 224)
     assert preprocess == Preprocess(side, open_clip.OPENAI_DATASET_MEAN, open_clip.OPENAI_DATASET_STD, "bicubic", 1.0)
