@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -13,6 +14,7 @@ from repro.nn.inputs.images import Images
 from repro.nn.inputs.joined import Joined
 from repro.nn.job import Job
 
+T = TypeVar("T")
 NOT_DETERMINISTIC, NO_MEMORY = 1, 2  # why, the graver the larger
 
 
@@ -52,6 +54,17 @@ class Attempts:
         finally:
             if self.strict:
                 torch.use_deterministic_algorithms(True, warn_only=lenient)
+
+    def with_room(self, make: Callable[[], T]) -> T:
+        """What `make` returns; where memory does not take it beside the images, these leave the device first."""
+        try:
+            return make()
+        except (RuntimeError, MemoryError) as error:
+            if not fitting.out_of_memory(error) or not any([images.leave_device() for images in self.images]):
+                raise
+        self.job.extras["images_left_the_device"] = 0
+        fitting.free()
+        return make()
 
     def why(self, error: BaseException) -> int:
         """Why the step may be taken again after `error`, which is raised anew where it may not."""

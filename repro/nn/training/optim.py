@@ -60,19 +60,24 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         made = kind(
             parameters, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=recipe.weight_decay, fused=fused
         )
-        return _with_momentum(made) if recipe.momentum else made
-    return torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay, fused=fused)
+        return _remembering(made, "momentum_buffer") if recipe.momentum else made
+    made = torch.optim.AdamW(parameters, lr=recipe.lr, betas=recipe.betas, eps=recipe.eps, weight_decay=recipe.weight_decay, fused=fused)
+    return _remembering(made, "exp_avg", "exp_avg_sq", counted=True)
 
 
-def _with_momentum(optimizer: torch.optim.SGD) -> torch.optim.SGD:
-    """With the momentum of all parameters there from the start, 0, whose first step is torch's own.
+def _remembering(optimizer: torch.optim.Optimizer, *moments: str, counted: bool = False) -> torch.optim.Optimizer:
+    """With what it remembers of all parameters there from the start, 0, whose first step is torch's own.
 
-    Fused, torch fails where a parameter has its first gradient after others (one that was frozen for a while), and where the first step of
-    fp16 is skipped, it goes on from memory that nobody wrote.
+    Memory for it then runs out before the first step, which could not be taken again once some weights had changed. Fused SGD of torch, besides, fails
+    where a parameter has its first gradient after others (one that was frozen for a while), and where the first step of fp16 is skipped, it goes on
+    from memory that nobody wrote.
     """
     for group in optimizer.param_groups:
         for parameter in group["params"]:
-            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter, memory_format=torch.preserve_format)
+            state = optimizer.state[parameter]
+            if counted:
+                state["step"] = torch.zeros((), dtype=torch.float32, device=parameter.device if group["fused"] else "cpu")
+            state |= {name: torch.zeros_like(parameter, memory_format=torch.preserve_format) for name in moments}
     return optimizer
 
 

@@ -52,14 +52,17 @@ class Stepper:
         self.steps_per_epoch = steps_per_epoch
         self.domains = domains_of(job.benchmark, train.groups) if train else None
         freeze(model, self.recipe)
-        trainable = any(parameter.requires_grad for parameter in model.parameters())
-        self.optimizer = make_optimizer(model, self.recipe) if job.total_steps and trainable else None
         self.scaler = torch.amp.GradScaler(job.device.type, enabled=self.recipe.precision == "fp16")
         divisible, coupled = isinstance(loss, Coupled) or "accumulate" in job.fields, isinstance(loss, Coupled)
         self.attempts = Attempts(job, model, divisible, coupled, [images for images in (train, *beside) if images is not None])
+        trainable = any(parameter.requires_grad for parameter in model.parameters())
+        self.optimizer = self.attempts.with_room(self._optimizer) if job.total_steps and trainable else None
         whole = weakref.proxy(self)  # a circle would keep model, optimiser and images alive after the run
         self.ahead = Ahead(lambda index, uniforms: whole.batch(index, uniforms), job.device)
         self.seen = Seen(job)
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        return make_optimizer(self.model, self.recipe)
 
     def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None = None) -> Batch:
         """The training examples of `index` (B,), augmented by `uniforms`."""
@@ -82,7 +85,7 @@ class Stepper:
         job, recipe = self.job, self.recipe
         job.step = number
         if recipe.anneal_steps and number == recipe.anneal_steps:  # what it remembers are gradients of another objective
-            self.optimizer = make_optimizer(self.model, recipe)
+            self.optimizer = self._optimizer()
         set_learning_rate(self.optimizer, learning_rate(recipe, number, self.steps_per_epoch))
         set_mode(self.model, job)
         self._gradients(number, index, uniforms, following)

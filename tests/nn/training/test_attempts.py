@@ -65,6 +65,28 @@ def test_images_leave_and_batchnorm_has_seen_the_batch_once(places: Places, atte
     assert trainer.job.extras["images_left_the_device"] == 0 and not beside.leave_device(), "those that are judged, too"
 
 
+def test_images_make_room_for_what_the_optimiser_remembers(places: Places, attempted: list, tmp_path: Path) -> None:
+    attempts = trainer_in(places, tmp_path / "a").stepper.attempts
+    errors: list[BaseException] = [torch.OutOfMemoryError("made up")]
+
+    def make() -> str:
+        if errors:
+            raise errors.pop()
+        return "made"
+
+    with pytest.raises(torch.OutOfMemoryError):  # nothing lies there that could leave
+        attempts.with_room(make)
+    attempts.images[0].pack = attempts.images[0].pack.on(tiny_digits.CPU)
+    errors.append(torch.OutOfMemoryError("made up"))
+    assert attempts.with_room(make) == "made" and not attempts.images[0].leave_device()
+    assert attempts.job.extras["images_left_the_device"] == 0
+    attempts.images[0].pack = attempts.images[0].pack.on(tiny_digits.CPU)
+    errors.append(RuntimeError("another"))
+    with pytest.raises(RuntimeError, match="another"):
+        attempts.with_room(make)
+    assert attempts.images[0].leave_device(), "they stay for any other reason"
+
+
 def test_an_operation_without_a_deterministic_form_is_recorded_and_taken(places: Places, attempted: list, tmp_path: Path) -> None:
     plain = trainer_in(places, tmp_path / "plain")
     plain.take(2)

@@ -228,3 +228,27 @@ def test_fused_and_frozen_for_a_while_momentum_is_torchs_own(kind: str) -> None:
                 network[1].weight.grad = None
             one.step()
     assert all(torch.allclose(a, b, rtol=1e-6, atol=1e-7) for a, b in zip(ours.parameters(), plain.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_what_adamw_remembers_is_there_before_the_first_step_and_changes_nothing(fused: bool) -> None:
+    """Also of a parameter whose first gradient comes late: its own steps are counted."""
+    recipe = Recipe(optimizer="adamw", lr=0.1, weight_decay=0.01, epochs=1)
+    ours = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 2))
+    plain = copy.deepcopy(ours)
+    optimizer = make_optimizer(ours, recipe)
+    own = {id(parameter): optimizer.state[parameter] for parameter in ours.parameters()}
+    assert all(state.keys() == {"step", "exp_avg", "exp_avg_sq"} for state in own.values())
+    for group in optimizer.param_groups:
+        group["fused"] = fused
+    reference = torch.optim.AdamW(plain.parameters(), lr=0.1, betas=recipe.betas, eps=recipe.eps, weight_decay=0.01, fused=fused)
+    for step in range(4):
+        x = torch.randn(5, 3)
+        for network, one in ((ours, optimizer), (plain, reference)):
+            one.zero_grad(set_to_none=True)
+            network(x).square().sum().backward()
+            if step < 2:
+                network[1].weight.grad = None
+            one.step()
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), plain.parameters(), strict=True))
+    assert all(optimizer.state[parameter] is own[id(parameter)] for parameter in ours.parameters()), "nothing was made anew"
