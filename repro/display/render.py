@@ -53,7 +53,8 @@ def terminal(table: Table) -> RenderableType:
 
 
 class _Grid:
-    """The rows, fitted to the width at hand: names break between words only; where a word is too long, variants move below the rows."""
+    """The rows, fitted to the width at hand: names break between words only; where a word is too long, variants move below the rows; where the
+    numbers do not fit beside the names, the columns stand in several blocks."""
 
     def __init__(self, table: Table):
         self.table = table
@@ -71,15 +72,28 @@ class _Grid:
             notes = {row: f"[{next(numbers)}]" for row in self.table.rows if row.variant}
             names = [f"{row.method} {notes[row]}" if row in notes else row.method for row in self.table.rows]
             width = self._width(names, options)
-        yield self._folded(names) if width is None else _Lines(self, names, width)
+        for columns in [range(len(self.widths))] if width is not None else self._blocks(names, options):
+            yield self._folded(names) if columns is None else _Lines(self, names, width or _longest(names), columns)
         yield from (Text(f"{number} {' '.join(row.variant)}") for row, number in notes.items())
 
     def _width(self, names: list[str], options: ConsoleOptions) -> int | None:
         """Columns that are left for the names beside numbers that do not break; None: too few for the longest word."""
-        names = ["method", *names]
-        longest = max(map(cell_len, names))
+        longest = max(map(cell_len, ["method", *names]))
         spare = options.max_width - len(BETWEEN) * len(self.widths) - 2 - sum(self.widths)
-        return min(spare, longest) if spare >= max(map(cell_len, {word for name in names for word in name.split()})) else None
+        return min(spare, longest) if spare >= _longest(names) else None
+
+    def _blocks(self, names: list[str], options: ConsoleOptions) -> list[range | None]:
+        """As many columns beside the names as fit, and again, until all have stood there; None alone where some column does not fit at all."""
+        spare = options.max_width - 2 - _longest(names)
+        needs = [len(BETWEEN) + width for width in self.widths]
+        if max(needs) > spare:
+            return [None]
+        blocks, first = [], 0
+        while first < len(needs):
+            last = next((end for end in range(len(needs), first + 1, -1) if sum(needs[first:end]) <= spare), first + 1)
+            blocks.append(range(first, last))
+            first = last
+        return blocks
 
     def _folded(self, names: list[str]) -> RichTable:
         """Where a line does not even hold the numbers: everything is folded, nothing is cut off."""
@@ -93,22 +107,24 @@ class _Grid:
 
 
 class _Lines:
-    """The rows where the numbers fit, laid out as rich's table does it, which takes a millisecond for each row."""
+    """The rows with some of their columns, which fit, laid out as rich's table does it, which takes a millisecond for each row."""
 
-    def __init__(self, grid: _Grid, names: list[str], width: int):
-        self.grid, self.names, self.width = grid, names, width
+    def __init__(self, grid: _Grid, names: list[str], width: int, columns: range):
+        self.names, self.width = names, width
+        self.widths, self.heads = ([part[column] for column in columns] for part in (grid.widths, grid.heads))
+        self.cells = [[cells[column] for column in columns] for cells in grid.cells]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        widths, bold = self.grid.widths, Style(bold=True)
+        widths, bold = self.widths, Style(bold=True)
         blank = " " * (self.width + sum(widths) + len(BETWEEN) * len(widths) + 2) + "\n"
         yield Segment(blank)
-        groups, titles = zip(*self.grid.heads, strict=True)
+        groups, titles = zip(*self.heads, strict=True)
         spaces = [BETWEEN + " " * (width - len(group)) for group, width in zip(groups, widths, strict=True)]
         pieces = zip(spaces, groups, strict=True)
         yield from self._line("", (piece for space, group in pieces for piece in ((space, None), (group, bold))))
         yield from self._line("method", ((BETWEEN + title.rjust(width), None) for title, width in zip(titles, widths, strict=True)))
         yield Segment(f" {'─' * (len(blank) - 3)} \n")
-        for name, cells in zip(self.names, self.grid.cells, strict=True):
+        for name, cells in zip(self.names, self.cells, strict=True):
             first, *others = Text(name).wrap(console, self.width, overflow="fold") if cell_len(name) > self.width else [name]
             texts = ((text.rjust(width), bold if best else None) for (text, best), width in zip(cells, widths, strict=True))
             yield from self._line(str(first), (piece for text in texts for piece in ((BETWEEN, None), text)))
@@ -127,6 +143,11 @@ class _Lines:
                 yield Segment(text, style)
                 plain = ""
         yield Segment(f"{plain} \n")
+
+
+def _longest(names: list[str]) -> int:
+    """Columns that their longest word takes, which is never broken."""
+    return max(map(cell_len, {word for name in ("method", *names) for word in name.split()}))
 
 
 def _padded(text: str, width: int) -> str:

@@ -10,7 +10,7 @@ import pytest
 from made_tables import every_kind
 from rich.console import Console
 
-from repro.display.render import as_json, markdown, percent, terminal
+from repro.display.render import as_json, cells_of, markdown, percent, terminal
 from repro.display.tables import build
 from repro.outcomes.stats import Estimate
 from repro.types import Split
@@ -130,11 +130,26 @@ def test_variants_that_find_no_room_move_below_the_rows(width):
     assert "[1] head=zero_shot" in lines and "[2] schedule=cosine_step label_smoothing=0.125" in lines
 
 
-@pytest.mark.parametrize("width", [40, 60])
+@pytest.mark.parametrize("width", [16, 30, 40, 60])
 def test_a_narrow_terminal_cuts_nothing_off(width):
     text = screen(table(), width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
+
+
+@pytest.mark.parametrize("width", [30, 40, 60])
+def test_where_numbers_do_not_fit_beside_names_columns_stand_in_blocks(width):
+    """Each number whole, in its column's order, beside its row's name in every block; each column once."""
+    made = _mixed()
+    lines = screen(made, width).splitlines()
+    for row in made.rows:
+        numbers = [text for text, _ in cells_of(made, row)]
+        beside = "   ".join(line.strip() for line in lines if line.split()[:1] == [row.method])
+        places = [beside.index(number) for number in numbers]
+        assert places == sorted(places)
+    heads = [line for line in lines if line.split()[:1] == ["method"]]
+    assert len(heads) == {60: 2, 40: 3, 30: 4}[width]
+    assert sum(len(line.split()) - 1 for line in heads) == len(made.columns) + 1
 
 
 def test_the_best_of_each_column_is_bold_and_so_are_its_equals():
