@@ -45,6 +45,11 @@ def write(folder: Path, monkeypatch) -> Path:
     path = folder / "made-up" / "main.toml"
     path.parent.mkdir()
     path.write_text(TABLE)
+    (path.parent / "paper.toml").write_text('title = "x"\nauthors = "y"\nyear = 2022\nvenue = "z"\n')
+    (path.parent / "reported.csv").write_text(
+        "table,benchmark,split,metric,method,settings,backbone,value,spread,spread_kind,seeds,confidence,source,words\n"
+        "main,digits,id_test,accuracy,lp,,digits-clip,77.0,,,,verified,made up,a | b\n"
+    )
     return path
 
 

@@ -6,7 +6,7 @@ import typer
 
 from repro import backbones, plugins
 from repro.errors import UserError
-from repro.papers import arrangement, rows
+from repro.papers import arrangement, reported, rows
 from repro.paths import Places
 from repro.planning import plan as planning
 from repro.types import Benchmark
@@ -28,6 +28,7 @@ def requests_of(
             planning.as_in_paper(asked._replace(benchmark=described, methods=planning.parse_methods(method, described) if method else ()))
         ]
     arranged = arrangement.load(table)
+    reported.publication(arranged.paper)  # a fault in it is told before anything is run
     if not arranged.benchmarks:
         raise UserError(
             f"{table} has no benchmark that this program has", f"it needs {', '.join(arranged.unbuilt)}", f"repro coverage {arranged.paper}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
@@ -18,7 +18,7 @@ from repro.cli.planned import as_json as planning_json
 from repro.cli.planned import missing as show_missing
 from repro.cli.planned import show as show_plan
 from repro.cli.requested import requests_of, with_weights
-from repro.cli.tabling import write
+from repro.cli.tabling import show_table, write
 from repro.display import tables
 from repro.errors import UserError, quoted
 from repro.outcomes.store import Store
@@ -66,7 +66,7 @@ def run(
     dry_run: options.DryRun = False,
     as_json: options.AsJsonOfRun = False,
 ) -> None:
-    """Run methods on a benchmark, or what a paper's table lacks: only what is missing is run, then the ID/OOD table is shown."""
+    """Run methods on a benchmark, or what a paper's table lacks: only what is missing is run, then the table is shown."""
     where = places(context)
     how = launching.Words(workers, slurm, partition, gpus, time, array_limit, tuple(set_slurm or ()))
     how.check()
@@ -96,7 +96,8 @@ def run(
         plans = [planning_json(one.plan, one.forecast, one.absent) for one in planned]
         print(json.dumps(plans if table else plans[0], indent=1))
     if not dry_run:
-        _carry_out(planned, where, device, how, fetch, as_json)
+        show = partial(_report, [one.plan for one in planned], Store(where.runs), as_json)
+        _carry_out(planned, where, device, how, fetch, as_json, partial(show_table, table, where, tiny, as_json) if table else show)
 
 
 class Planned(NamedTuple):
@@ -160,9 +161,10 @@ def look_up(
     return Planned(plan, forecast, needs, prepare.missing(needs) if forecast.todo else ())
 
 
-def _carry_out(planned: list[Planned], where: Places, device: str, how: launching.Words, fetch: bool, as_json: bool) -> None:
+def _carry_out(
+    planned: list[Planned], where: Places, device: str, how: launching.Words, fetch: bool, as_json: bool, show: Callable[[], None]
+) -> None:
     """Do what is missing, here or by workers, and show the table; exit code 1 where a run failed."""
-    store = Store(where.runs)
     todo = [one for one in planned if one.forecast.todo]
     for one in todo:
         _prepare(one.needs, where, one.forecast, fetch)
@@ -174,7 +176,7 @@ def _carry_out(planned: list[Planned], where: Places, device: str, how: launchin
         failures = launching.work(plans, [one.forecast for one in todo], where, device, how.workers, quiet=as_json)
     else:
         failures = [failure for one in todo for failure in _work(one.plan, where, device, one.forecast, quiet=as_json)]
-    _report([one.plan for one in planned], store, as_json)
+    show()
     _tell_failures(failures)
 
 
@@ -213,7 +215,7 @@ def _work(plan: planning.Plan, where: Places, device: str, forecast: Forecast, q
 
 
 def _report(plans: list[planning.Plan], store: Store, as_json: bool) -> None:
-    stored = [(run, store.result(run)) for plan in plans for run in plan.runs]
+    stored = [(run, store.result(run)) for run in {run.key: run for plan in plans for run in plan.runs}.values()]
     # the same run may be in several papers' recipes: its fields come from where this plan has them from
     results = [result.model_copy(update={"run": run}) for run, result in stored if result]
     made = tables.build(results, only=frozenset(key for plan in plans for key in plan.asked))

@@ -72,6 +72,13 @@ def table(
             _put(_asked(name, where, select, form, tiny, _console(form, out)), out)
 
 
+def show_table(name: str, where: Places, tiny: bool, as_json: bool) -> None:
+    """Print a paper's table with all that has been run of it."""
+    form = "json" if as_json else "terminal"
+    with uncollected():
+        _put(_asked(arrangement.load(name).name, where, PAPER, form, tiny, _console(form, None)), None)
+
+
 def _asked(name: str | None, where: Places, select: str, form: str, tiny: bool, console: Console | None) -> str:
     """The text of one table or several."""
     arranged = [arrangement.load(each) for each in (() if name is None else of_paper(name))]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 
 import arranged_table
+import fabricated
 import pytest
 import torch
 from arranged_table import RECIPES, TABLE
 
 from repro import plugins
-from repro.cli.requested import with_weights
+from repro.cli import running
+from repro.cli.requested import requests_of, with_weights
 from repro.nn.networks.weights import save_weights
 from repro.outcomes.costs import device_hours
 from repro.paths import Places
+from repro.planning import plan
 from repro.planning.plan import Request
 
 
@@ -160,3 +163,30 @@ def test_a_table_with_no_network_that_has_weights_is_refused(recipes, call):
 def test_weights_that_no_run_or_two_files_for_one_network(recipes, call, given, what):
     code, plans, said = asked_of(call, *(word for text in given for word in ("--weights", text)))
     assert (code, plans, said[0], len(said)) == (2, [], f"error: {what}", 3)
+
+
+# what is shown where all has been run
+
+
+@pytest.fixture
+def finished(recipes, home_store):
+    """Results of all runs of the table, of which two plans share some."""
+    asked = Request(None, seeds=(0, 1), weights="random")
+    requests = requests_of(None, "made-up", {}, Places.find(), False, ["lp"], asked)
+    plans = [plan.make(request) for request in requests]
+    for run in {run.key: run for one in plans for run in one.runs}.values():
+        points = [fabricated.checkpoint("last", id_val=0.8, id_test=0.8 + run.seed / 10, writers=0.5, photos=0.4)]
+        fabricated.finish(home_store, run, *points)
+    return plans
+
+
+def test_a_run_of_several_plans_counts_once(finished, home_store, capsys):
+    running._report([*finished, *finished], home_store, True)
+    rows = [row for table in json.loads(capsys.readouterr().out) for row in table["rows"]]
+    assert len(rows) == 4 and all(row["seeds"] == [0, 1] and len(set(row["keys"])) == 2 for row in rows)
+
+
+def test_the_papers_table_is_shown(finished, call):
+    code, out, said = call("run", "--table", "made-up", "--seeds", "2", "--method", "lp", "--weights", "random")
+    assert code == 0 and out.endswith(call("table", "made-up/main")[1]), said
+    assert "4 runs from random weights: not the paper's recipe" in out
