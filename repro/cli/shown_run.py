@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.cli.curves import curves
+from repro.cli.left_out import telling
 from repro.display import tables
 from repro.errors import UserError
 from repro.figures.searches import trials_of
@@ -66,7 +67,8 @@ def _line(name: str, text: object) -> None:
 
 
 def _siblings(result: Result, store: Store) -> list[Result]:
-    return tables.siblings(result, store.results(result.run.benchmark.name))
+    with telling(result.run.benchmark.tiny) as damaged:
+        return tables.siblings(result, store.results(result.run.benchmark.name, damaged))
 
 
 def _identity(run: Run, key: str, store: Store) -> None:
