@@ -48,18 +48,20 @@ def _report(names: list[str], where: Places, tiny: bool, damaged: list[Damaged])
     papers = [arrangement.load(name) for name in dict.fromkeys(each for name in names for each in of_paper(name))]
     benchmarks = [name.removeprefix("benchmark/") for name in names if not of_paper(name)]
     wanted = {*benchmarks, *(name for table in papers for name in table.benchmarks)}
+    spent = costs.spent(store, tiny, wanted if names else None, damaged)
     found = index.find(store)
     damaged += found.damaged
-    found = found._replace(results=known_methods([result for result in found.results if result.run.benchmark.tiny == tiny]))
+    lost = {one.key: one for one in damaged if one.tiny == tiny}  # also one that broke since the index has it
+    there = [result for result in found.results if result.run.benchmark.tiny == tiny and result.key not in lost]
+    found = found._replace(results=known_methods(there), damaged=list(lost.values()))
     run = {result.run.benchmark.name for result in found.results}
     for name in benchmarks or ([] if papers else [None]):
         if name not in run and (name or not run):
             raise nothing_yet(store, name, tiny)
     views = [_view(table, found, where, tiny) for table in papers] if names else _measured(found, where, tiny, run)
     made = [table for table in tables.build(found.results, damaged=found.damaged) if not names or table.benchmark.name in benchmarks]
-    spent = costs.spent(store, tiny, wanted if names else None, damaged)
-    lost = sum(one.tiny == tiny and (not names or one.benchmark in wanted) for one in found.damaged)
-    return report.Report(tuple(views), tuple(made), found.results, spent, environment.commit().get("commit", ""), tiny, lost)
+    missing = sum(not names or one.benchmark in wanted for one in found.damaged)
+    return report.Report(tuple(views), tuple(made), found.results, spent, environment.commit().get("commit", ""), tiny, missing)
 
 
 def _view(table: PaperTable, found: Found, where: Places, tiny: bool) -> View:

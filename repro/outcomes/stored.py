@@ -47,7 +47,7 @@ def read(folder: Path) -> Result | None:
         if version != SCHEMA:
             what, why = f"{path} has schema {version}, this program reads {SCHEMA}", "it was written by another version"
             raise Damaged(folder, what, why, f"{again}; or keep it, and name another place: repro --runs DIR …")
-        return Result.model_validate(content)
+        return _whole(Result.model_validate(content))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except PermissionError as error:
@@ -57,13 +57,28 @@ def read(folder: Path) -> Result | None:
         cure = f"the same command once more; if it stays so: {again}"
         raise Damaged(folder, f"{path} cannot be read", error.strerror or str(error), cure) from None
     except (ValueError, KeyError, TypeError, RecursionError, ValidationError) as error:
-        bare = {KeyError: f"it has no {error}", TypeError: "it is no JSON object"}  # which Python says in words of its own
+        # what Python says in words of its own
+        bare = {KeyError: f"it has no {error}", TypeError: "it is no JSON object", UnicodeDecodeError: "it is no text"}
         why = bare.get(type(error)) or str(error).split("\n")[0]
         raise Damaged(folder, f"{path} is damaged", why, again) from None
+
+
+def _whole(result: Result) -> Result:
+    """What the judge makes sure of (nn/evaluate.py); a name that one bit has changed would stop every table of its benchmark instead."""
+    headlines = {split.name: result.run.benchmark.metric_of(split) for split in result.run.benchmark.splits}
+    if not result.checkpoints:
+        raise ValueError("it has no checkpoints")
+    for point in result.checkpoints:
+        for split, metrics in point.metrics.items():
+            if split not in headlines:
+                raise ValueError(f"its {point.name} has metrics of {split}, which is no split of {result.run.benchmark.name}")
+            if headlines[split] not in metrics:
+                raise ValueError(f"its {point.name} has no {headlines[split]} on {split}")
+    return result
 
 
 def left_out(damaged: Iterable[Damaged]) -> list[str]:
     """A line for each of the first with its cure, then how many more there are; a run that was met several times is told once."""
     each = list({one.folder: one for one in damaged}.values())
-    lines = [f"left out: {one.what} ({one.why}); try: {one.cure}" for one in each[:MOST]]
-    return lines + ([f"left out: {len(each) - MOST:,} more damaged results; repro show names them"] if len(each) > MOST else [])
+    lines = [f"left out: {one.what} ({one.why}); try: {one.cure}".replace("\n", " ") for one in each[:MOST]]
+    return lines + ([f"left out: {len(each) - MOST:,} more damaged results, which repro show lists"] if len(each) > MOST else [])
