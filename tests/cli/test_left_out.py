@@ -14,7 +14,7 @@ from planned_runs import planned
 from repro import plugins
 from repro.outcomes.stored import MOST
 from repro.paths import Places
-from repro.types import Checkpoint, Run
+from repro.types import Run
 
 
 @pytest.fixture
@@ -154,9 +154,8 @@ def test_status_and_the_front_page_read_no_results(call, damaged):
 
 def test_a_plan_needs_its_own_runs_whole_and_no_others(call, home_store):
     plan = planned("scratch", seeds=(0, 1), of=plugins.benchmark("digits").describe({}, Places.find()))
-    metrics = {split.name: {plan.benchmark.metric_of(split): 0.5} for split in plan.benchmark.splits if split.role != "train"}
     for run in plan.runs:
-        fabricated.finish(home_store, run, Checkpoint(name="epoch-1", metrics=metrics))
+        fabricated.finish(home_store, run)
     lost = plan.runs[1]
     (home_store.folder(lost) / "result.json").write_text("{")
     words = ("run", "digits", "--method", "scratch", "--dry-run", "--seeds")
