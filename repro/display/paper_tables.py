@@ -65,7 +65,8 @@ def view(
     select: str | None = None,
     tiny: bool = False,
 ) -> View:
-    """The table with what `results` have of it, and the `damaged` ones of its benchmarks named below. `select` in place of the paper's rule, or tiny runs, are shown and compared with nothing."""
+    """The table with what `results` have of it, and the `damaged` ones of its benchmarks named below. `select` in place of the paper's rule, or
+    tiny runs, are shown and compared with nothing."""
     results = list(results)
     builder = Cells(table, results, list(failures), known, select, tiny)
     grid = [[builder.cell(line, column) for column in table.column] for line in table.row]

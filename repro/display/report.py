@@ -42,8 +42,8 @@ TINY = "TINY subsets: a check that the program works, comparable with nothing."
 
 
 class Report(NamedTuple):
-    """What a page is made of. `results`: every stored one, so that parents are found; `spent`: key → cost of the runs that are counted; `damaged`: how
-    many results cannot be read and are in none of it."""
+    """What a page is made of. `results`: every stored one, so that parents are found; `spent`: key → cost of the runs that are counted;
+    `damaged`: how many results cannot be read and are in none of it."""
 
     views: tuple[View, ...]
     tables: tuple[Table, ...]

@@ -24,7 +24,8 @@ from repro.outcomes.stored import Damaged
 from repro.types import SCHEMA, Benchmark, Failure, Result
 
 NAME = ".index.sqlite"
-DECIDING = ("index.py", "kept.py", "metrics.py", "selection.py")  # files that say what is kept, and which checkpoints a rule reports
+# files that say what is whole, what is kept of it, and which checkpoints a rule reports
+DECIDING = ("stored.py", "index.py", "kept.py", "metrics.py", "selection.py")
 TABLES = f"""
 CREATE TABLE benchmark (digest TEXT PRIMARY KEY, record TEXT) WITHOUT ROWID;
 CREATE TABLE result (folder TEXT PRIMARY KEY, stamp TEXT, {", ".join(Entry._fields)}) WITHOUT ROWID;
