@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -61,7 +60,7 @@ def pull(plan: Plan, queue: Queue, places: Places, device: torch.device, listene
     """Work off a queue beside whoever else does; `stay` until the runs of others have ended, too. Returns what failed."""
     store, together = queue.store, gathered(device)
     file = Path(plan.weights_file) if plan.weights_file else None
-    calibration = _calibration(store, device) if queue.pending else None
+    calibration = calibrate(store, devices.described(device_of(device))) if queue.pending else None
 
     def job_of(run: Run) -> Job:
         parents = {role: ParentRun(store.result(plan.run(key)), store.folder(plan.run(key))) for role, key in run.parents.items()}
@@ -80,13 +79,6 @@ def pull(plan: Plan, queue: Queue, places: Places, device: torch.device, listene
         return ended
 
     return queue.work_off(one, listener, stay)
-
-
-def _calibration(store: Store, device: torch.device) -> Calibration | None:
-    """None where a result cannot be read, be it of whatever: that is told where results are asked for, and stops no work."""
-    with contextlib.suppress(UserError):
-        return calibrate(store, devices.described(device_of(device)))
-    return None
 
 
 def _join(job: Job, folder: Path, listener: Listener) -> None:

@@ -22,10 +22,11 @@ from safetensors.torch import save_file
 
 from repro import plugins
 from repro.data import manifest
+from repro.display import formats, tables
 from repro.errors import UserError
 from repro.launch import launches
 from repro.nn.networks.weights import load_weights
-from repro.outcomes import claims, processes
+from repro.outcomes import claims, index, processes
 from repro.outcomes.store import Store
 from repro.papers import arrangement, reported, rows
 from repro.paths import manifests_dir, tables_dir
@@ -222,6 +223,21 @@ def test_results(text):
     (folder / "failed.json").write_bytes(text.encode("utf-8", "surrogatepass"))
     tell(STORE.read_result, folder)
     tell(STORE.failure, folder)
+
+
+@FUZZ
+@given(st.integers(0, len(RESULT.encode()) - 1), st.integers(0, 7))
+def test_whatever_bit_of_a_result_is_flipped_the_table_has_the_others(at, bit):
+    other, content = fabricated.run(seed=1), bytearray(RESULT.encode())
+    if STORE.result(other) is None:
+        fabricated.finish(STORE, other)
+    content[at] ^= 1 << bit
+    (STORE.folder(RUN) / "result.json").write_bytes(content)
+    found = index.find(STORE)
+    assert len(found.results) + len(found.damaged) == 2
+    made = tables.build(found.results, damaged=found.damaged)
+    assert other.key in {key for table in made for row in table.rows for key in row.keys}
+    assert formats.text(made, "markdown").count("is damaged and left out") == len(found.damaged)
 
 
 @FUZZ

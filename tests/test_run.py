@@ -1,6 +1,7 @@
 """Working a plan off: what is done already, what fails, what starts from it, and on which device."""
 
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -86,7 +87,23 @@ def test_a_damaged_result_of_something_else_stops_no_work(tmp_path: Path) -> Non
     damaged.parent.mkdir(parents=True)
     damaged.write_text("{")
     assert execute(plan, places, CPU, Log()) == []
-    assert predicted.prediction(Store(places.runs).result(plan.runs[-1])) is None, "nothing is known where not all can be read"
+    assert predicted.prediction(Store(places.runs).result(plan.runs[-1])) is None, "nothing that can be read is like it"
+    more = tiny_digits.plan("lp", seeds=(1,))
+    assert execute(more, places, CPU, Log()) == []
+    assert predicted.prediction(Store(places.runs).result(more.runs[-1])).source == predicted.LIKE
+
+
+def test_a_damaged_result_that_a_plan_needs_stops_it_and_is_not_lost(tmp_path: Path) -> None:
+    places, plan, log = pretrained_home(tmp_path), tiny_digits.plan("lp"), Log()
+    assert execute(plan, places, CPU, Log()) == []
+    folder = Store(places.runs).folder(plan.runs[-1])
+    (folder / "result.json").write_text("{")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(UserError, match="is damaged"):
+        execute(tiny_digits.plan("lp", "ft"), places, CPU, log)
+    assert log.events == [] and {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    shutil.rmtree(folder)  # the cure
+    assert execute(plan, places, CPU, Log()) == [] and Store(places.runs).result(plan.runs[-1])
 
 
 def break_probe(monkeypatch: pytest.MonkeyPatch) -> None:

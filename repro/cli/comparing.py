@@ -9,6 +9,7 @@ import typer
 
 from repro import plugins
 from repro.cli.context import complete_benchmark, places
+from repro.cli.left_out import telling
 from repro.cli.options import AsJson
 from repro.display.tables import rule_of
 from repro.errors import unknown
@@ -46,7 +47,8 @@ def compare(
     if select not in CHOICES:
         raise unknown("selection rule", select, CHOICES, "repro compare --help")
     store = Store(places(context).runs)
-    pairs = pairing.find(store, a, b, select, benchmark)
+    with telling() as damaged:
+        pairs = pairing.find(store, a, b, select, benchmark, damaged)
     made = comparison.compare(store, pairs, select, split)
     if as_json:
         print(json.dumps(_as_json(pairs, select, made), indent=1))

@@ -11,6 +11,7 @@ import typer
 
 from repro import plugins
 from repro.cli.context import complete_benchmark, places
+from repro.cli.left_out import telling
 from repro.cli.tabling import nothing_yet
 from repro.display import tables
 from repro.display.tables import Table
@@ -19,6 +20,7 @@ from repro.figures import kinds, measures, plots, searches
 from repro.figures.kinds import MOST
 from repro.outcomes.selection import CHOICES, PAPER
 from repro.outcomes.store import Store
+from repro.outcomes.stored import Damaged
 from repro.paths import Places
 from repro.types import Benchmark, Result
 
@@ -68,7 +70,8 @@ def plot(
     if out:
         plots.form_of(out)
     where = places(context)
-    stored, only, named = _wanted(Store(where.runs), names or [], tiny)
+    with telling() as damaged:
+        stored, only, named = _wanted(Store(where.runs), names or [], tiny, damaged)
     if kind == "search":
         searched = [result for result in stored if result.key in only and (named or searches.trials_of(result))]
         if not searched:
@@ -96,8 +99,8 @@ def _draw(kind: str, shown: list, benchmarks: list[Benchmark], out: Path | None)
     print(plots.caption_of(shown))
 
 
-def _wanted(store: Store, names: Sequence[str], tiny: bool) -> tuple[list[Result], frozenset[str], list[Result]]:
-    """All results, the keys of those asked for, and the runs asked for one by one."""
+def _wanted(store: Store, names: Sequence[str], tiny: bool, damaged: list[Damaged]) -> tuple[list[Result], frozenset[str], list[Result]]:
+    """All results, the keys of those asked for, and the runs asked for one by one; of these a damaged one is an error."""
     benchmarks = [name for name in names if name in plugins.names("benchmarks")]
     named = [_finished(store, name) for name in names if name not in benchmarks]
     if named and len({result.run.benchmark.tiny for result in named}) > 1:
@@ -107,7 +110,7 @@ def _wanted(store: Store, names: Sequence[str], tiny: bool) -> tuple[list[Result
             "name runs of one kind; repro show lists them",
         )
     tiny = named[0].run.benchmark.tiny if named else tiny
-    stored = [result for result in store.results() if result.run.benchmark.tiny == tiny]
+    stored = [result for result in store.results(damaged=damaged) if result.run.benchmark.tiny == tiny]
     keys = {result.key for result in named}
     for benchmark in benchmarks or ([] if named else [None]):
         found = {result.key for result in stored if benchmark in (None, result.run.benchmark.name)}

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from repro.cli.context import complete_benchmark, complete_table, places
+from repro.cli.left_out import telling
 from repro.cli.tabling import known_methods, nothing_yet, of_paper, save
 from repro.display import paper_tables, report, tables
 from repro.display.paper_tables import View
 from repro.outcomes import costs, index
 from repro.outcomes.index import Found
 from repro.outcomes.store import Store
+from repro.outcomes.stored import Damaged
 from repro.papers import arrangement
 from repro.papers.arrangement import PaperTable
 from repro.paths import Places
@@ -34,31 +36,37 @@ def report_(
     tiny: Annotated[bool, typer.Option("--tiny", help="Of tiny subsets, which are comparable with nothing.")] = False,
 ) -> None:
     """Write one page of HTML, without anything from elsewhere: tables, what is behind each cell, figures, costs."""
-    made = _report(names or [], places(context), tiny)
+    with telling(tiny) as damaged:
+        made = _report(names or [], places(context), tiny, damaged)
     save(out, report.page(made))
     print(f"{out}: papers' tables {len(made.views)}, benchmarks' tables {len(made.tables)}, runs {len(made.spent)}")
 
 
-def _report(names: list[str], where: Places, tiny: bool) -> report.Report:
+def _report(names: list[str], where: Places, tiny: bool, damaged: list[Damaged]) -> report.Report:
     """What is asked for, or everything with a measurement; nothing at all is a mistake."""
     store = Store(where.runs)
     papers = [arrangement.load(name) for name in dict.fromkeys(each for name in names for each in of_paper(name))]
     benchmarks = [name.removeprefix("benchmark/") for name in names if not of_paper(name)]
     wanted = {*benchmarks, *(name for table in papers for name in table.benchmarks)}
+    spent = costs.spent(store, tiny, wanted if names else None, damaged)
     found = index.find(store)
-    found = found._replace(results=known_methods([result for result in found.results if result.run.benchmark.tiny == tiny]))
+    damaged += found.damaged
+    lost = {one.key: one for one in damaged if one.tiny == tiny}  # also one that broke since the index has it
+    there = [result for result in found.results if result.run.benchmark.tiny == tiny and result.key not in lost]
+    found = found._replace(results=known_methods(there), damaged=list(lost.values()))
     run = {result.run.benchmark.name for result in found.results}
     for name in benchmarks or ([] if papers else [None]):
         if name not in run and (name or not run):
             raise nothing_yet(store, name, tiny)
     views = [_view(table, found, where, tiny) for table in papers] if names else _measured(found, where, tiny, run)
-    made = [table for table in tables.build(found.results) if not names or table.benchmark.name in benchmarks]
-    spent = costs.spent(store, tiny, wanted if names else None)
-    return report.Report(tuple(views), tuple(made), found.results, spent, environment.commit().get("commit", ""), tiny)
+    made = [table for table in tables.build(found.results, damaged=found.damaged) if not names or table.benchmark.name in benchmarks]
+    missing = sum(not names or one.benchmark in wanted for one in found.damaged)
+    return report.Report(tuple(views), tuple(made), found.results, spent, environment.commit().get("commit", ""), tiny, missing)
 
 
 def _view(table: PaperTable, found: Found, where: Places, tiny: bool) -> View:
-    return paper_tables.view(table, found.results, found.failures, paper_tables.benchmarks_of(table, where), tiny=tiny)
+    known = paper_tables.benchmarks_of(table, where)
+    return paper_tables.view(table, found.results, found.failures, known, damaged=found.damaged, tiny=tiny)
 
 
 def _measured(found: Found, where: Places, tiny: bool, run: set[str]) -> list[View]:

@@ -13,6 +13,7 @@ from repro import plugins
 from repro.cli import launching, options
 from repro.cli.context import places
 from repro.cli.leaving import at_once
+from repro.cli.left_out import telling
 from repro.cli.planned import UNKNOWN, show_sum
 from repro.cli.planned import as_json as planning_json
 from repro.cli.planned import missing as show_missing
@@ -22,6 +23,7 @@ from repro.cli.tabling import show_table, write
 from repro.display import tables
 from repro.errors import UserError, quoted
 from repro.outcomes.store import Store
+from repro.outcomes.stored import Damaged
 from repro.paths import Places
 from repro.planning import plan as planning
 from repro.planning.calibration import Calibration
@@ -84,8 +86,9 @@ def run(
     requests = requests_of(benchmark, table, {name: said for name, said in chosen.items() if said}, where, tiny, method or [], asked)
     requests = with_weights(requests, weights or [])
     store = Store(where.runs)
-    calibrated = cache(lambda: calibrate(store, at_hand(device)))
-    planned = _look_up_each(requests, lambda request: look_up(request, where, store, fetch and not dry_run, dry_run, calibrated))
+    with telling() as damaged:
+        calibrated = cache(lambda: calibrate(store, at_hand(device), damaged))
+        planned = _look_up_each(requests, lambda request: look_up(request, where, store, fetch and not dry_run, dry_run, calibrated))
     _require_meant(asked.sets, [one.plan for one in planned])
     if not as_json:
         for one in planned:
@@ -139,9 +142,16 @@ def _require_meant(sets: Sequence[str], plans: Sequence[planning.Plan]) -> None:
 
 
 def look_up(
-    request: planning.Request, where: Places, store: Store, fetch: bool, dry_run: bool, calibrated: Callable[[], Calibration] | None = None
+    request: planning.Request,
+    where: Places,
+    store: Store,
+    fetch: bool,
+    dry_run: bool,
+    calibrated: Callable[[], Calibration] | None = None,
+    damaged: list[Damaged] | None = None,
 ) -> Planned:
-    """The plan with the backbone's standard weights where the user names none, what it will cost as far as that is known, and what it needs on disk."""
+    """The plan with the backbone's standard weights where the user names none, what it will cost as far as that is known, and what it needs
+    on disk; `damaged` as in `forecast`."""
     from repro.preflight import prepare
 
     standard = None if request.weights else planning.standard_weights(request)
@@ -157,7 +167,7 @@ def look_up(
     plan = planning.make(request)
     if plan.needs != request.benchmark.needs:
         needs = prepare.assess(plan.needs, standard, where)
-    forecast = foresee(plan, store, calibrated)
+    forecast = foresee(plan, store, calibrated, damaged)
     return Planned(plan, forecast, needs, prepare.missing(needs) if forecast.todo else ())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,13 +12,14 @@ import typer
 from repro import plugins
 from repro.cli import shown_cell, shown_run
 from repro.cli.context import complete_cell_or_key, next_line, places
+from repro.cli.left_out import telling
 from repro.cli.options import AsJson
 from repro.errors import UserError
 from repro.outcomes.costs import duration
 from repro.outcomes.store import Store
+from repro.outcomes.stored import Damaged
 from repro.papers import arrangement
 from repro.paths import Places
-from repro.types import Failure
 
 
 def show(
@@ -66,17 +68,26 @@ def _one(store: Store, key: str, as_json: bool) -> None:
 
 def _all(store: Store, where: Places, as_json: bool) -> None:
     folders = list(store.folders())
+    with telling() as damaged:
+        seen = [(folder, *_look(store, folder, damaged)) for folder in folders]
     if as_json:
-        records = [(folder, store.read_result(folder) or store.failure(folder)) for folder in folders]
-        states = ["unfinished" if record is None else "failed" if isinstance(record, Failure) else "done" for _, record in records]
-        print(json.dumps([{"folder": str(folder), "state": state} for folder, state in zip(folders, states, strict=True)], indent=1))
+        print(json.dumps([{"folder": str(folder), "state": state} for folder, state, _ in seen], indent=1))
         return
-    if not folders:
+    if not seen:
         print("nothing has been run yet", next_line("repro run digits", where), sep="\n")
     widest = max((len(folder.parent.name) for folder in folders), default=0)
-    for folder in folders:
-        result = store.read_result(folder)
-        failure = None if result else store.failure(folder)
+    for folder, state, told in seen:
         method, _, key = folder.name.rpartition("-")
-        state = f"done    {duration(result.seconds['total']):>8}" if result else "failed          " if failure else "unfinished      "
-        print(f"{key}  {folder.parent.name:<{widest}} {method:<20} {state}  {failure.error if failure else ''}".rstrip())
+        told = f"done    {told:>8}" if state == "done" else f"{state:<16}  {told}"
+        print(f"{key}  {folder.parent.name:<{widest}} {method:<20} {told}".rstrip())
+
+
+def _look(store: Store, folder: Path, damaged: list[Damaged]) -> tuple[str, str]:
+    """A run's state, and what is to be said of it: how long it took, or what is wrong."""
+    try:
+        result = store.read_result(folder)
+    except Damaged as error:
+        damaged.append(error)
+        return "damaged", error.why
+    failure = None if result else store.failure(folder)
+    return ("done", duration(result.seconds["total"])) if result else ("failed", failure.error) if failure else ("unfinished", "")

@@ -6,12 +6,14 @@ import json
 from typing import Any, NamedTuple
 
 from repro.cli.context import next_line
+from repro.cli.left_out import telling
 from repro.cli.planned import UNKNOWN
 from repro.cli.running import Planned, look_up
 from repro.display import paper_cells, paper_tables
 from repro.display.formats import grid
 from repro.outcomes import index, metrics
 from repro.outcomes.store import Store
+from repro.outcomes.stored import Damaged
 from repro.papers import cell as cells
 from repro.papers.cell import Cell
 from repro.papers.verdicts import ABOVE, BELOW
@@ -36,7 +38,8 @@ class Standing(NamedTuple):
 def show(spelled: str, where: Places, as_json: bool) -> None:
     """Print it; a wrong name is a `UserError` with the nearest one."""
     store = Store(where.runs)
-    standing = _standing(cells.find(spelled), where, store)
+    with telling() as damaged:
+        standing = _standing(cells.find(spelled), where, store, damaged)
     if as_json:
         print(json.dumps(_as_json(standing, store), indent=1))
         return
@@ -45,24 +48,28 @@ def show(spelled: str, where: Places, as_json: bool) -> None:
     _runs(standing, store, where)
 
 
-def _standing(cell: Cell, where: Places, store: Store) -> Standing:
+def _standing(cell: Cell, where: Places, store: Store, damaged: list[Damaged]) -> Standing:
     obstacle = cell.obstacle(where)
     if obstacle or cell.column.average:
         return Standing(cell, obstacle, None, None)
-    planned = look_up(cell.request(where), where, store, fetch=False, dry_run=True)
-    return Standing(cell, None, planned, _measured(cell, where, store))
+    planned = look_up(cell.request(where), where, store, fetch=False, dry_run=True, damaged=damaged)
+    return Standing(cell, None, planned, _measured(cell, where, store, damaged))
 
 
-def _measured(cell: Cell, where: Places, store: Store) -> paper_cells.Cell:
+def _measured(cell: Cell, where: Places, store: Store, damaged: list[Damaged]) -> paper_cells.Cell:
     """The cell of the paper's table as `repro table` shows it, but for Holm's correction over the others."""
     found = index.find(store, [cell.column.benchmark])
+    damaged += found.damaged
     known = paper_tables.benchmarks_of(cell.table, where)
     return paper_cells.Cells(cell.table, list(found.results), found.failures, known, None, False).cell(cell.line, cell.column)
 
 
 def _state(run: Run, store: Store) -> str:
-    if store.result(run):
+    damaged: list[Damaged] = []
+    if store.result(run, damaged):
         return "done"
+    if damaged:
+        return "damaged"
     folder = store.folder(run)
     return "failed" if store.failure(folder) else "running" if store.busy(run) else "unfinished" if folder.is_dir() else "missing"
 

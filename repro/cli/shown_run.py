@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.cli.curves import curves
+from repro.cli.left_out import telling
 from repro.display import tables
 from repro.errors import UserError
 from repro.figures.searches import trials_of
@@ -14,6 +15,7 @@ from repro.outcomes.costs import duration
 from repro.outcomes.finished import Finished, applicable
 from repro.outcomes.selection import reported
 from repro.outcomes.store import Store
+from repro.outcomes.stored import Damaged
 from repro.papers import quirks
 from repro.papers.quirks import Quirk
 from repro.types import Checkpoint, Failure, Result, Run
@@ -66,7 +68,8 @@ def _line(name: str, text: object) -> None:
 
 
 def _siblings(result: Result, store: Store) -> list[Result]:
-    return tables.siblings(result, store.results(result.run.benchmark.name))
+    with telling(result.run.benchmark.tiny) as damaged:
+        return tables.siblings(result, store.results(result.run.benchmark.name, damaged))
 
 
 def _identity(run: Run, key: str, store: Store) -> None:
@@ -78,8 +81,9 @@ def _identity(run: Run, key: str, store: Store) -> None:
     _line("method", f"{run.method} (version {run.method_version}), seed {run.seed}")
     _line("backbone", f"{run.backbone.name}{arguments}{weights}")
     for role, parent in run.parents.items():
-        found = _stored(store, parent)
-        _line("starts from", f"{role}: {parent} ({found.label if found else 'not in this store'})")
+        damaged: list[Damaged] = []
+        found = _stored(store, parent, damaged)
+        _line("starts from", f"{role}: {parent} ({found.label if found else 'damaged' if damaged else 'not in this store'})")
 
 
 def _recipe(run: Run) -> None:
@@ -99,10 +103,10 @@ def _show_quirks(found: tuple[Quirk, ...]) -> None:
         print(f"  {quirk.name}: {quirk.text}\n    {quirk.source}")
 
 
-def _stored(store: Store, key: str) -> Run | None:
+def _stored(store: Store, key: str, damaged: list[Damaged] | None = None) -> Run | None:
     """The run of a key where it is in the store and can be read."""
     try:
-        result = store.read_result(store.find(key))
+        result = store.read_result(store.find(key), damaged)
     except UserError:
         return None
     return result.run if result else None

@@ -12,6 +12,7 @@ import typer
 
 from repro import plugins
 from repro.cli.context import complete_benchmark, complete_table, places
+from repro.cli.left_out import telling
 from repro.display import formats, paper_tables, tables
 from repro.display.paper_tables import View
 from repro.display.tables import Table
@@ -19,6 +20,7 @@ from repro.errors import UserError, nearest, unknown
 from repro.outcomes import index, unchanged
 from repro.outcomes.selection import CHOICES, PAPER
 from repro.outcomes.store import Store, write_atomically
+from repro.outcomes.stored import Damaged
 from repro.outcomes.unchanged import Made
 from repro.papers import arrangement
 from repro.papers.arrangement import PaperTable
@@ -87,11 +89,12 @@ def _asked(name: str | None, where: Places, select: str, form: str, tiny: bool, 
 
     def make() -> Made:
         told: list[str] = []
-        if arranged:
-            made = [_view(each, where, rule, tiny, told) for each in arranged]
-        else:
-            made = tables.build(_results(benchmark, where, tiny, told), select)
-        return Made([_laid_out(made, form, console)], told)
+        with telling(tiny) as damaged:
+            if arranged:
+                made = [_view(each, where, rule, tiny, told, damaged) for each in arranged]
+            else:
+                made = tables.build(_results(benchmark, where, tiny, told, damaged), select, damaged=damaged)
+        return Made([_laid_out(made, form, console)], told, whole=not damaged)
 
     involved = [own for each in arranged for own in each.benchmarks] if arranged else [benchmark] if benchmark else None
     shape = f"{console.options} {console.color_system} {console.no_color}" if console else ""
@@ -133,16 +136,20 @@ def of_paper(name: str) -> tuple[str, ...]:
     return ()
 
 
-def _view(arranged: PaperTable, where: Places, select: str | None, tiny: bool, told: list[str]) -> View:
+def _view(arranged: PaperTable, where: Places, select: str | None, tiny: bool, told: list[str], damaged: list[Damaged]) -> View:
     found = index.find(Store(where.runs), arranged.benchmarks)
+    damaged += found.damaged
     known = paper_tables.benchmarks_of(arranged, where)
-    return paper_tables.view(arranged, known_methods(found.results, told), found.failures, known, select=select, tiny=tiny)
+    results = known_methods(found.results, told)
+    return paper_tables.view(arranged, results, found.failures, known, damaged=found.damaged, select=select, tiny=tiny)
 
 
-def _results(name: str | None, where: Places, tiny: bool, told: list[str]) -> list[Result]:
+def _results(name: str | None, where: Places, tiny: bool, told: list[str], damaged: list[Damaged]) -> list[Result]:
     """A benchmark's results, or all; none is a mistake."""
     store = Store(where.runs)
-    stored = [result for result in index.find(store, None if name is None else [name]).results if result.run.benchmark.tiny == tiny]
+    found = index.find(store, None if name is None else [name])
+    damaged += found.damaged
+    stored = [result for result in found.results if result.run.benchmark.tiny == tiny]
     if not known_methods(stored, told):
         raise nothing_yet(store, name, tiny)
     return stored
@@ -177,8 +184,9 @@ def _write_all(where: Places, excluded: list[str | None], out: Path | None) -> N
 
     def make() -> Made:
         told: list[str] = []
-        views = (_view(arrangement.load(each), where, None, False, told) for each in arrangement.names())
-        return Made([formats.text([view], "markdown") for view in views], told)
+        with telling(tiny=False) as damaged:
+            views = (_view(arrangement.load(each), where, None, False, told, damaged) for each in arrangement.names())
+            return Made([formats.text([view], "markdown") for view in views], told, whole=not damaged)
 
     written = 0
     for each, content in zip(arrangement.names(), _unchanged(where, None, "table --all", "", make), strict=True):

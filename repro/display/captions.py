@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
+from repro.errors import a_few
 from repro.outcomes.metrics import is_share, spell
 from repro.outcomes.selection import RULES, splits_of
 from repro.outcomes.stats import INTERVAL
+from repro.outcomes.stored import Damaged
 from repro.types import Benchmark, Result
 
 if TYPE_CHECKING:
@@ -42,6 +45,15 @@ def caption(
     if benchmark.tiny:
         sentences.append("TINY subset: a check that the program works, comparable with nothing.")
     return sentences
+
+
+def lacking(damaged: Iterable[Damaged], benchmarks: Collection[str], tiny: bool) -> list[str]:
+    """What is missing below a table of those benchmarks because it cannot be read: a sentence, or none."""
+    own = [one for one in damaged if one.benchmark in benchmarks and one.tiny == tiny]
+    if not own:
+        return []
+    told = f"{len(own)} result{'s' if len(own) > 1 else ''} of {', '.join(dict.fromkeys(one.benchmark for one in own))}"
+    return [f"{told} {'are' if len(own) > 1 else 'is'} damaged and left out: {a_few([one.folder.name for one in own])}."]
 
 
 def _metrics(columns: tuple[Column, ...]) -> str:

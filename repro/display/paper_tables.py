@@ -10,9 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from repro import plugins
+from repro.display.captions import lacking
 from repro.display.footnotes import CANNOT, Note, caption, notes_of
 from repro.display.paper_cells import AVERAGE, Cell, Cells
 from repro.outcomes.stats import Estimate
+from repro.outcomes.stored import Damaged
 from repro.papers import rows
 from repro.papers.arrangement import PaperTable
 from repro.papers.reported import Publication
@@ -59,10 +61,12 @@ def view(
     failures: Iterable[Failure],
     known: Mapping[str, Sequence[Benchmark]],
     *,
+    damaged: Sequence[Damaged] = (),
     select: str | None = None,
     tiny: bool = False,
 ) -> View:
-    """The table with what `results` have of it. `select` in place of the paper's rule, or tiny runs, are shown and compared with nothing."""
+    """The table with what `results` have of it, and the `damaged` ones of its benchmarks named below. `select` in place of the paper's rule, or
+    tiny runs, are shown and compared with nothing."""
     results = list(results)
     builder = Cells(table, results, list(failures), known, select, tiny)
     grid = [[builder.cell(line, column) for column in table.column] for line in table.row]
@@ -77,7 +81,7 @@ def view(
         paper=builder.paper,
         columns=columns,
         rows=made,
-        caption=tuple(caption(table, cells, builder.paper.interval, select, tiny)),
+        caption=(*caption(table, cells, builder.paper.interval, select, tiny), *lacking(damaged, table.benchmarks, tiny)),
         notes=tuple(notes_of(made, columns, builder.paper, results)),
         fill=_counted(cell.why for cell in cells if cell.verdict == NOT_RUN and cell.place),
         cannot=_counted(cell.why for cell in cells if cell.verdict == CANNOT and cell.place),

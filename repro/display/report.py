@@ -42,7 +42,8 @@ TINY = "TINY subsets: a check that the program works, comparable with nothing."
 
 
 class Report(NamedTuple):
-    """What a page is made of. `results`: every stored one, so that parents are found; `spent`: key → cost of the runs that are counted."""
+    """What a page is made of. `results`: every stored one, so that parents are found; `spent`: key → cost of the runs that are counted;
+    `damaged`: how many results cannot be read and are in none of it."""
 
     views: tuple[View, ...]
     tables: tuple[Table, ...]
@@ -50,6 +51,7 @@ class Report(NamedTuple):
     spent: Mapping[str, Spent]
     commit: str
     tiny: bool
+    damaged: int = 0
 
 
 def page(report: Report) -> str:
@@ -98,6 +100,7 @@ def _opening(report: Report) -> str:
         f"{len(report.spent)} finished run{'' if len(report.spent) == 1 else 's'}, {duration(seconds)}",
     ]
     told += [f"the last on {latest[:10]}"] if latest else []
+    told += [f"{report.damaged} damaged result{'' if report.damaged == 1 else 's'} left out"] if report.damaged else []
     titles = [*(f"{view.title} ({view.name})" for view in report.views), *(table.title for table in report.tables)]
     anchors = [*(view.name for view in report.views), *(table.benchmark.name for table in report.tables)]
     links = [

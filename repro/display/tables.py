@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from typing import NamedTuple
 
 from repro import plugins
-from repro.display.captions import caption
+from repro.display.captions import caption, lacking
 from repro.outcomes import metrics
 from repro.outcomes.selection import PAPER, headline, reported, score, splits_of
 from repro.outcomes.stats import Estimate, t_interval
+from repro.outcomes.stored import Damaged
 from repro.papers import quirks
 from repro.papers.quirks import Quirk
 from repro.papers.rows import Paper, paper_behind, paper_of, table_of
@@ -92,8 +93,11 @@ def columns_of(benchmark: Benchmark) -> tuple[Column, ...]:
     return tuple(columns)
 
 
-def build(results: Iterable[Result], rule: str = PAPER, only: frozenset[str] | None = None) -> list[Table]:
-    """One table per benchmark identity and backbone; `only` restricts the rows to those runs; those of a method that is gone are left out."""
+def build(results: Iterable[Result], rule: str = PAPER, only: frozenset[str] | None = None, damaged: Sequence[Damaged] = ()) -> list[Table]:
+    """One table per benchmark identity and backbone; `only` restricts the rows to those runs; those of a method that is gone are left out.
+
+    Below a table stands which `damaged` results of its benchmark are missing; which of its tables they belong to is not known.
+    """
     results = list(results)
     groups: dict[tuple[str, str], list[Result]] = defaultdict(list)
     identities: dict[int, str] = {}  # results of the index share their benchmarks' records
@@ -105,7 +109,7 @@ def build(results: Iterable[Result], rule: str = PAPER, only: frozenset[str] | N
             if id(benchmark) not in identities:
                 identities[id(benchmark)] = digest(benchmark.identity())
             groups[identities[id(benchmark)], result.run.backbone.name].append(result)
-    return [_table(chosen, results, rule) for chosen in groups.values()]
+    return [_table(chosen, results, rule, damaged) for chosen in groups.values()]
 
 
 def siblings(result: Result, results: Iterable[Result]) -> list[Result]:
@@ -122,7 +126,7 @@ def tuned_fields(benchmark: str) -> frozenset[str]:
     return frozenset(table_of(benchmark).tuned)
 
 
-def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
+def _table(chosen: list[Result], everything: list[Result], rule: str, damaged: Sequence[Damaged]) -> Table:
     benchmark = chosen[-1].run.benchmark
     tuned = tuned_fields(benchmark.name)
     reader = Reader(everything, chosen, tuned)
@@ -147,7 +151,7 @@ def _table(chosen: list[Result], everything: list[Result], rule: str) -> Table:
     columns = tuple(
         column._replace(selected_on=tuple(row.name for row in rows if not row.chosen_by.isdisjoint(column.splits))) for column in columns
     )
-    sentences = caption(chosen, reader.paper, columns, rows, shared, notes)
+    sentences = caption(chosen, reader.paper, columns, rows, shared, notes) + lacking(damaged, {benchmark.name}, benchmark.tiny)
     return Table(benchmark.title, benchmark, columns, tuple(rows), best, tuple(sentences), _footnotes(rows, reader))
 
 

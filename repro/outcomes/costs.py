@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from repro.outcomes.store import Store
+from repro.outcomes.stored import Damaged
 from repro.types import Result
 
 UNKNOWN = "not recorded"
@@ -38,12 +39,12 @@ class Sum(NamedTuple):
     seconds: float
 
 
-def spent(store: Store, tiny: bool, benchmarks: Iterable[str] | None = None) -> dict[str, Spent]:
-    """Key → cost of every finished run, stages of others included; of all benchmarks or of those named. A damaged result is a `UserError`."""
+def spent(store: Store, tiny: bool, benchmarks: Iterable[str] | None = None, damaged: list[Damaged] | None = None) -> dict[str, Spent]:
+    """Key → cost of every finished run, stages of others included; of all benchmarks or of those named. `damaged` as in `Store.read_result`."""
     folders = store.folders() if benchmarks is None else (folder for name in sorted(set(benchmarks)) for folder in store.folders(name))
     found = {}
     for folder in folders:
-        result = store.read_result(folder)
+        result = store.read_result(folder, damaged)
         if result and result.run.benchmark.tiny == tiny:
             found[result.key] = _spent(result)
     return found

@@ -11,7 +11,7 @@ import contextlib
 import os
 import sqlite3
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +20,12 @@ from repro.errors import UserError
 from repro.outcomes import kept
 from repro.outcomes.kept import Entry, Kept
 from repro.outcomes.store import Store, safe
+from repro.outcomes.stored import Damaged
 from repro.types import SCHEMA, Benchmark, Failure, Result
 
 NAME = ".index.sqlite"
-DECIDING = ("index.py", "kept.py", "metrics.py", "selection.py")  # files that say what is kept, and which checkpoints a rule reports
+# files that say what is whole, what is kept of it, and which checkpoints a rule reports
+DECIDING = ("stored.py", "index.py", "kept.py", "metrics.py", "selection.py")
 TABLES = f"""
 CREATE TABLE benchmark (digest TEXT PRIMARY KEY, record TEXT) WITHOUT ROWID;
 CREATE TABLE result (folder TEXT PRIMARY KEY, stamp TEXT, {", ".join(Entry._fields)}) WITHOUT ROWID;
@@ -39,10 +41,11 @@ def form() -> int:
 
 
 class Found(NamedTuple):
-    """`results` are oldest first; `failures` are of runs that have no result."""
+    """`results` are oldest first; `failures` are of runs that have no result; `damaged` are results that cannot be read."""
 
     results: list[Kept]
     failures: list[Failure]
+    damaged: Sequence[Damaged] = ()
 
 
 class Seen(NamedTuple):
@@ -53,7 +56,7 @@ class Seen(NamedTuple):
 
 
 def find(store: Store, benchmarks: Iterable[str] | None = None) -> Found:
-    """The results of all benchmarks, or of those named. A damaged result is a `UserError`, as the store has it."""
+    """The results of all benchmarks, or of those named. A damaged one is tried again at every call: it may be readable by then."""
     tops = _tops(benchmarks)
     stamps, unfinished = _look(store.root, tops)
     failures = [failure for folder in unfinished if (failure := store.failure(store.root / folder))]
@@ -64,16 +67,16 @@ def find(store: Store, benchmarks: Iterable[str] | None = None) -> Found:
             for folder, (stamp, *record) in known.items()
             if stamps.get(folder) == stamp and (result := index.result(Entry(*record), partial(_again, store, folder)))
         }
-        new, spoken = {}, {}
+        new, spoken, damaged = {}, {}, []
         for folder in stamps:  # one at a time: a whole result takes ten times the memory of what is kept
-            if folder not in found and (result := store.read_result(store.root / folder)):
+            if folder not in found and (result := store.read_result(store.root / folder, damaged)):
                 record = kept.entry(result)
                 benchmark = spoken.setdefault(record.benchmark, result.run.benchmark)
                 new[folder] = (stamps[folder], *record)
                 found[folder] = Kept(record, benchmark, partial(_again, store, folder))
         index.update(new, spoken, [folder for folder in known if folder not in stamps])
     results = list(found.values())
-    return Found(sorted(results, key=lambda result: (result.finished, result.key)), failures)
+    return Found(sorted(results, key=lambda result: (result.finished, result.key)), failures, damaged)
 
 
 def _again(store: Store, folder: str) -> Result:
@@ -108,11 +111,13 @@ def _look(root: Path, tops: list[str] | None) -> Seen:
 
 
 def stamp(path: str) -> str | None:
-    """What says whether a file changed; None where there is none."""
+    """What says whether a file changed; None where there is none; of one that nobody may look at, why."""
     try:
         found = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        return str(error.errno)
     return f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
 
 

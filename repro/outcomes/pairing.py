@@ -12,6 +12,7 @@ from repro.display import tables
 from repro.errors import UserError, nearest, unknown
 from repro.outcomes.selection import PAPER
 from repro.outcomes.store import Store
+from repro.outcomes.stored import Damaged
 from repro.planning.configurations import gone
 from repro.record import digest
 from repro.types import Benchmark, Result
@@ -34,13 +35,13 @@ class Pairs(NamedTuple):
         return tuple({run.key: run for pair in self.pairs for run in pair}.values())
 
 
-def find(store: Store, a: str, b: str, rule: str = PAPER, benchmark: str | None = None) -> Pairs:
+def find(store: Store, a: str, b: str, rule: str = PAPER, benchmark: str | None = None, damaged: list[Damaged] | None = None) -> Pairs:
     """The runs that two words name: a key or its first digits is one run; a method, or a row as `repro table` names it, is all its seeds.
 
     `rule` chooses among a row's tuned settings, as in the table; `benchmark`, its name or a part of its title, where two methods were run
-    on several. Runs of equal seeds make pairs.
+    on several. Runs of equal seeds make pairs. `damaged` as in `Store.read_result`; a run that is named itself is an error in any case.
     """
-    results = store.results()
+    results = store.results(damaged=damaged)
     keyed = [_keyed(store, word, results) for word in (a, b)]
     named = next((run for run in keyed if run), None)
     own = _of(results, named) if named else _shared(results, a, b, benchmark)

@@ -20,12 +20,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from repro.errors import UserError, quoted
-from repro.outcomes import claims
+from repro.errors import UserError
+from repro.outcomes import claims, stored
+from repro.outcomes.stored import Damaged
 from repro.paths import make_writable
-from repro.types import SCHEMA, Failure, Result, Run
+from repro.types import Failure, Result, Run
 
 if TYPE_CHECKING:
     import pandas
@@ -95,33 +94,23 @@ class Store:
 
     # reading
 
-    def result(self, run: Run) -> Result | None:
-        return self.read_result(self.folder(run))
+    def result(self, run: Run, damaged: list[Damaged] | None = None) -> Result | None:
+        return self.read_result(self.folder(run), damaged)
 
-    def read_result(self, folder: Path) -> Result | None:
-        """The finished result in `folder`, None where there is none; a damaged or newer file is a `UserError` naming it."""
-        path = folder / "result.json"
+    def read_result(self, folder: Path, damaged: list[Damaged] | None = None) -> Result | None:
+        """The finished result in `folder`, None where there is none; one that is `Damaged` is raised, or added to a list where one is given."""
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            version = content["schema_version"]
-            if version != SCHEMA:
-                raise UserError(
-                    f"{path} has schema {version}, this program reads {SCHEMA}",
-                    "it was written by another version",
-                    f"rm -r {quoted(folder)}, then run again; or keep it, and name another place: repro --runs DIR …",
-                )
-            return Result.model_validate(content)
-        except (FileNotFoundError, NotADirectoryError):
+            return stored.read(folder)
+        except Damaged as error:
+            if damaged is None:
+                raise
+            damaged.append(error)
             return None
-        except (ValueError, KeyError, TypeError, ValidationError) as error:
-            bare = {KeyError: f"it has no {error}", TypeError: "it is no JSON object"}  # which Python says in words of its own
-            why = bare.get(type(error)) or str(error).split("\n")[0]
-            raise UserError(f"{path} is damaged", why, f"rm -r {quoted(folder)}, then run the same command again") from None
 
     def failure(self, folder: Path) -> Failure | None:
         try:
             return Failure.model_validate_json((folder / "failed.json").read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValidationError):
+        except (OSError, ValueError):
             return None
 
     def folders(self, benchmark: str | None = None) -> Iterator[Path]:
@@ -130,15 +119,16 @@ class Store:
             names = [safe(name) for name in (benchmark, f"{benchmark}-tiny")] if benchmark else ["*"]
             yield from sorted(path for name in names for path in self.root.glob(f"{name}/*-s*-*") if path.is_dir())
 
-    def results(self, benchmark: str | None = None) -> list[Result]:
-        """Every finished result, oldest first."""
-        found = [result for folder in self.folders(benchmark) if (result := self.read_result(folder))]
+    def results(self, benchmark: str | None = None, damaged: list[Damaged] | None = None) -> list[Result]:
+        """Every finished result, oldest first; `damaged` as in `read_result`."""
+        found = [result for folder in self.folders(benchmark) if (result := self.read_result(folder, damaged))]
         return sorted(found, key=lambda result: (result.finished, result.key))
 
-    def frame(self) -> pandas.DataFrame:
+    def frame(self, damaged: list[Damaged] | None = None) -> pandas.DataFrame:
         """Tidy: one row per run × checkpoint × split × metric, with the recipe's fields that are not neutral as `recipe.*` columns.
 
-        `headline` marks a split's headline metric; the accuracy of a group is a metric of its own, such as `region=Africa`.
+        `headline` marks a split's headline metric; the accuracy of a group is a metric of its own, such as `region=Africa`. `damaged` as in
+        `read_result`.
         """
         import pandas
 
@@ -161,7 +151,7 @@ class Store:
                 "finished": result.finished,
                 **{f"recipe.{field}": str(val) if isinstance(val, list) else val for field, val in result.run.recipe.changed().items()},
             }
-            for result in self.results()
+            for result in self.results(damaged=damaged)
             for headlines in [{split.name: result.run.benchmark.metric_of(split) for split in result.run.benchmark.splits}]
             for point in result.checkpoints
             for split, metrics in point.metrics.items()

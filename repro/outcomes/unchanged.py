@@ -27,16 +27,19 @@ PACKAGE = Path(__file__).parents[1]
 
 
 class Made(NamedTuple):
-    """`texts` are what was asked for; `told` is what was said on the way."""
+    """`texts` are what was asked for; `told` is what was said on the way. What is not `whole` is never kept: a result that could not be read
+    may be readable at the next look, by a disk that is well again, say, without any change that could be seen."""
 
     texts: list[str]
     told: list[str]
+    whole: bool = True
 
 
 def made(store: Store, benchmarks: Iterable[str] | None, asked: str, shape: str, make: Callable[[], Made]) -> tuple[Made, bool]:
     """What `make` makes of the results of all benchmarks, or of those named, and whether it was kept from before.
 
-    `asked` names the command, of which the last text is kept; `shape` says how it is shown. What changes while it is made is not kept.
+    `asked` names the command, of which the last text is kept; `shape` says how it is shown. What changes while it is made is not kept,
+    nor what lacks a damaged result.
     """
     benchmarks = None if benchmarks is None else list(benchmarks)
     state = _state(store, benchmarks, shape)
@@ -45,7 +48,7 @@ def made(store: Store, benchmarks: Iterable[str] | None, asked: str, shape: str,
     if seal == _seal(state, content):
         return Made(*json.loads(content)), True
     new = make()
-    if _state(store, benchmarks, shape) == state:
+    if new.whole and _state(store, benchmarks, shape) == state:
         content = json.dumps(new)
         with contextlib.closing(Index(store.root)) as file:
             file.keep(asked, _seal(state, content), content)

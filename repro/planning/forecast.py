@@ -9,6 +9,7 @@ from typing import NamedTuple
 from repro.outcomes import index
 from repro.outcomes.predicted import Prediction
 from repro.outcomes.store import Store
+from repro.outcomes.stored import Damaged
 from repro.planning.calibration import Calibration
 from repro.planning.plan import Plan
 from repro.preflight.device import Device
@@ -26,11 +27,16 @@ class Forecast(NamedTuple):
     device: Device | None = None
 
 
-def forecast(plan: Plan, store: Store, calibrated: Callable[[], Calibration] | None = None) -> Forecast:
-    """Split a plan into finished and missing runs, and predict what the missing ones will cost, where there are any and something to tell."""
-    done = tuple(run for run in plan.runs if store.result(run))
-    finished = {run.key for run in done}
-    todo = tuple(run for run in plan.runs if run.key not in finished)
+def forecast(
+    plan: Plan, store: Store, calibrated: Callable[[], Calibration] | None = None, damaged: list[Damaged] | None = None
+) -> Forecast:
+    """Split a plan into finished and missing runs, and predict what the missing ones will cost, where there are any and something to tell.
+
+    A damaged result of the plan is an error, or added to a list where one is given, and then neither done nor to do.
+    """
+    done = tuple(run for run in plan.runs if store.result(run, damaged))
+    there = {run.key for run in done}.union(one.key for one in damaged or ())
+    todo = tuple(run for run in plan.runs if run.key not in there)
     if not todo or calibrated is None:
         return Forecast(todo, done)
     calibration = calibrated()
@@ -40,6 +46,9 @@ def forecast(plan: Plan, store: Store, calibrated: Callable[[], Calibration] | N
     return Forecast(todo, done, total, len(known), predictions, calibration.device)
 
 
-def calibrate(store: Store, device: Device) -> Calibration:
-    """What the store's results say of a device."""
-    return Calibration(index.find(store).results, device)
+def calibrate(store: Store, device: Device, damaged: list[Damaged] | None = None) -> Calibration:
+    """What the store's results say of a device; those that cannot be read are left out, and added to a list where one is given."""
+    found = index.find(store)
+    if damaged is not None:
+        damaged += found.damaged
+    return Calibration(found.results, device)

@@ -93,11 +93,20 @@ def test_a_runs_folder_that_cannot_be_written_stops_the_run_before_it_starts(mis
         assert mistake("--runs", place, "table")[0] == "there are no results yet"
 
 
-def test_a_damaged_result_is_a_mistake_that_names_the_file(mistake, home_store):
-    run = fabricated.finish(home_store, fabricated.run("ft", of=fabricated.of_digits())).run
+def test_a_damaged_result_is_a_mistake_where_its_run_is_named(mistake, home_store):
+    run, other = (fabricated.finish(home_store, fabricated.run("ft", seed, of=fabricated.of_digits())).run for seed in (0, 1))
     (home_store.folder(run) / "result.json").write_text("{")
-    for arguments in (("table",), ("show",), ("show", run.key)):
-        what, _, cure = mistake(*arguments)
+    named = (
+        ("show",),
+        ("show", "--json"),
+        ("diff", other.key),
+        ("compare", other.key),
+        ("compare", "ft"),
+        ("rerun",),
+        ("plot", "training"),
+    )
+    for words in named:
+        what, _, cure = mistake(*words, run.key)
         assert what == f"{home_store.folder(run)}/result.json is damaged" and cure.startswith(f"rm -r {home_store.folder(run)}")
 
 

@@ -38,6 +38,26 @@ def test_show_of_a_cell_as_json(call):
     assert found["command"] == "repro run cifar10.1 --paper lp-ft --method lp-ft"
 
 
+def test_a_cell_with_a_damaged_run_is_measured_of_the_others(call, home_store, tmp_path):
+    where = Places.find(home=tmp_path / "home")
+    plan = look_up(cells.find("lp-ft/2:ft:Living-17").request(where), where, home_store, False, True).plan
+    own = [plan.run(key) for key in plan.asked]
+    first = [run for run in own if run.recipe == own[0].recipe][:2]
+    for run in first:
+        fabricated.finish(home_store, run)
+    path = home_store.folder(first[1]) / "result.json"
+    path.write_text("{")
+    code, out, err = call("show", "lp-ft/2:ft:Living-17")
+    assert code == 0 and err.startswith(f"left out: {path} is damaged (") and err.count("\n") == 1
+    states = [(first[0].key, f"ft seed {first[0].seed}  done"), (first[1].key, f"ft seed {first[1].seed}  damaged")]
+    assert re.findall(r"^run +(\w+)  (.+)$", out, re.M) == states
+    assert f", 1 seeds, selected by id_val: {first[0].key}\n" in out and f"missing     {len(own) - 2} of {len(own)} runs" in out
+    code, out, again = call("show", "lp-ft/2:ft:Living-17", "--json")
+    found = json.loads(out)
+    assert (code, again) == (0, err) and found["taken"] == [first[0].key]
+    assert [run["state"] for run in found["runs"] if run["key"] in path.parent.name] == ["damaged"]
+
+
 def test_the_runs_of_a_cell_are_found_and_measured(call, home_store, tmp_path):
     """Two seeds of one learning rate are in the store, 80 % and 82 % on the cell's split; another benchmark's run is not the cell's."""
     where = Places.find(home=tmp_path / "home")

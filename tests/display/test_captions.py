@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import fabricated
 import pytest
 
+from repro.display.captions import lacking
 from repro.display.tables import build
+from repro.outcomes.stored import Damaged
 
 
 def _only(made):
@@ -63,3 +67,15 @@ def test_the_caption_says_whose_numbers_were_chosen_on_what_they_show():
     oracle = _only(build([chosen], "oracle")).caption
     assert any(sentence.startswith("† sketch, clipart, avg: ") for sentence in oracle)
     assert not any("†" in sentence for sentence in _only(build([chosen], "last")).caption)
+
+
+def test_what_is_damaged_is_named_below_tables_of_its_benchmark():
+    def lost(folder: str) -> Damaged:
+        return Damaged(Path("/runs") / folder, "what", "why", "cure")
+
+    made = [lost("digits/ft-s0-aa"), lost("digits-tiny/ft-s0-bb"), lost("living17/lp-s2-cc")]
+    assert lacking([], {"digits"}, False) == lacking(made, {"entity30"}, False) == lacking(made, {"living17"}, True) == []
+    assert lacking(made, {"digits"}, False) == ["1 result of digits is damaged and left out: ft-s0-aa."]
+    assert lacking(made, {"digits"}, True) == ["1 result of digits is damaged and left out: ft-s0-bb."]
+    both = "2 results of digits, living17 are damaged and left out: ft-s0-aa, lp-s2-cc."
+    assert lacking(made, {"digits", "living17"}, False) == [both]

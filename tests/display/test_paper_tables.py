@@ -110,12 +110,13 @@ def test_tiny_runs_are_shown_and_never_compared(store):
 
 def test_digits_are_shown_and_never_compared(store):
     benchmark = described("digits")
+    judged = Checkpoint(name="epoch-1", metrics={"id_val": {"accuracy": 0.5}, "id_test": {"accuracy": 0.9}})
     run = fabricated.run("lp", of=benchmark)
-    fabricated.finish(store, run, fabricated.checkpoint(id_test=0.9))
+    fabricated.finish(store, run, judged)
     stage = fabricated.run("clip-pretrain", of=benchmark)
     fabricated.finish(store, stage)
     run = run.model_copy(update={"parents": {"backbone": stage.key}})
-    fabricated.finish(store, run, fabricated.checkpoint(id_test=0.9))
+    fabricated.finish(store, run, judged)
     cell = cells(store, "made-up/digits")["LP", "Digits"]
     assert cell.values == pytest.approx([90.0])
     assert (cell.verdict, cell.outcome.delta, cell.why) == ("not comparable", None, "digits is no benchmark of a paper")

@@ -7,6 +7,7 @@ import pytest
 
 from repro.outcomes import costs
 from repro.outcomes.costs import UNKNOWN, Environment, Sum
+from repro.outcomes.stored import Damaged
 
 TOLD = {
     "repro": "1.2",
@@ -36,6 +37,19 @@ def test_sums_by_benchmark(filled):
     assert len(costs.spent(filled, tiny=True)) == 1
     named = costs.spent(filled, tiny=False, benchmarks=["made-up"])
     assert [(run.key, run.seconds) for run in named.values()] == [(fabricated.run("lp").key, 3.0)]
+
+
+def test_a_damaged_result_is_in_no_sum(filled):
+    folder = filled.folder(fabricated.run("ft", 1, of=fabricated.of_digits()))
+    (folder / "result.json").write_text("{")
+    damaged: list[Damaged] = []
+    assert costs.by_benchmark(costs.spent(filled, tiny=False, damaged=damaged).values()) == (
+        Sum("digits", 1, 100.0),
+        Sum("made-up", 1, 3.0),
+    )
+    assert [one.folder for one in damaged] == [folder]
+    with pytest.raises(Damaged):
+        costs.spent(filled, tiny=False)
 
 
 def test_environments_are_counted_and_what_is_not_recorded_is_said(filled):

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import damaged_index
 import fabricated
@@ -51,7 +52,7 @@ def files(store: Store) -> list[tuple]:
 def reads(monkeypatch) -> list:
     """The folders whose result.json is read from now on."""
     seen, read = [], Store.read_result
-    monkeypatch.setattr(Store, "read_result", lambda store, folder: seen.append(folder) or read(store, folder))
+    monkeypatch.setattr(Store, "read_result", lambda store, folder, *given: seen.append(folder) or read(store, folder, *given))
     return seen
 
 
@@ -144,7 +145,58 @@ def test_failures_are_those_of_runs_without_a_result(store):
     folder = store.claim(run)
     store.fail(folder, fabricated.failure(run))
     assert [failure.key for failure in index.find(store).failures] == [run.key]
-    fabricated.finish(store, fabricated.run("lp-ft", 1))
     (folder / "result.json").write_text("{")
-    with pytest.raises(UserError, match="is damaged"):
-        index.find(store)
+    found = index.find(store)
+    assert not found.failures and [one.folder for one in found.damaged] == [folder]
+
+
+def damaged(found: index.Found) -> list[str]:
+    return [one.key for one in found.damaged]
+
+
+def test_a_damaged_result_is_left_out_until_it_is_mended(store, monkeypatch):
+    run, expected = fabricated.run("ft", 0, lr=0.01), told(index.find(store))
+    path = store.folder(run) / "result.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    seen = reads(monkeypatch)
+    for number in (1, 2, 3):
+        found = index.find(store)
+        assert damaged(found) == [run.key] and told(found) == [each for each in expected if each[0] != run.key]
+        assert [folder.name for folder in seen] == [path.parent.name] * number, "the others are read from the index"
+    assert damaged(index.find(store, ["made-up"])) == [run.key] and not index.find(store, ["digits"]).damaged
+    path.write_bytes(whole)
+    assert told(index.find(store)) == expected and not index.find(store).damaged
+    path.write_bytes(b"")
+    assert damaged(index.find(store)) == [run.key]
+    store.remove(path.parent)
+    assert len(index.find(store).results) == 3 and not index.find(store).damaged
+
+
+def test_what_becomes_readable_again_without_any_change_is_seen(store, monkeypatch):
+    """Of a disk or a network that was away."""
+    expected, run = files(store), fabricated.run("ft", 0, lr=0.01)
+    with monkeypatch.context() as patch:
+        read_text = Path.read_text
+        patch.setattr(Path, "read_text", lambda path, **given: read_text(path if run.key not in str(path) else path.parent, **given))
+        assert damaged(index.find(store)) == [run.key]
+    assert told(index.find(store)) == expected
+
+
+def test_a_folder_that_nobody_may_look_into_is_a_damaged_result(store, monkeypatch):
+    expected, run = told(index.find(store)), fabricated.run("ft", 0, lr=0.01)
+
+    def refusing(call):
+        def of(path, *given, **named):
+            if str(path) == str(store.folder(run) / "result.json"):
+                raise PermissionError(13, "Permission denied")
+            return call(path, *given, **named)
+
+        return of
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refusing(os.stat))
+        patch.setattr(Path, "read_text", refusing(Path.read_text))
+        (error,) = index.find(store).damaged
+        assert (error.key, error.why) == (run.key, "Permission denied") and len(index.find(store).results) == 3
+    assert told(index.find(store)) == expected

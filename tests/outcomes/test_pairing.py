@@ -9,6 +9,7 @@ import pytest
 from repro.errors import UserError
 from repro.outcomes.pairing import find
 from repro.outcomes.store import Store
+from repro.outcomes.stored import Damaged
 
 
 @pytest.fixture
@@ -50,6 +51,15 @@ def test_keys_are_a_pair_whatever_their_seeds(store):
     pairs = find(store, a[:8], b)
     assert seeds(pairs) == [(0, 3)]
     assert (pairs.a, pairs.b) == (f"ft seed 0 ({a[:8]})", f"lp-ft seed 3 ({b[:8]})")
+
+
+def test_a_damaged_run_makes_no_pair_and_is_an_error_where_it_is_named(store):
+    lost = store.folder(fabricated.run("ft", 1))
+    (lost / "result.json").write_text("{")
+    damaged: list[Damaged] = []
+    assert seeds(find(store, "lp-ft", "ft", damaged=damaged)) == [(2, 2)] and [one.folder for one in damaged] == [lost]
+    with pytest.raises(Damaged):
+        find(store, lost.name.rpartition("-")[2], "ft", damaged=[])
 
 
 def test_a_key_beside_a_method_takes_the_run_of_its_seed(store):

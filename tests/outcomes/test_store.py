@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import fabricated
@@ -11,7 +10,7 @@ import pytest
 from repro.errors import UserError
 from repro.outcomes import store as storing
 from repro.outcomes.store import Store
-from repro.types import SCHEMA
+from repro.outcomes.stored import Damaged
 
 
 @pytest.fixture
@@ -78,8 +77,9 @@ def test_a_failure_is_shown_and_never_used_as_a_result(store):
 
 def test_a_damaged_failure_is_no_obstacle(store):
     folder = store.claim(fabricated.run())
-    (folder / "failed.json").write_text('{"key": ')
-    assert store.failure(folder) is None
+    for content in (b'{"key": ', b"\xff\xfe"):
+        (folder / "failed.json").write_bytes(content)
+        assert store.failure(folder) is None
 
 
 # result.json
@@ -127,50 +127,28 @@ def test_a_write_that_fails_leaves_the_run_unfinished(store, monkeypatch):
     assert not [path for path in folder.iterdir() if "result" in path.name]
 
 
-def damaged() -> dict[str, str]:
-    whole = fabricated.result(fabricated.run()).model_dump_json()
-    content = json.loads(whole)
-    return {
-        "truncated": whole[: len(whole) // 2],
-        "empty": "",
-        "a list": "[]",
-        "null": "null",
-        "binary": "\x00\x01",
-        "without a field": json.dumps({key: value for key, value in content.items() if key != "checkpoints"}),
-        "with an unknown field": json.dumps({**content, "colour": "red"}),
-    }
-
-
-@pytest.mark.parametrize("how", damaged())
-def test_a_damaged_result_is_named_and_never_taken_for_a_missing_one(store, how):
-    run = fabricated.run()
+def test_a_damaged_result_is_an_error_or_added_to_a_list_and_never_taken_for_a_missing_one(store):
+    run, whole = fabricated.run(), fabricated.finish(store, fabricated.run(seed=1))
     fabricated.finish(store, run)
-    path = store.folder(run) / "result.json"
-    path.write_text(damaged()[how])
+    (store.folder(run) / "result.json").write_text("{")
     for read in (lambda: store.result(run), store.results, store.frame):
-        with pytest.raises(UserError, match="is damaged") as caught:
+        with pytest.raises(Damaged, match="is damaged") as caught:
             read()
-        assert str(path) in caught.value.what
-        assert caught.value.cure == f"rm -r {path.parent}, then run the same command again"
-        assert not any("\n" in line for line in caught.value.lines()) and not caught.value.why.startswith("'")
+        assert caught.value.folder == store.folder(run)
+    damaged: list[Damaged] = []
+    assert store.result(run, damaged) is None and store.results(damaged=damaged) == [whole] and store.results("digits", damaged) == []
+    assert set(store.frame(damaged).key) == {whole.key}
+    assert [one.folder for one in damaged] == [store.folder(run)] * 3
 
 
-def test_a_result_that_is_no_text_is_named(store):
-    run = fabricated.run()
-    fabricated.finish(store, run)
-    (store.folder(run) / "result.json").write_bytes(b"\xff\xfe\xfd")
-    with pytest.raises(UserError, match="is damaged"):
-        store.result(run)
+def test_repro_results_warns_of_what_it_leaves_out(tmp_path):
+    import repro
 
-
-def test_a_result_of_another_schema_is_named(store):
-    run = fabricated.run()
-    fabricated.finish(store, run)
-    path = store.folder(run) / "result.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": SCHEMA + 1}))
-    with pytest.raises(UserError) as caught:
-        store.result(run)
-    assert caught.value.what == f"{path} has schema {SCHEMA + 1}, this program reads {SCHEMA}"
+    store = Store(tmp_path / "home" / "runs")
+    fabricated.finish(store, fabricated.run())
+    (store.claim(fabricated.run(seed=1)) / "result.json").write_text("{")
+    with pytest.warns(UserWarning, match="^left out: .+ is damaged"):
+        assert len(repro.results()) == 4
 
 
 def test_a_file_in_place_of_the_folder_holds_no_results(tmp_path):

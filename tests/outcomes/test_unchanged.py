@@ -40,7 +40,8 @@ def told(store: Store, benchmarks: list[str] | None) -> Made:
     """The numbers of results and the errors of failures: what tables are made of."""
     found = index.find(store, benchmarks)
     numbers = [f"{result.key} {reported(result, 'last').metrics}" for result in found.results]
-    return Made(["\n".join(sorted(numbers)), "– " + "\n".join(failure.error for failure in found.failures)], ["said on the way"])
+    texts = ["\n".join(sorted(numbers)), "– " + "\n".join(failure.error for failure in found.failures)]
+    return Made(texts, ["said on the way"], whole=not found.damaged)
 
 
 def kept(store: Store, benchmarks: list[str] | None = None, asked: str = "table", shape: str = "80") -> bool:
@@ -126,6 +127,24 @@ def test_what_changes_while_it_is_made_is_not_kept(store):
 
     made, _ = unchanged.made(store, None, "table", "80", slowly)
     assert made != told(store, None)
+    assert [kept(store), kept(store)] == [False, True]
+
+
+def test_what_lacks_a_damaged_result_is_made_each_time_until_it_is_mended(store):
+    run = fabricated.run("ft", 1)
+    path = store.folder(run) / "result.json"
+    whole = path.read_bytes()
+    assert [kept(store), kept(store)] == [False, True]
+    path.write_bytes(whole[:-1])
+    assert [kept(store), kept(store), kept(store)] == [False] * 3
+    assert not kept(store, ["digits"], "digits") and kept(store, ["digits"], "digits"), "nothing of it is damaged"
+    before = path.stat()
+    path.write_bytes(whole)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert [kept(store), kept(store)] == [False, True]
+    path.write_bytes(b"")
+    assert not kept(store)
+    store.remove(path.parent)
     assert [kept(store), kept(store)] == [False, True]
 
 

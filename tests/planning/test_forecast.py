@@ -7,6 +7,7 @@ import pytest
 from planned_runs import one, planned
 
 from repro.outcomes.store import Store
+from repro.outcomes.stored import Damaged
 from repro.planning.forecast import Forecast, calibrate, forecast
 from repro.preflight.device import Device
 
@@ -33,6 +34,29 @@ def test_a_failed_run_is_still_to_do(tmp_path):
     store, plan = Store(tmp_path), planned("scratch")
     store.fail(store.claim(plan.runs[0]), fabricated.failure(plan.runs[0]))
     assert forecast(plan, store).todo == plan.runs
+
+
+def test_a_damaged_run_of_the_plan_is_an_error_or_neither_done_nor_to_do(tmp_path):
+    store, plan = Store(tmp_path), planned("lp", "ft")
+    fabricated.finish(store, plan.runs[0])
+    (store.claim(plan.runs[1]) / "result.json").write_text("{")
+    with pytest.raises(Damaged):
+        forecast(plan, store)
+    damaged: list[Damaged] = []
+    found = forecast(plan, store, None, damaged)
+    assert (found.done, found.todo) == (plan.runs[:1], plan.runs[2:]) and [one.key for one in damaged] == [plan.runs[1].key]
+
+
+def test_a_damaged_result_of_something_else_hinders_no_prediction(tmp_path):
+    store = Store(tmp_path)
+    for seed in (0, 1):
+        run = one(planned("scratch", seeds=(seed,), sets=("epochs=5",)), "scratch")
+        fabricated.finish(store, run, seconds={"total": 10.0}, environment=THERE)
+    (store.folder(run) / "result.json").write_text("{")
+    damaged: list[Damaged] = []
+    calibration = calibrate(store, CPU, damaged)
+    assert calibration.predict(one(planned("scratch", seeds=(2,), sets=("epochs=5",)), "scratch")).seconds == 10.0
+    assert [each.key for each in damaged] == [run.key]
 
 
 def test_the_time_is_predicted_from_runs_like_it_and_scaled_by_epochs(tmp_path):

@@ -135,7 +135,7 @@ def test_dry_run_tells_and_fetches_nothing(monkeypatch, places, offer, worked, c
 def test_finished_runs_need_no_data(monkeypatch, places, offer, worked, capsys):
     offer("first")
     toy_benchmark.offer_benchmark(monkeypatch, ("first",))
-    monkeypatch.setattr(running, "foresee", lambda made, store, calibrated: Forecast((), made.runs, None, 0))
+    monkeypatch.setattr(running, "foresee", lambda made, store, calibrated, damaged: Forecast((), made.runs, None, 0))
     assert repro(places.home, "run", "toy") == 0
     assert "missing" not in capsys.readouterr().out
 
@@ -243,7 +243,7 @@ def test_only_long_or_unknown_runs_are_looked_at(monkeypatch, places, offer, wor
     toy_benchmark.offer_benchmark(monkeypatch, ("first",))
     assert repro(places.home, "run", "toy", "--fetch") == 0
     toy_benchmark.free_bytes(monkeypatch, 1_000_000)
-    monkeypatch.setattr(running, "foresee", lambda made, store, calibrated: Forecast(made.runs, (), seconds, 0))
+    monkeypatch.setattr(running, "foresee", lambda made, store, calibrated, damaged: Forecast(made.runs, (), seconds, 0))
     assert repro(places.home, "run", "toy") == code
     assert len(worked) == 2 - code // 2
 
