@@ -215,7 +215,7 @@ class Store:
     def finish(self, folder: Path, result: Result) -> None:
         """Write `result.json` last, then remove what only an interrupted run needs."""
         (folder / "failed.json").unlink(missing_ok=True)
-        write_atomically(folder / "result.json", result.model_dump_json(indent=1))
+        write_atomically(folder / "result.json", stored.text(result))
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)
         for left in folder.glob(".*.tmp"):  # by a process that was killed while it wrote
             left.unlink(missing_ok=True)

@@ -1,7 +1,8 @@
-"""A run's `result.json` as it is read: whole, or named as damaged with what cures it."""
+"""A run's `result.json` as it is written and read: whole by its own hash, or named as damaged with what cures it."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,8 @@ from repro.errors import UserError, quoted
 from repro.types import SCHEMA, Result
 
 MOST = 5  # that are named one by one
+END = "\n}"
+SEAL = ',\n "sha256": "'  # the last entry: the hash of the text without it
 
 
 class Damaged(UserError):
@@ -37,12 +40,32 @@ class Damaged(UserError):
         return self.folder.parent.name.endswith("-tiny")
 
 
+def text(result: Result) -> str:
+    """What is written: the result, and the hash of it by which a changed digit is noticed."""
+    content = result.model_dump_json(indent=1)
+    return f'{content.removesuffix(END)}{SEAL}{_hash(content)}"{END}'
+
+
+def _hash(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _unsealed(content: str) -> str:
+    """The text without its hash, which must be right; one of before there were any has none."""
+    before, sealed, after = content.rpartition(SEAL)
+    if not sealed:
+        return content
+    if after != f'{_hash(before + END)}"{END}':
+        raise ValueError("it is not what was written: its hash is another")
+    return before + END
+
+
 def read(folder: Path) -> Result | None:
     """The finished result in `folder`, None where there is none; one that cannot be read, or of another version, is `Damaged`."""
     path = folder / "result.json"
     again = f"rm -r {quoted(folder)}, then make it again by repro run"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(_unsealed(path.read_text(encoding="utf-8")))
         version = content["schema_version"]
         if version != SCHEMA:
             what, why = f"{path} has schema {version}, this program reads {SCHEMA}", "it was written by another version"

@@ -18,6 +18,7 @@ from repro.outcomes.costs import device_hours
 from repro.paths import Places
 from repro.planning import plan
 from repro.planning.plan import Request
+from repro.types import Checkpoint
 
 
 @pytest.fixture
@@ -175,8 +176,8 @@ def finished(recipes, home_store):
     requests = requests_of(None, "made-up", {}, Places.find(), False, ["lp"], asked)
     plans = [plan.make(request) for request in requests]
     for run in {run.key: run for one in plans for run in one.runs}.values():
-        points = [fabricated.checkpoint("last", id_val=0.8, id_test=0.8 + run.seed / 10, writers=0.5, photos=0.4)]
-        fabricated.finish(home_store, run, *points)
+        metrics = {split: {"accuracy": 0.8 + run.seed / 10} for split in ("id_val", "id_test", "writers", "photos")}
+        fabricated.finish(home_store, run, Checkpoint(name="last", metrics=metrics))
     return plans
 
 

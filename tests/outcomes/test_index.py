@@ -14,7 +14,7 @@ import fabricated
 import pytest
 
 from repro.errors import UserError
-from repro.outcomes import index
+from repro.outcomes import index, stored
 from repro.outcomes.selection import RULES, reported
 from repro.outcomes.store import Store
 
@@ -109,7 +109,7 @@ def test_a_changed_or_removed_result_is_never_taken_from_the_index(store):
     run = fabricated.run("ft", 0, lr=0.01)
     path = store.folder(run) / "result.json"
     before = path.stat()
-    path.write_text(path.read_text().replace('"sketch": {\n     "accuracy": 0.0', '"sketch": {\n     "accuracy": 0.7'))
+    path.write_text(stored.text(fabricated.result(run, [fabricated.checkpoint(sketch=0.7)])))
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1))
     assert 0.7 in [reported(each, "id_val").metrics["sketch"]["accuracy"] for each in index.find(store).results]
     store.remove(store.folder(run))

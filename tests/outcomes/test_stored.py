@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
 from pathlib import Path
@@ -56,6 +57,23 @@ def test_a_damaged_result_is_named_with_its_cure(path, how):
     error = refused(path)
     assert error.what == f"{path} is damaged" and error.cure == f"rm -r '{path.parent}', then make it again by repro run"
     assert error.why and not error.why.startswith("'")
+
+
+def test_whatever_bit_is_flipped_is_noticed(path):
+    """Of every byte one: a digit of an accuracy as well as the hash itself."""
+    whole = path.read_bytes()
+    assert read(path.parent).checkpoints
+    for place, bit in zip(range(len(whole)), itertools.cycle(range(8)), strict=False):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
+        refused(path)
+    path.write_bytes(whole.replace(b"0.5", b"0.6", 1))
+    assert refused(path).why == "it is not what was written: its hash is another"
+
+
+def test_a_result_of_before_there_were_hashes_is_read(path):
+    own = read(path.parent)
+    path.write_text(own.model_dump_json(indent=1))
+    assert read(path.parent) == own
 
 
 def test_what_is_not_there_is_no_damage(path, tmp_path):

@@ -11,7 +11,7 @@ import fabricated
 import pytest
 
 from repro.errors import UserError
-from repro.outcomes import index, unchanged
+from repro.outcomes import index, stored, unchanged
 from repro.outcomes.selection import reported
 from repro.outcomes.store import Store
 from repro.outcomes.unchanged import Made
@@ -63,10 +63,10 @@ def test_a_new_a_changed_and_a_removed_result_are_seen_at_once(store):
     fabricated.finish(store, run)
     assert [kept(store), kept(store)] == [False, True]
     path = store.folder(run) / "result.json"
-    path.write_text(path.read_text().replace("0.5", "0.6"))
+    path.write_text(stored.text(fabricated.result(run, [fabricated.checkpoint(sketch=0.6)])))
     assert [kept(store), kept(store)] == [False, True]
     other = path.with_name("other.json")
-    other.write_text(path.read_text().replace("0.6", "0.7"))
+    other.write_text(stored.text(fabricated.result(run, [fabricated.checkpoint(sketch=0.7)])))
     os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
     os.replace(other, path)  # as long, of the same time: another file
     assert [kept(store), kept(store)] == [False, True]
