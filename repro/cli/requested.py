@@ -11,6 +11,8 @@ from repro.paths import Places
 from repro.planning import plan as planning
 from repro.types import Benchmark
 
+Group = tuple[dict[str, str], str | None, tuple[str, ...]]  # settings, backbone, methods: `PaperTable.groups`
+
 
 def requests_of(
     benchmark: str | None, table: str | None, options: dict[str, str], where: Places, tiny: bool, method: list[str], asked: planning.Request
@@ -47,23 +49,26 @@ def requests_of(
             typer.echo(f"left out: {', '.join(unwritten)} on {name}, for which {paper} has no recipe", err=True)
     described = {name: rows.described(name, paper, where, options, tiny) for name in groups if groups[name]}
     asked = asked._replace(paper=paper)
-    return [request for name, one in described.items() for request in _of_rows(one, groups[name], arranged, method, asked)]
-
-
-def _of_rows(
-    described: Benchmark,
-    groups: list[tuple[dict[str, str], str | None, tuple[str, ...]]],
-    arranged: arrangement.PaperTable,
-    method: list[str],
-    asked: planning.Request,
-) -> list[planning.Request]:
-    """One request per group of rows with the same settings and network; the user's own options come after the table's."""
-    known = tuple(dict.fromkeys(name for *_, names in groups for name in names))
-    wanted = planning.parse_methods(method or [",".join(known)], described)
-    if not set(wanted) & set(known):
+    found = [request for name, one in described.items() for request in _of_rows(one, groups[name], method, asked)]
+    if not found:  # a row may lack a recipe on some of the benchmarks, not on all
+        first, known = next(iter(described.values())), _methods([group for own in groups.values() for group in own])
         raise UserError(
-            f"{arranged.name} has no row of {wanted[0]}", f"those that can be run are {', '.join(known)}", f"repro run {described.name}"
+            f"{arranged.name} has no row of {planning.parse_methods(method, first)[0]}",
+            f"those that can be run are {', '.join(known)}",
+            f"repro run {first.name}",
         )
+    return found
+
+
+def _methods(groups: list[Group]) -> tuple[str, ...]:
+    """Of groups of rows, each once, in order."""
+    return tuple(dict.fromkeys(name for *_, names in groups for name in names))
+
+
+def _of_rows(described: Benchmark, groups: list[Group], method: list[str], asked: planning.Request) -> list[planning.Request]:
+    """One request per group of rows with the same settings and network; the user's own options come after the table's."""
+    known = _methods(groups)
+    wanted = planning.parse_methods(method or [",".join(known)], described)
     found: list[planning.Request] = []
     for settings, network, names in groups:
         if not (methods := tuple(name for name in names if name in wanted)):

@@ -82,6 +82,19 @@ def test_a_table_without_the_row_that_was_asked_for(recipes, call):
     )
 
 
+def test_a_row_with_a_recipe_on_some_of_the_benchmarks_is_run_on_those(call):
+    """The commands that empty cells of these tables name."""
+    for name, method, benchmarks in (
+        ("connect-later/main", "lp-ft", ["AstroClassification", "iWildCam", "Camelyon17"]),
+        ("connect-later/main", "self-training", ["Camelyon17"]),
+        ("autoft/wilds", "flyp", ["iWildCam"]),
+    ):
+        code, out, err = call("run", "--table", name, "--method", method, "--seeds", "1", "--tiny", "--dry-run", "--json")
+        assert code == 0, err
+        assert [plan["benchmark"].split()[0] for plan in json.loads(out)] == benchmarks
+        assert {run["method"] for plan in json.loads(out) for run in plan["runs"] if run["asked"]} == {method}
+
+
 def test_a_table_whose_paper_has_no_recipes(made_up, mistake):
     assert mistake("run", "--table", "made-up", "--dry-run") == (
         "made-up has no benchmark with recipes of made-up",
