@@ -136,3 +136,23 @@ def test_every_table_that_ships_is_whole():
             for quick, released in ((False, False), (True, True)):
                 layer = rows.layer(table.benchmark, row, quick, released)
                 assert resolve(plugins.declared(row.method), layer, [], asked=True), (path.name, row.method)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "papers", "count", "recipe"),
+    [
+        # Resize 256, CenterCrop 224 for every network, where CLIP's own preprocessing has 224 of 224:
+        # AnanyaKumar/transfer_learning@13c3e2b configs/adaptation/datasets_living17_nonorm.yaml:22-28, and for ImageNet
+        # @36fb2ef configs/adaptation/datasets_imagenet_augs.yaml:18-26.
+        ("living17", ("freeze-embed", "freeze-embed-adamw"), 6, {"crop_ratio": 0.875, "image_size": 224}),
+        ("imagenet", ("lp-ft",), 4, {"crop_ratio": 0.875}),
+        # A frozen encoder's features are of images prepared as for evaluation: cchoi1/auto-ft@8225046 autoft/src/main.py:23-25,
+        # mlfoundations/wise-ft@58b7a4b src/models/finetune.py:26-32.
+        ("cifar10.1", ("autoft/lp-sgd", "wise-ft/lp-sgd"), 2, {"augment": "none"}),
+    ],
+)
+def test_images_are_prepared_as_in_the_authors_configurations(benchmark, papers, count, recipe):
+    found = [row for row in rows.table_of(benchmark).row if row.paper in papers or f"{row.paper}/{row.method}" in papers]
+    assert len(found) == count
+    for row in found:
+        assert {field: row.recipe.get(field) for field in recipe} == recipe, (row.paper, row.method)
