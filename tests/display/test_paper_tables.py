@@ -128,6 +128,14 @@ def test_another_rule_than_the_papers_is_shown_and_not_compared(store):
     assert cell.why == "selected by oracle, the paper by id_val"
 
 
+def test_a_few_shot_number_is_no_other_source_of_a_number_of_all_images(tmp_path):
+    """The slides' numbers of PatchCamelyon are few-shot, of a number of images that they do not say; what is not trained has one number."""
+    found = cells(Store(tmp_path / "runs"), "flyp/transfer")
+    sources = {line: [entry.table for entry in found[line, "PatchCamelyon"].reported] for line in ("Zero-shot", "FT", "LP-FT", "FLYP")}
+    assert sources == {"Zero-shot": ["transfer", "slides"], "FT": ["transfer"], "LP-FT": ["transfer"], "FLYP": ["transfer"]}
+    assert found["FLYP", "PatchCamelyon"].entry.confidence == "recalled"
+
+
 def test_no_shipped_table_has_digits_or_folder():
     columns = [column for name in arrangement.names() for column in arrangement.load(name).column]
     assert len(columns) >= 100 and not {column.benchmark for column in columns} & paper_cells.OURS
