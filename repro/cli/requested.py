@@ -37,19 +37,21 @@ def requests_of(
     if not arranged.groups():
         lacks = ", ".join(dict.fromkeys(line.lacks for line in arranged.row))
         raise UserError(f"{table} has no row that this program can run", f"it lacks {lacks}", f"repro coverage {arranged.paper} --reasons")
-    paper = asked.paper or arranged.paper
-    groups = {name: arranged.groups(name, paper) for name in arranged.benchmarks if paper in rows.papers_of(name)}
+    papers = (asked.paper,) if asked.paper else arranged.recipes
+    groups = {
+        (name, paper): arranged.groups(name, paper) for name in arranged.benchmarks for paper in papers if paper in rows.papers_of(name)
+    }
     if not any(groups.values()):
         why = f"of its benchmarks this program has {', '.join(arranged.benchmarks)}"
-        raise UserError(f"{table} has no benchmark with recipes of {paper}", why, f"repro coverage {arranged.paper} --reasons")
-    if absent := [column.benchmark for column in arranged.column if column.benchmark and column.benchmark not in groups]:
+        raise UserError(f"{table} has no benchmark with recipes of {papers[0]}", why, f"repro coverage {arranged.paper} --reasons")
+    there = {name for name, _ in groups}
+    if absent := [column.benchmark for column in arranged.column if column.benchmark and column.benchmark not in there]:
         typer.echo(f"left out: {', '.join(dict.fromkeys(absent))} (repro coverage {arranged.paper} --reasons)", err=True)
-    for name in groups:
+    for name, paper in groups:
         if unwritten := arranged.without_recipe(name, paper):
             typer.echo(f"left out: {', '.join(unwritten)} on {name}, for which {paper} has no recipe", err=True)
-    described = {name: rows.described(name, paper, where, options, tiny) for name in groups if groups[name]}
-    asked = asked._replace(paper=paper)
-    found = [request for name, one in described.items() for request in _of_rows(one, groups[name], method, asked)]
+    described = {one: rows.described(*one, where, options, tiny) for one, own in groups.items() if own}
+    found = [request for one, of in described.items() for request in _of_rows(of, groups[one], method, asked._replace(paper=one[1]))]
     if not found:  # a row may lack a recipe on some of the benchmarks, not on all
         first, known = next(iter(described.values())), _methods([group for own in groups.values() for group in own])
         raise UserError(

@@ -118,7 +118,7 @@ class Cells:
         candidates: dict[str, list[Result]] = {}
         for result in sorted(taken, key=lambda result: result.run.seed):
             candidates.setdefault(reader.configuration(result), []).append(result)
-        rule = self.rule(place.benchmark)
+        rule = rows.paper_of(place.benchmark, paper_or_first(place.benchmark, place.paper)).select
         pairs, _ = winner(list(candidates.values()), reader, self.select or rule)
         scale = 1 if place.metric in PLAIN else 100
         values = tuple(scale * statistics.fmean(point.metrics[split][place.metric] for split in place.splits) for _, point in pairs)
@@ -152,10 +152,6 @@ class Cells:
             chosen=tuple(chosen),
         )
 
-    def rule(self, benchmark: str) -> str:
-        """The paper's selection rule."""
-        return rows.paper_of(benchmark, paper_or_first(benchmark, self.table.paper)).select
-
     def _absent(self, cell: Cell, line: Line) -> Cell:
         broken = [failure for failure in self.failures if self.matcher.fits(cell.place, failure.run)]
         if broken:
@@ -165,7 +161,7 @@ class Cells:
 
     def _command(self, place: Place, line: Line) -> str:
         """What fills the cell. Where the paper has no recipes for the benchmark, the method needs none, and the benchmark is named."""
-        if self.tiny or paper_or_first(place.benchmark, self.table.paper):
+        if self.tiny or paper_or_first(place.benchmark, place.paper):
             return f"repro run --table {self.table.name} --method {place.method}{' --tiny' if self.tiny else ''}"
         sets = "".join(f" --set {place.method}.{field}={value}" for field, value in place.settings)
         return f"repro run {place.benchmark} --method {place.method} --backbone {place.backbone}{sets}"

@@ -77,7 +77,7 @@ def view(
         paper=builder.paper,
         columns=columns,
         rows=made,
-        caption=tuple(caption(table, cells, builder.paper.interval, select, tiny)),
+        caption=tuple(caption(cells, builder.paper.interval, select, tiny)),
         notes=tuple(notes_of(made, columns, builder.paper, results)),
         fill=_counted(cell.why for cell in cells if cell.verdict == NOT_RUN and cell.place),
         cannot=_counted(cell.why for cell in cells if cell.verdict == CANNOT and cell.place),

@@ -95,6 +95,21 @@ def test_a_row_with_a_recipe_on_some_of_the_benchmarks_is_run_on_those(call):
         assert {run["method"] for plan in json.loads(out) for run in plan["runs"] if run["asked"]} == {method}
 
 
+def test_adamws_rows_are_run_by_their_own_grid(call):
+    """freeze-embed's grids: AnanyaKumar/transfer_learning@13c3e2b scripts/run_adaptation_experiments.py:1379 (SGD), 1511-1516 (AdamW);
+    what it records as best: 1540-1551."""
+    words = ("run", "--table", "freeze-embed/1", "--method", "ft", "--seeds", "1", "--dry-run", "--json", "--weights", "random")
+    adamw = [3e-7, 1e-6, 3e-6, 1e-5, 3e-5, 1e-4]
+    for quick, wanted in (
+        ((), {"sgd": [*adamw, 3e-4, 1e-3, 3e-3, 1e-2], "adamw": adamw}),
+        (("--quick",), {"sgd": [3e-4], "adamw": [1e-5]}),
+    ):
+        plans = [plan for plan in json.loads(call(*words, *quick)[1]) if plan["benchmark"].startswith("FMoW")]
+        rates = [[(run["recipe"].get("optimizer", "sgd"), run["recipe"].get("lr", 1e-3)) for run in plan["runs"]] for plan in plans]
+        assert len(rates) == 14, "two optimisers of seven networks"
+        assert all([rate for _, rate in own] == wanted[own[0][0]] and len({name for name, _ in own}) == 1 for own in rates)
+
+
 def test_a_table_whose_paper_has_no_recipes(made_up, mistake):
     assert mistake("run", "--table", "made-up", "--dry-run") == (
         "made-up has no benchmark with recipes of made-up",
