@@ -74,7 +74,7 @@ class Cells:
         self.table, self.failures, self.known, self.select, self.tiny = table, failures, known, select, tiny
         self.results = results
         self.matcher = Matcher(results, known, tiny)
-        self.paper = reported.publication(table.paper)
+        self.paper = reported.publication(table.paper).of_table(table.cells or table.name.partition("/")[2])
         self.arranged = {other.cells or other.name.partition("/")[2] for other in map(arrangement.load, self._own())}
 
     def _own(self) -> list[str]:

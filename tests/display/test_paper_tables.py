@@ -136,6 +136,12 @@ def test_a_few_shot_number_is_no_other_source_of_a_number_of_all_images(tmp_path
     assert found["FLYP", "PatchCamelyon"].entry.confidence == "recalled"
 
 
+@pytest.mark.parametrize(("name", "told"), [("flyp/few-shot", "standard deviation"), ("flyp/wilds", "95 % interval, 1.96·s/√n")])
+def test_what_is_in_brackets_is_the_spread_of_that_table(tmp_path, name, told):
+    arranged, found = arrangement.load(name), paper_tables.benchmarks_of(arrangement.load(name), Places.find(home=tmp_path))
+    assert f"(in brackets, as the paper computes it: {told})" in paper_tables.view(arranged, [], [], found).caption[0]
+
+
 def test_no_shipped_table_has_digits_or_folder():
     columns = [column for name in arrangement.names() for column in arrangement.load(name).column]
     assert len(columns) >= 100 and not {column.benchmark for column in columns} & paper_cells.OURS
