@@ -59,7 +59,22 @@ def requests_of(
             f"those that can be run are {', '.join(known)}",
             f"repro run {first.name}",
         )
-    return found
+    return _with_weights(found) or found
+
+
+def _with_weights(requests: list[planning.Request]) -> list[planning.Request]:
+    """The requests but for rows that start from weights which only the user can name: those of a table's several networks are several files."""
+    kept: list[planning.Request] = []
+    brought: dict[str | None, dict[str, None]] = {}
+    for request in requests:
+        own = [name for name in request.methods if planning.brings_weights(request._replace(methods=(name,)))]
+        if own:
+            brought.setdefault(request.backbone, {}).update(dict.fromkeys(own))
+        if methods := tuple(name for name in request.methods if name not in own):
+            kept.append(request._replace(methods=methods))
+    for network, names in brought.items():
+        typer.echo(f"left out: {', '.join(names)} with {network}, whose weights you name: --backbone {network} --weights FILE", err=True)
+    return kept
 
 
 def _methods(groups: list[Group]) -> tuple[str, ...]:

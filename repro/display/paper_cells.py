@@ -21,6 +21,7 @@ from repro.papers.arrangement import Column, Line, PaperTable
 from repro.papers.matching import RELEASED, Matcher, Place, paper_or_first
 from repro.papers.reported import Reported
 from repro.papers.verdicts import FAILED, NOT_COMPARABLE, NOT_RUN, Outcome, compare
+from repro.planning.plan import brings_weights
 from repro.types import Benchmark, Failure, Result
 
 AVERAGE = "average"  # beside the verdicts: a mean of columns, which is not judged
@@ -93,7 +94,7 @@ class Cells:
         kind, taken, others = self.matcher.of(place)
         told = tuple(f"{len(runs)} run{'s' if len(runs) > 1 else ''} {why}" for why, runs in sorted(others.items()))
         cell = cell._replace(others=told)
-        return self._measured(cell, taken, kind) if taken else self._absent(cell, line)
+        return self._measured(cell, taken, kind) if taken else self._absent(cell, asked, own)
 
     def _elsewhere(self, numbers: tuple[Reported, ...]) -> list[Reported]:
         """The same number where the paper, or talks about it, print it outside of its arranged tables."""
@@ -152,16 +153,18 @@ class Cells:
             chosen=tuple(chosen),
         )
 
-    def _absent(self, cell: Cell, line: Line) -> Cell:
+    def _absent(self, cell: Cell, asked: cells.Cell, own: Benchmark) -> Cell:
         broken = [failure for failure in self.failures if self.matcher.fits(cell.place, failure.run)]
         if broken:
             latest = max(broken, key=lambda failure: (failure.failed, failure.key))
             return cell._replace(verdict=FAILED, why=latest.error.split("\n")[0], keys=tuple(sorted(failure.key for failure in broken)))
-        return cell._replace(why=self._command(cell.place, line))
+        return cell._replace(why=self._command(cell.place, not self.tiny and bool(brings_weights(asked.request_on(own)))))
 
-    def _command(self, place: Place, line: Line) -> str:
-        """What fills the cell. Where the paper has no recipes for the benchmark, the method needs none, and the benchmark is named."""
+    def _command(self, place: Place, brought: bool) -> str:
+        """What fills the cell, its weights `brought` by the user or known. Where the paper has no recipes for the benchmark, the method needs
+        none, and the benchmark is named."""
         if self.tiny or paper_or_first(place.benchmark, place.paper):
-            return f"repro run --table {self.table.name} --method {place.method}{' --tiny' if self.tiny else ''}"
+            network = f" --backbone {place.backbone} --weights FILE" if brought else ""
+            return f"repro run --table {self.table.name} --method {place.method}{network}{' --tiny' if self.tiny else ''}"
         sets = "".join(f" --set {place.method}.{field}={value}" for field, value in place.settings)
         return f"repro run {place.benchmark} --method {place.method} --backbone {place.backbone}{sets}"

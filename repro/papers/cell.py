@@ -83,9 +83,13 @@ class Cell(NamedTuple):
 
     def request(self, places: Places) -> Request:
         """What `command` asks for; only where nothing stands in the way."""
+        return self.request_on(rows.described(self.column.benchmark, self.paper, places))
+
+    def request_on(self, benchmark: Benchmark) -> Request:
+        """The same, of its benchmark as it is described already."""
         paper = self.recipes
         return Request(
-            benchmark=rows.described(self.column.benchmark, self.paper, places),
+            benchmark=benchmark,
             methods=(self.line.method,),
             seeds=tuple(range(paper.seeds)),
             backbone=self.backbone,

@@ -139,6 +139,15 @@ def standard_weights(request: Request) -> str | None:
     return backbones.find(name).weights if _reads_file(request, methods, settings) else None
 
 
+def brings_weights(request: Request) -> str | None:
+    """The first method that begins with weights which only the user can name; None: none does, or they are named."""
+    name = network(request)
+    if request.weights or name is None or comes_pretrained(request.benchmark, name) or backbones.find(name).weights:
+        return None
+    settings = [parse_set(text, sorted(plugins.names("methods"))) for text in request.sets]
+    return _reads_file(request, [plugins.declared(method) for method in request.methods or request.benchmark.methods], settings)
+
+
 def _reads_file(request: Request, methods: list[Method], settings: list[Setting]) -> str | None:
     """The first method that begins with the backbone's own weights, or from a run that does; None where all begin otherwise."""
     own_rows = rows.rows_of(request.benchmark.name, request.paper)

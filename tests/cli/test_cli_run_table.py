@@ -110,6 +110,20 @@ def test_adamws_rows_are_run_by_their_own_grid(call):
         assert all([rate for _, rate in own] == wanted[own[0][0]] and len({name for name, _ in own}) == 1 for own in rates)
 
 
+def test_networks_whose_weights_nobody_publishes_here_are_left_out_by_name(call):
+    """Each of a table's networks has a file of its own, so that one --weights cannot be that of all; the others' rows are run."""
+    words = ("run", "--table", "freeze-embed/1", "--method", "ft,freeze-embed", "--seeds", "1", "--dry-run", "--json")
+    code, out, err = call(*words)
+    assert code == 0 and {plan["backbone"] for plan in json.loads(out)} == {"clip-vit-b-16", "clip-vit-l-14"}
+    dino = "timm:vit_base_patch16_224.dino"
+    assert f"left out: ft, freeze-embed with {dino}, whose weights you name: --backbone {dino} --weights FILE\n" in err
+    assert err.count("whose weights you name") == 5
+    code, out, err = call(*words, "--backbone", dino, "--weights", "random")
+    assert code == 0 and {plan["backbone"] for plan in json.loads(out)} == {dino} and "whose weights" not in err
+    asked = [(plan["benchmark"], run["method"], run["recipe"].get("optimizer")) for plan in json.loads(out) for run in plan["runs"]]
+    assert len(set(asked)) == 4 * 3 and len(asked) == 4 * (10 + 6 + 10)
+
+
 def test_a_table_whose_paper_has_no_recipes(made_up, mistake):
     assert mistake("run", "--table", "made-up", "--dry-run") == (
         "made-up has no benchmark with recipes of made-up",

@@ -30,6 +30,15 @@ def test_show_of_a_cell_has_the_quotes_the_recipe_and_what_is_missing(call):
     assert lines[-1] == "next: repro run cifar10.1 --paper lp-ft --method lp-ft --fetch"
 
 
+def test_a_cell_whose_weights_the_user_names_says_so(call):
+    code, out, _ = call("show", "freeze-embed/1:DINO ViT-B/16: AdamW:FMoW")
+    assert code == 0 and "missing     18 of 18 runs; their keys are known once the weights are here\n" in out
+    assert out.splitlines()[-1] == (
+        "next: repro run fmow --paper freeze-embed-adamw --method ft --set ft.optimizer=adamw "
+        "--backbone timm:vit_base_patch16_224.dino --weights FILE --fetch"
+    )
+
+
 def test_show_of_a_cell_as_json(call):
     found = json.loads(call("show", "lp-ft/2:LP-FT:STL", "--json")[1])
     assert found["cell"] == "lp-ft/2:LP-FT:STL" and found["obstacle"] is None and found["measured"] is None

@@ -136,6 +136,15 @@ def test_a_few_shot_number_is_no_other_source_of_a_number_of_all_images(tmp_path
     assert found["FLYP", "PatchCamelyon"].entry.confidence == "recalled"
 
 
+def test_the_command_that_fills_a_cell_names_weights_that_only_the_user_has(tmp_path):
+    found = cells(Store(tmp_path / "runs"), "freeze-embed/1")
+    assert found["CLIP ViT-B/16: SGD", "FMoW"].why == "repro run --table freeze-embed/1 --method ft"
+    dino = "--backbone timm:vit_base_patch16_224.dino --weights FILE"
+    assert found["DINO ViT-B/16: SGD", "FMoW"].why == f"repro run --table freeze-embed/1 --method ft {dino}"
+    scratch = cells(Store(tmp_path / "runs"), "targeted-augs/camelyon17")["ERM", "OOD"].why
+    assert scratch == "repro run --table targeted-augs/camelyon17 --method erm", "from random weights: no file is wanted"
+
+
 @pytest.mark.parametrize(("name", "told"), [("flyp/few-shot", "standard deviation"), ("flyp/wilds", "95 % interval, 1.96·s/√n")])
 def test_what_is_in_brackets_is_the_spread_of_that_table(tmp_path, name, told):
     arranged, found = arrangement.load(name), paper_tables.benchmarks_of(arrangement.load(name), Places.find(home=tmp_path))
