@@ -8,7 +8,7 @@ from planned_runs import one, planned
 from repro import plugins
 from repro.errors import UserError
 from repro.outcomes.selection import RULES
-from repro.papers import rows
+from repro.papers import reported, rows
 from repro.paths import Places, tables_dir
 from repro.planning.recipe import resolve
 from repro.settings import Recipe
@@ -156,3 +156,36 @@ def test_images_are_prepared_as_in_the_authors_configurations(benchmark, papers,
     assert len(found) == count
     for row in found:
         assert {field: row.recipe.get(field) for field in recipe} == recipe, (row.paper, row.method)
+
+
+# Camelyon17 with CLIP ViT-B/16: learning rate → seeds' accuracy on ID validation, OOD validation and OOD test, as recorded in
+# AnanyaKumar/transfer_learning@13c3e2b scripts/freeze-embed-paper-fine-tuning-results.ipynb, output of cell 7 (rates that no rule chooses left out).
+RECORDED = {
+    "freeze-embed": {
+        1e-4: [(99.3772, 89.6602, 85.8890), (99.3683, 91.9092, 88.0782), (99.3951, 91.7316, 86.4192)],
+        3e-5: [(99.3117, 94.1239, 94.1073), (99.2729, 93.1297, 94.0614), (99.1836, 89.9524, 86.5039)],
+    },
+    "freeze-embed-adamw": {
+        3e-6: [(99.5679, 94.3474, 95.9720), (99.5322, 94.4734, 95.1819), (99.5352, 93.7514, 96.0237)],
+        1e-6: [(99.4249, 94.7886, 96.6010), (99.5143, 93.6110, 95.6216), (99.5083, 94.2757, 96.6798)],
+    },
+}
+
+
+@pytest.mark.parametrize("paper", RECORDED)
+def test_freeze_embeds_printed_numbers_follow_from_its_runs_by_the_rule_of_its_recipes(paper):
+    position = ("id_val", "ood_val").index(rows.paper_of("camelyon17", paper).select)
+    means = {rate: [sum(values) / 3 for values in zip(*seeds, strict=True)] for rate, seeds in RECORDED[paper].items()}
+    winner = max(means, key=lambda rate: means[rate][position])
+    settings = {"optimizer": "adamw" if "adamw" in paper else "sgd"}
+    (printed,) = reported.of("freeze-embed", "big", "camelyon17", "ood_test", "ft", "accuracy", settings=settings, backbone="clip-vit-b-16")
+    assert round(means[winner][2], 2) == pytest.approx(float(printed.value), abs=0.006)
+    row = next(row for row in rows.table_of("camelyon17").row if (row.paper, row.method) == (paper, "ft"))
+    assert row.quick == {"lr": winner} and len(row.recipe["lr"]) == 6 and set(means) <= set(row.recipe["lr"])
+
+
+def test_freeze_embed_chooses_by_accuracy_on_id_validation_everywhere():
+    for benchmark in ("living17", "domainnet", "fmow", "camelyon17"):
+        assert {rows.paper_of(benchmark, paper).select for paper in RECORDED} == {"id_val"}
+    chosen = {row.method: row.recipe.get("select_by") for row in rows.table_of("fmow").row if row.paper in RECORDED}
+    assert (chosen["ft"], chosen["freeze-embed"]) == ("accuracy", "accuracy"), "that split's own metric is its worst region"
