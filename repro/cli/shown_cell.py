@@ -135,9 +135,9 @@ def _recipe(standing: Standing) -> None:
         _line("recipe", f"tables/{standing.cell.column.benchmark}.toml, {row.paper} {row.method}: {row.source}")
     elif runs:
         _line("recipe", f"the paper has no row for {standing.cell.line.method}, which has nothing to fit")
-    fields = dict.fromkeys(field for run in runs for field in run.recipe.changed())
+    fields = dict.fromkeys(field for run in runs for field in run.recipe.told())
     for field in fields:
-        values = dict.fromkeys(str(run.recipe.changed().get(field, "–")) for run in runs)
+        values = dict.fromkeys(str(run.recipe.told().get(field, "–")) for run in runs)
         origin = (
             next(run.provenance[field] for run in runs if field in run.provenance)
             if any(field in run.provenance for run in runs)
