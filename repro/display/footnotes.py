@@ -58,12 +58,19 @@ def _selection(cells: list[Cell], select: str | None) -> str:
     """The rule that was asked for; else for each benchmark the paper's, and where none of it is recorded, ours."""
     if select:
         return f"Checkpoints selected by {select}: {RULES[select]}."
-    ruled: dict[tuple[str, str], list[str]] = {}
+    ruled: dict[tuple[str, str], dict[str, str]] = {}  # rule and why → benchmark → whose recipes
     for name, paper in dict.fromkeys((cell.place.benchmark, cell.place.paper) for cell in cells if cell.place and cell.verdict != CANNOT):
         own = paper_or_first(name, paper)
-        named = ruled.setdefault((rows.paper_of(name, own).select, "as in the paper" if own else "for want of the paper's rule"), [])
-        named += [name] if name not in named else []
-    told = [f"{why} by {rule}, {RULES[rule]}" + (f" ({', '.join(of)})" if len(ruled) > 1 else "") for (rule, why), of in ruled.items()]
+        ruled.setdefault((rows.paper_of(name, own).select, "as in the paper" if own else "for want of the paper's rule"), {})[name] = paper
+    several = {name for of in ruled.values() for name in of if sum(name in other for other in ruled.values()) > 1}
+
+    def named(pair: tuple[str, str]) -> str:
+        return f"{pair[0]}: {pair[1]}" if pair[0] in several else pair[0]
+
+    told = [
+        f"{why} by {rule}, {RULES[rule]}" + (f" ({', '.join(map(named, of.items()))})" if len(ruled) > 1 else "")
+        for (rule, why), of in ruled.items()
+    ]
     return f"Checkpoints and settings are selected {'; '.join(told)}." if told else "Nothing of it can be run yet."
 
 

@@ -136,6 +136,15 @@ def test_a_few_shot_number_is_no_other_source_of_a_number_of_all_images(tmp_path
     assert found["FLYP", "PatchCamelyon"].entry.confidence == "recalled"
 
 
+def test_rows_of_one_benchmark_by_two_rules_are_told_apart(tmp_path):
+    arranged = arrangement.load("wise-ft/imagenet")
+    told = paper_tables.view(arranged, [], [], paper_tables.benchmarks_of(arranged, Places.find(home=tmp_path))).caption[3]
+    assert told == (
+        "Checkpoints and settings are selected as in the paper by last, the last checkpoint (imagenet: wise-ft); "
+        "as in the paper by id_val, best on the ID validation split (imagenet: wise-ft-chosen)."
+    )
+
+
 def test_the_command_that_fills_a_cell_names_weights_that_only_the_user_has(tmp_path):
     found = cells(Store(tmp_path / "runs"), "freeze-embed/1")
     assert found["CLIP ViT-B/16: SGD", "FMoW"].why == "repro run --table freeze-embed/1 --method ft"

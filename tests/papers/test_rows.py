@@ -8,6 +8,7 @@ from planned_runs import one, planned
 from repro import plugins
 from repro.errors import UserError
 from repro.outcomes.selection import RULES
+from repro.papers import cell as cells
 from repro.papers import reported, rows
 from repro.paths import Places, tables_dir
 from repro.planning.recipe import resolve
@@ -189,3 +190,25 @@ def test_freeze_embed_chooses_by_accuracy_on_id_validation_everywhere():
         assert {rows.paper_of(benchmark, paper).select for paper in RECORDED} == {"id_val"}
     chosen = {row.method: row.recipe.get("select_by") for row in rows.table_of("fmow").row if row.paper in RECORDED}
     assert (chosen["ft"], chosen["freeze-embed"]) == ("accuracy", "accuracy"), "that split's own metric is its worst region"
+
+
+def test_wise_fts_printed_row_of_ensembled_weights_is_that_of_the_alpha_best_on_id_validation():
+    """Of the printed sweep over α with CLIP ViT-B/16 the best on ImageNet has the row's accuracy and average; the unseen α = 0.5 has neither."""
+    place = {"backbone": "clip-vit-b-16", "metric": "accuracy", "method": "wise-ft"}
+    tenths = [f"{number / 10:.1f}" for number in range(11)]
+    sweep = {
+        alpha: [
+            float(reported.of("wise-ft", "alphas", benchmark, split, settings={"base": "ft", "alphas": alpha}, **place)[0].value)
+            for benchmark, split in (("imagenet", "id_val"), ("average-5", "ood"))
+        ]
+        for alpha in tenths
+    }
+    best = max(tenths, key=lambda alpha: sweep[alpha][0])
+    row = [
+        float(reported.of("wise-ft", "imagenet", benchmark, split, settings={"base": "ft"}, **place)[0].value)
+        for benchmark, split in (("imagenet", "id_val"), ("average-5", "ood"))
+    ]
+    assert row == sweep[best] == [82.5, 60.6] and sweep["0.5"] == [81.7, 63.0]
+    cell = cells.find("wise-ft/imagenet:B/16 End-to-end + ensembling:V2")
+    assert cell.recipes.select == "id_val" and "alphas" not in cell.row.recipe  # the method's own are 0, 0.1, …, 1
+    assert rows.rows_of("imagenet", "wise-ft-chosen")["ft"].recipe == rows.rows_of("imagenet", "wise-ft")["ft"].recipe

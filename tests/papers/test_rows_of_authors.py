@@ -46,7 +46,7 @@ HERE = {
     ("LP-FT", "Living-17 (ablation)", "higher head lr x10"): "living17/lp-ft/ft-head-lr",
     ("LP-FT", "Living-17 (ablation)", "torch linear probe"): "living17/lp-ft/lp-sgd",
     ("freeze-embed era (NOT LP-FT)", "Camelyon17", "FT/LP-FT at HEAD"): "camelyon17/freeze-embed/ft camelyon17/freeze-embed/lp-ft",
-    ("WiSE-FT", "ImageNet", "FT then alpha mix"): "imagenet/wise-ft/ft",
+    ("WiSE-FT", "ImageNet", "FT then alpha mix"): "imagenet/wise-ft/ft imagenet/wise-ft-chosen/ft",
     ("WiSE-FT", "CIFAR-10 -> 10.1 v6/10.2", "same"): "cifar10.1/wise-ft/ft cifar10.1/wise-ft/wise-ft",
     ("WiSE-FT", "iWildCam / FMoW", "same"): "iwildcam/wise-ft/ft fmow/wise-ft/ft",
     ("WiSE-FT", "any", "linear classifier"): "cifar10.1/wise-ft/lp-sgd iwildcam/wise-ft/lp-sgd fmow/wise-ft/lp-sgd imagenet/wise-ft/lp-sgd",
@@ -112,6 +112,7 @@ OTHERWISE = {
     "cifar10.1/autoft/lp-ft": {"epochs": 10},
     "camelyon17/freeze-embed/ft": {"lr": (3e-5, 1e-2, 6), "select": "id_val"},
     "camelyon17/freeze-embed/lp-ft": {"select": "id_val"},
+    "imagenet/wise-ft-chosen/ft": {"select": "id_val"},  # of the mixture that is made of its last epoch
 }
 FIELDS = {"lr_grid": "lr", "weight_decay": "weight_decay", "batch_size": "batch_size", "epochs": "epochs"}
 
