@@ -212,3 +212,14 @@ def test_wise_fts_printed_row_of_ensembled_weights_is_that_of_the_alpha_best_on_
     cell = cells.find("wise-ft/imagenet:B/16 End-to-end + ensembling:V2")
     assert cell.recipes.select == "id_val" and "alphas" not in cell.row.recipe  # the method's own are 0, 0.1, …, 1
     assert rows.rows_of("imagenet", "wise-ft-chosen")["ft"].recipe == rows.rows_of("imagenet", "wise-ft")["ft"].recipe
+
+
+@pytest.mark.parametrize(("benchmark", "passes", "size"), [("camelyon17", 5, 32), ("fmow", 50, 64), ("iwildcam", 12, 16)])
+def test_the_rows_of_a_table_of_wilds_are_of_one_version(benchmark, passes, size):
+    """p-lambda/wilds@v1.2.2 examples/configs/datasets.py:39-63, 126-151, 152-176, as @v1.1.0 has them, too: what the first paper's numbers are of.
+    WILDS 2.0's ERM on Camelyon17, which is in a table of its own, takes ten epochs."""
+    for row in rows.table_of(benchmark).row:
+        if row.paper == "wilds" and row.method in ("erm", "coral", "irm"):
+            assert (row.recipe["epochs"], row.recipe["batch_size"]) == (passes, size), row.method
+    assert cells.find("wilds/v1:ERM:Camelyon17").row.recipe["epochs"] == 5
+    assert cells.find("wilds/v2:ERM (no augmentation):Camelyon17").row.recipe["epochs"] == 10

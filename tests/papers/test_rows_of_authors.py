@@ -78,9 +78,9 @@ HERE = {
     ("Connect Later", "iWildCam", "standard LP-FT without aug"): "iwildcam/connect-later/lp-ft",
     ("Connect Later", "iWildCam", "stage 2"): "iwildcam/connect-later/connect-later",
     ("Connect Later", "Camelyon17", "stage 2"): "camelyon17/connect-later/connect-later",
-    ("WILDS reference", "Camelyon17", "ERM"): "camelyon17/wilds/erm",
+    ("WILDS reference", "Camelyon17", "ERM"): "camelyon17/wilds-2/erm",
     ("WILDS reference", "iWildCam", "ERM"): "iwildcam/wilds/erm",
-    ("WILDS reference", "FMoW", "ERM"): "fmow/wilds/erm",
+    ("WILDS reference", "FMoW", "ERM"): "fmow/wilds-2/erm",
     **{
         (paper, name, f"{method}"): " ".join(f"{name.lower()}/{short}/{row}" for row in rows)
         for paper, short, names in (
@@ -269,4 +269,6 @@ def test_every_row_of_these_papers_that_trains_is_told_by_a_line_or_named_ours()
         *(f"camelyon17/connect-later/{name}" for name in ("lp", "ft", "lp-ft", "self-training")),
         *(f"{name}/wilds/{method}" for name in ("camelyon17", "iwildcam", "fmow") for method in ("coral", "irm")),
         "camelyon17/wilds/swav-pretrain",
+        "camelyon17/wilds/erm",  # the lines' ERM is that of WILDS 2.0, wilds-2
+        "fmow/wilds/erm",
     }
