@@ -46,11 +46,10 @@ class Cost(NamedTuple):
 
 def plans(table: str, quick: bool, places: Places) -> list[planning.Plan]:
     """As `repro run --table` makes them; none where nothing of the table can be run. Weights are made up: only their number counts."""
-    asked = planning.Request(benchmark=None, seeds=(), quick=quick)
+    asked = planning.Request(benchmark=None, seeds=(), quick=quick, weights="made up", weights_hash="0" * 64)
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # rows that are left out are told there
-            requests = requests_of(None, table, {}, places, False, [], asked)
-        return [planning.make(request._replace(weights="made up", weights_hash="0" * 64)) for request in requests]
+            return [planning.make(request) for request in requests_of(None, table, {}, places, False, [], asked)]
     except UserError:
         return []
 

@@ -44,6 +44,7 @@ def _ascending(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(sorted(set(values)))
 
 
+ASKED = ("optimizer", "lr", "weight_decay", "batch_size", "schedule")  # of every training
 LOSSES = ("ce", "dcm", "entropy", "flyp", "hinge", "l1init", "l1zero", "l2init", "l2zero")
 
 
@@ -269,6 +270,11 @@ class Recipe(Record):
     def changed(self) -> dict[str, Any]:
         """The fields that differ from their neutral value, JSON-ready."""
         return self.model_dump(mode="json", exclude_defaults=True)
+
+    def told(self) -> dict[str, Any]:
+        """The fields that a reader is shown, JSON-ready: those that differ, and of a training what everybody asks of it, neutral or not."""
+        changed, whole = self.changed(), self.model_dump(mode="json", include=set(ASKED) if self.trains else set())
+        return {field: changed.get(field, whole.get(field)) for field in type(self).model_fields if field in changed or field in whole}
 
 
 TRAINING = frozenset(

@@ -329,3 +329,17 @@ def test_splits_are_found_by_name_and_role():
     assert benchmark.split("b") is splits[1]
     assert benchmark.with_role("ood_test", "train") == splits
     assert benchmark.with_role("id_val") == ()
+
+
+def test_a_training_tells_its_rate_and_a_probe_has_none():
+    told = Recipe(epochs=3, augment="rrc").told()
+    asked = {
+        "optimizer": "sgd",
+        "lr": 1e-3,
+        "weight_decay": 0.0,
+        "epochs": 3,
+        "batch_size": 64,
+        "schedule": "cosine_epoch",
+        "augment": "rrc",
+    }
+    assert told == asked and Recipe(lp_c_count=3).told() == {"lp_c_count": 3}

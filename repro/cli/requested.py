@@ -5,11 +5,13 @@ from __future__ import annotations
 import typer
 
 from repro import backbones, plugins
-from repro.errors import UserError
+from repro.errors import UserError, quoted
 from repro.papers import arrangement, reported, rows
 from repro.paths import Places
 from repro.planning import plan as planning
 from repro.types import Benchmark
+
+Group = tuple[dict[str, str], str | None, tuple[str, ...]]  # settings, backbone, methods: `PaperTable.groups`
 
 
 def requests_of(
@@ -36,21 +38,31 @@ def requests_of(
     if not arranged.groups():
         lacks = ", ".join(dict.fromkeys(line.lacks for line in arranged.row))
         raise UserError(f"{table} has no row that this program can run", f"it lacks {lacks}", f"repro coverage {arranged.paper} --reasons")
-    paper = asked.paper or arranged.paper
-    groups = {name: arranged.groups(name, paper) for name in arranged.benchmarks if paper in rows.papers_of(name)}
+    papers = (asked.paper,) if asked.paper else arranged.recipes
+    groups = {
+        (name, paper): arranged.groups(name, paper) for name in arranged.benchmarks for paper in papers if paper in rows.papers_of(name)
+    }
     if not any(groups.values()):
         why = f"of its benchmarks this program has {', '.join(arranged.benchmarks)}"
-        raise UserError(f"{table} has no benchmark with recipes of {paper}", why, f"repro coverage {arranged.paper} --reasons")
-    if absent := [column.benchmark for column in arranged.column if column.benchmark and column.benchmark not in groups]:
+        raise UserError(f"{table} has no benchmark with recipes of {papers[0]}", why, f"repro coverage {arranged.paper} --reasons")
+    there = {name for name, _ in groups}
+    if absent := [column.benchmark for column in arranged.column if column.benchmark and column.benchmark not in there]:
         typer.echo(f"left out: {', '.join(dict.fromkeys(absent))} (repro coverage {arranged.paper} --reasons)", err=True)
     if lacking := [f"{line.title} (no {line.lacks})" for line in arranged.row if line.lacks]:
         typer.echo(f"left out: {', '.join(lacking)}", err=True)
-    for name in groups:
+    for name, paper in groups:
         if unwritten := arranged.without_recipe(name, paper):
             typer.echo(f"left out: {', '.join(unwritten)} on {name}, for which {paper} has no recipe", err=True)
-    described = {name: rows.described(name, paper, where, options, tiny) for name in groups if groups[name]}
-    asked = asked._replace(paper=paper)
-    return [request for name, one in described.items() for request in _of_rows(one, groups[name], arranged, method, asked)]
+    described = {one: rows.described(*one, where, options, tiny) for one, own in groups.items() if own}
+    found = [request for one, of in described.items() for request in _of_rows(of, groups[one], method, asked._replace(paper=one[1]))]
+    if not found:  # a row may lack a recipe on some of the benchmarks, not on all
+        first, known = next(iter(described.values())), _methods([group for own in groups.values() for group in own])
+        raise UserError(
+            f"{arranged.name} has no row of {planning.parse_methods(method, first)[0]}",
+            f"those that can be run are {', '.join(known)}",
+            f"repro run {first.name}",
+        )
+    return found
 
 
 def with_weights(requests: list[planning.Request], given: list[str]) -> list[planning.Request]:
@@ -71,20 +83,31 @@ def with_weights(requests: list[planning.Request], given: list[str]) -> list[pla
     return [request._replace(weights=own.get(planning.network(request), own.get(None))) for request in requests]
 
 
-def _of_rows(
-    described: Benchmark,
-    groups: list[tuple[dict[str, str], str | None, tuple[str, ...]]],
-    arranged: arrangement.PaperTable,
-    method: list[str],
-    asked: planning.Request,
-) -> list[planning.Request]:
+def startable(requests: list[planning.Request]) -> list[planning.Request]:
+    """The requests of a table but for rows that start from weights which nobody names; all of them where none is left."""
+    kept: list[planning.Request] = []
+    lacking: dict[str | None, dict[str, None]] = {}
+    for request in requests:
+        own = [name for name in request.methods if planning.brings_weights(request._replace(methods=(name,)))]
+        if own:
+            lacking.setdefault(planning.network(request), {}).update(dict.fromkeys(own))
+        if methods := tuple(name for name in request.methods if name not in own):
+            kept.append(request._replace(methods=methods))
+    for network, names in lacking.items() if kept else ():
+        given = quoted(f"{network}=FILE")
+        typer.echo(f"left out: {', '.join(names)} with {network}, whose weights you name: --weights {given}", err=True)
+    return kept or requests
+
+
+def _methods(groups: list[Group]) -> tuple[str, ...]:
+    """Of groups of rows, each once, in order."""
+    return tuple(dict.fromkeys(name for *_, names in groups for name in names))
+
+
+def _of_rows(described: Benchmark, groups: list[Group], method: list[str], asked: planning.Request) -> list[planning.Request]:
     """One request per group of rows with the same settings and network; the user's own options come after the table's."""
-    known = tuple(dict.fromkeys(name for *_, names in groups for name in names))
+    known = _methods(groups)
     wanted = planning.parse_methods(method or [",".join(known)], described)
-    if not set(wanted) & set(known):
-        raise UserError(
-            f"{arranged.name} has no row of {wanted[0]}", f"those that can be run are {', '.join(known)}", f"repro run {described.name}"
-        )
     found: list[planning.Request] = []
     for settings, network, names in groups:
         if not (methods := tuple(name for name in names if name in wanted)):

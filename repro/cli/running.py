@@ -18,10 +18,10 @@ from repro.cli.planned import UNKNOWN, show_sum
 from repro.cli.planned import as_json as planning_json
 from repro.cli.planned import missing as show_missing
 from repro.cli.planned import show as show_plan
-from repro.cli.requested import requests_of, with_weights
+from repro.cli.requested import requests_of, startable, with_weights
 from repro.cli.tabling import show_table, write
 from repro.display import tables
-from repro.errors import UserError, quoted
+from repro.errors import UserError
 from repro.outcomes.store import Store
 from repro.outcomes.stored import Damaged
 from repro.paths import Places
@@ -85,10 +85,12 @@ def run(
     )
     requests = requests_of(benchmark, table, {name: said for name, said in chosen.items() if said}, where, tiny, method or [], asked)
     requests = with_weights(requests, weights or [])
+    if table:
+        requests = startable(requests)
     store = Store(where.runs)
     with telling() as damaged:
         calibrated = cache(lambda: calibrate(store, at_hand(device), damaged))
-        planned = _look_up_each(requests, lambda request: look_up(request, where, store, fetch and not dry_run, dry_run, calibrated))
+        planned = [look_up(request, where, store, fetch and not dry_run, dry_run, calibrated) for request in requests]
     _require_meant(asked.sets, [one.plan for one in planned])
     if not as_json:
         for one in planned:
@@ -110,22 +112,6 @@ class Planned(NamedTuple):
     forecast: Forecast
     needs: tuple[Need, ...]
     absent: tuple[Need, ...]
-
-
-def _look_up_each(requests: list[planning.Request], plan: Callable[[planning.Request], Planned]) -> list[Planned]:
-    """The plans of a table without its networks that have no weights, which are named; of a single benchmark the mistake that it is."""
-    planned, without = [], {}
-    for request in requests:
-        try:
-            planned.append(plan(request))
-        except planning.NoWeights as lacking:
-            without.setdefault(planning.network(request), lacking)
-    if not planned:
-        raise next(iter(without.values()))
-    if without:
-        words = " ".join(f"--weights {quoted(f'{name}=FILE')}" for name in without)
-        typer.echo(f"left out: {', '.join(without)}, for which no weights are given ({words})", err=True)
-    return planned
 
 
 def _require_meant(sets: Sequence[str], plans: Sequence[planning.Plan]) -> None:

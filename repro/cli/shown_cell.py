@@ -18,6 +18,7 @@ from repro.papers import cell as cells
 from repro.papers.cell import Cell
 from repro.papers.verdicts import ABOVE, BELOW
 from repro.paths import Places
+from repro.planning import plan as planning
 from repro.types import Run
 
 
@@ -28,6 +29,12 @@ class Standing(NamedTuple):
     obstacle: str | None
     planned: Planned | None
     measured: paper_cells.Cell | None
+    brought: bool = False  # whether its runs start from weights that only the user can name
+
+    @property
+    def command(self) -> str:
+        """What runs what the cell lacks."""
+        return f"{self.cell.command}{' --weights FILE' if self.brought else ''}"
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -52,8 +59,12 @@ def _standing(cell: Cell, where: Places, store: Store, damaged: list[Damaged]) -
     obstacle = cell.obstacle(where)
     if obstacle or cell.column.average:
         return Standing(cell, obstacle, None, None)
-    planned = look_up(cell.request(where), where, store, fetch=False, dry_run=True, damaged=damaged)
-    return Standing(cell, None, planned, _measured(cell, where, store, damaged))
+    request = cell.request(where)
+    brought = bool(planning.brings_weights(request))
+    if brought:
+        request = request._replace(weights="FILE", weights_hash=f"{UNKNOWN} of a file to name")
+    planned = look_up(request, where, store, fetch=False, dry_run=True, damaged=damaged)
+    return Standing(cell, None, planned, _measured(cell, where, store, damaged), brought)
 
 
 def _measured(cell: Cell, where: Places, store: Store, damaged: list[Damaged]) -> paper_cells.Cell:
@@ -91,7 +102,7 @@ def _as_json(standing: Standing, store: Store) -> dict[str, Any]:
         "first": [run.key for run in planned.forecast.todo if run.key not in planned.plan.asked] if planned else [],
         "absent": [need.model_dump(mode="json") for need in planned.absent] if planned else [],
         **_of_table(standing.measured),
-        "command": None if standing.obstacle else cell.command,
+        "command": None if standing.obstacle else standing.command,
     }
 
 
@@ -131,9 +142,9 @@ def _recipe(standing: Standing) -> None:
         _line("recipe", f"tables/{standing.cell.column.benchmark}.toml, {row.paper} {row.method}: {row.source}")
     elif runs:
         _line("recipe", f"the paper has no row for {standing.cell.line.method}, which has nothing to fit")
-    fields = dict.fromkeys(field for run in runs for field in run.recipe.changed())
+    fields = dict.fromkeys(field for run in runs for field in run.recipe.told())
     for field in fields:
-        values = dict.fromkeys(str(run.recipe.changed().get(field, "–")) for run in runs)
+        values = dict.fromkeys(str(run.recipe.told().get(field, "–")) for run in runs)
         origin = (
             next(run.provenance[field] for run in runs if field in run.provenance)
             if any(field in run.provenance for run in runs)
@@ -176,4 +187,4 @@ def _runs(standing: Standing, store: Store, where: Places) -> None:
         _line("missing", f"{len(todo)} of {len(states)} runs{first}{why}")
         if planned.absent:
             _line("not here", ", ".join(need.title for need in planned.absent))
-        print(next_line(f"{cell.command}{' --fetch' if planned.absent else ''}", where))
+        print(next_line(f"{standing.command}{' --fetch' if planned.absent else ''}", where))

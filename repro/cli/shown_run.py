@@ -88,7 +88,7 @@ def _identity(run: Run, key: str, store: Store) -> None:
 
 def _recipe(run: Run) -> None:
     print("recipe")
-    for field, value in run.recipe.changed().items():
+    for field, value in run.recipe.told().items():
         print(f"  {field:<16} {value!s:<24} {run.provenance.get(field, 'default')}")
 
 

@@ -15,7 +15,6 @@ from repro.papers.verdicts import FAILED
 if TYPE_CHECKING:
     from repro.display.paper_cells import Cell
     from repro.display.paper_tables import Row
-    from repro.papers.arrangement import PaperTable
     from repro.papers.reported import Interval, Publication
     from repro.types import Result
 
@@ -35,7 +34,7 @@ class Note(NamedTuple):
     source: str = ""
 
 
-def caption(table: PaperTable, cells: list[Cell], interval: Interval | None, select: str | None, tiny: bool) -> list[str]:
+def caption(cells: list[Cell], interval: Interval | None, select: str | None, tiny: bool) -> list[str]:
     """What a cell holds, what its intervals are and are not, by which rule it was selected, and how many of them there are."""
     spread = "" if interval is None else f" (in brackets, as the paper computes it: {_rule(interval)})"
     sentences = [
@@ -43,7 +42,7 @@ def caption(table: PaperTable, cells: list[Cell], interval: Interval | None, sel
         "These intervals are over seeds: the uncertainty of the test sets is in none of them.",
         f"In %{_plain(cells)}; – is not run, n/a is what this program cannot run. {_counts(cells)}",
     ]
-    sentences.append(_selection(table, cells, select))
+    sentences.append(_selection(cells, select))
     if any(cell.outcome and cell.outcome.p is not None for cell in cells):
         sentences.append("Verdicts are corrected for the number of cells that were tested (Holm).")
     checked = [cell for cell in cells if cell.recomputed is not None and cell.entry]
@@ -55,15 +54,23 @@ def caption(table: PaperTable, cells: list[Cell], interval: Interval | None, sel
     return sentences
 
 
-def _selection(table: PaperTable, cells: list[Cell], select: str | None) -> str:
+def _selection(cells: list[Cell], select: str | None) -> str:
     """The rule that was asked for; else for each benchmark the paper's, and where none of it is recorded, ours."""
     if select:
         return f"Checkpoints selected by {select}: {RULES[select]}."
-    ruled: dict[tuple[str, str], list[str]] = {}
-    for name in dict.fromkeys(cell.place.benchmark for cell in cells if cell.place and cell.verdict != CANNOT):
-        own = paper_or_first(name, table.paper)
-        ruled.setdefault((rows.paper_of(name, own).select, "as in the paper" if own else "for want of the paper's rule"), []).append(name)
-    told = [f"{why} by {rule}, {RULES[rule]}" + (f" ({', '.join(of)})" if len(ruled) > 1 else "") for (rule, why), of in ruled.items()]
+    ruled: dict[tuple[str, str], dict[str, str]] = {}  # rule and why → benchmark → whose recipes
+    for name, paper in dict.fromkeys((cell.place.benchmark, cell.place.paper) for cell in cells if cell.place and cell.verdict != CANNOT):
+        own = paper_or_first(name, paper)
+        ruled.setdefault((rows.paper_of(name, own).select, "as in the paper" if own else "for want of the paper's rule"), {})[name] = paper
+    several = {name for of in ruled.values() for name in of if sum(name in other for other in ruled.values()) > 1}
+
+    def named(pair: tuple[str, str]) -> str:
+        return f"{pair[0]}: {pair[1]}" if pair[0] in several else pair[0]
+
+    told = [
+        f"{why} by {rule}, {RULES[rule]}" + (f" ({', '.join(map(named, of.items()))})" if len(ruled) > 1 else "")
+        for (rule, why), of in ruled.items()
+    ]
     return f"Checkpoints and settings are selected {'; '.join(told)}." if told else "Nothing of it can be run yet."
 
 

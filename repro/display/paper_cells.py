@@ -21,6 +21,7 @@ from repro.papers.arrangement import Column, Line, PaperTable
 from repro.papers.matching import RELEASED, Matcher, Place, paper_or_first
 from repro.papers.reported import Reported
 from repro.papers.verdicts import FAILED, NOT_COMPARABLE, NOT_RUN, Outcome, compare
+from repro.planning.plan import brings_weights
 from repro.types import Benchmark, Failure, Result
 
 AVERAGE = "average"  # beside the verdicts: a mean of columns, which is not judged
@@ -74,7 +75,7 @@ class Cells:
         self.table, self.failures, self.known, self.select, self.tiny = table, failures, known, select, tiny
         self.results = results
         self.matcher = Matcher(results, known, tiny)
-        self.paper = reported.publication(table.paper)
+        self.paper = reported.publication(table.paper).of_table(table.cells or table.name.partition("/")[2])
         self.arranged = {other.cells or other.name.partition("/")[2] for other in map(arrangement.load, self._own())}
 
     def _own(self) -> list[str]:
@@ -93,7 +94,7 @@ class Cells:
         kind, taken, others = self.matcher.of(place)
         told = tuple(f"{len(runs)} run{'s' if len(runs) > 1 else ''} {why}" for why, runs in sorted(others.items()))
         cell = cell._replace(others=told)
-        return self._measured(cell, taken, kind) if taken else self._absent(cell, line)
+        return self._measured(cell, taken, kind) if taken else self._absent(cell, asked, own)
 
     def _elsewhere(self, numbers: tuple[Reported, ...]) -> list[Reported]:
         """The same number where the paper, or talks about it, print it outside of its arranged tables."""
@@ -118,7 +119,7 @@ class Cells:
         candidates: dict[str, list[Result]] = {}
         for result in sorted(taken, key=lambda result: result.run.seed):
             candidates.setdefault(reader.configuration(result), []).append(result)
-        rule = self.rule(place.benchmark)
+        rule = rows.paper_of(place.benchmark, paper_or_first(place.benchmark, place.paper)).select
         pairs, _ = winner(list(candidates.values()), reader, self.select or rule)
         scale = 1 if place.metric in PLAIN else 100
         values = tuple(scale * statistics.fmean(point.metrics[split][place.metric] for split in place.splits) for _, point in pairs)
@@ -152,20 +153,18 @@ class Cells:
             chosen=tuple(chosen),
         )
 
-    def rule(self, benchmark: str) -> str:
-        """The paper's selection rule."""
-        return rows.paper_of(benchmark, paper_or_first(benchmark, self.table.paper)).select
-
-    def _absent(self, cell: Cell, line: Line) -> Cell:
+    def _absent(self, cell: Cell, asked: cells.Cell, own: Benchmark) -> Cell:
         broken = [failure for failure in self.failures if self.matcher.fits(cell.place, failure.run)]
         if broken:
             latest = max(broken, key=lambda failure: (failure.failed, failure.key))
             return cell._replace(verdict=FAILED, why=latest.error.split("\n")[0], keys=tuple(sorted(failure.key for failure in broken)))
-        return cell._replace(why=self._command(cell.place, line))
+        return cell._replace(why=self._command(cell.place, not self.tiny and bool(brings_weights(asked.request_on(own)))))
 
-    def _command(self, place: Place, line: Line) -> str:
-        """What fills the cell. Where the paper has no recipes for the benchmark, the method needs none, and the benchmark is named."""
-        if self.tiny or paper_or_first(place.benchmark, self.table.paper):
-            return f"repro run --table {self.table.name} --method {place.method}{' --tiny' if self.tiny else ''}"
+    def _command(self, place: Place, brought: bool) -> str:
+        """What fills the cell, its weights `brought` by the user or known. Where the paper has no recipes for the benchmark, the method needs
+        none, and the benchmark is named."""
+        if self.tiny or paper_or_first(place.benchmark, place.paper):
+            network = f" --backbone {place.backbone} --weights FILE" if brought else ""
+            return f"repro run --table {self.table.name} --method {place.method}{network}{' --tiny' if self.tiny else ''}"
         sets = "".join(f" --set {place.method}.{field}={value}" for field, value in place.settings)
         return f"repro run {place.benchmark} --method {place.method} --backbone {place.backbone}{sets}"

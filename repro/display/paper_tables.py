@@ -81,7 +81,7 @@ def view(
         paper=builder.paper,
         columns=columns,
         rows=made,
-        caption=(*caption(table, cells, builder.paper.interval, select, tiny), *lacking(damaged, table.benchmarks, tiny)),
+        caption=(*caption(cells, builder.paper.interval, select, tiny), *lacking(damaged, table.benchmarks, tiny)),
         notes=tuple(notes_of(made, columns, builder.paper, results)),
         fill=_counted(cell.why for cell in cells if cell.verdict == NOT_RUN and cell.place),
         cannot=_counted(cell.why for cell in cells if cell.verdict == CANNOT and cell.place),

@@ -95,7 +95,7 @@ class Behind:
         for role in run.parents:
             parents = dict.fromkeys(parent for key in keys if (parent := self.runs[key].parents.get(role)))
             facts.append((f"starts from ({role})", ", ".join(f"{parent}{self._label(parent)}" for parent in parents)))
-        fields = [[field, str(value), run.provenance.get(field, "default")] for field, value in run.recipe.changed().items()]
+        fields = [[field, str(value), run.provenance.get(field, "default")] for field, value in run.recipe.told().items()]
         return pairs((name, escape(text)) for name, text in facts) + plain(["recipe", "value", "where it comes from"], fields)
 
     def _label(self, key: str) -> str:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from repro.nn.job import Batch, Job
     from repro.nn.networks.model import Classifier
 
-METHOD = Method(name="freeze-embed", version=1, fields=TRAINING | INIT | IMAGES | HEAD, defaults={"epochs": 20, "freeze": "embed"})
+METHOD = Method(
+    name="freeze-embed", version=1, fields=TRAINING | INIT | IMAGES | HEAD | {"select_by"}, defaults={"epochs": 20, "freeze": "embed"}
+)
 
 
 def start(job: Job) -> Classifier:

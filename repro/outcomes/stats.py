@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from repro.papers.reported import Interval
 
 INTERVAL = "95 % t interval over seeds"
+NORMAL = 1e7  # degrees of freedom from which on Student's t is the normal to 3e-8, and the gamma functions of its distribution lose more than that
 
 
 class Estimate(NamedTuple):
@@ -89,7 +90,7 @@ def t_quantile(freedom: float, probability: float) -> float:
 
 def t_outside(freedom: float, t: float) -> float:
     """P(|T| > t) of Student's t: the two-sided p-value. `freedom` may be a fraction or infinite, as Welch's test needs."""
-    if math.isinf(freedom):
+    if freedom >= NORMAL:
         return math.erfc(abs(t) / math.sqrt(2))
     if math.isinf(t):
         return 0.0

@@ -149,7 +149,7 @@ class Store:
                 "headline": metric == headlines.get(split),
                 "seconds": result.seconds.get("total"),
                 "finished": result.finished,
-                **{f"recipe.{field}": str(val) if isinstance(val, list) else val for field, val in result.run.recipe.changed().items()},
+                **{f"recipe.{field}": str(val) if isinstance(val, list) else val for field, val in result.run.recipe.told().items()},
             }
             for result in self.results(damaged=damaged)
             for headlines in [{split.name: result.run.benchmark.metric_of(split) for split in result.run.benchmark.splits}]

@@ -40,6 +40,7 @@ class Line(Record):
     method: str
     settings: dict[str, str] = {}
     backbone: str | None = Field(default=None, description="None: the table's")
+    recipes: str | None = Field(default=None, description="the part of the benchmarks' recipes that it is run by; None: the paper's")
 
     @property
     def lacks(self) -> str | None:
@@ -64,6 +65,11 @@ class PaperTable(Record):
         return tuple(dict.fromkeys(line.method for line in self.row))
 
     @property
+    def recipes(self) -> tuple[str, ...]:
+        """The parts of the benchmarks' recipes that its rows are run by, each once, in order."""
+        return tuple(dict.fromkeys(line.recipes or self.paper for line in self.row))
+
+    @property
     def benchmarks(self) -> tuple[str, ...]:
         """Those of its columns that this program has, in order; a column with settings that it lacks does not count."""
         known = plugins.names("benchmarks")
@@ -80,10 +86,11 @@ class PaperTable(Record):
     def groups(self, benchmark: str | None = None, paper: str = "") -> list[tuple[dict[str, str], str | None, tuple[str, ...]]]:
         """Rows that this program can run, gathered so that each group is one request: settings, backbone, methods.
 
-        With a benchmark, the settings of its columns are among them, and rows without a recipe of `paper` there are left out.
+        With a benchmark, the settings of its columns are among them, and rows without a recipe of `paper` there are left out; of a paper that
+        some rows are run by, those rows alone are meant, of any other all.
         """
         found: dict[tuple, dict[str, None]] = {}
-        for settings, line in self._cells(benchmark):
+        for settings, line in self._cells(benchmark, paper):
             if line.lacks is None and not (benchmark and rows.without_recipe(paper, benchmark, line.method, settings)):
                 fields = plugins.declared(line.method).fields  # for what is not trained, nothing is drawn
                 own = {field: value for field, value in settings.items() if field in line.settings or field in fields}
@@ -103,13 +110,14 @@ class PaperTable(Record):
 
     def without_recipe(self, benchmark: str, paper: str) -> tuple[str, ...]:
         """Methods of rows that this program has and that cannot be run on a benchmark for want of that paper's recipe."""
-        cells = [(settings, line) for settings, line in self._cells(benchmark) if line.lacks is None]
+        cells = [(settings, line) for settings, line in self._cells(benchmark, paper) if line.lacks is None]
         return tuple(dict.fromkeys(line.method for settings, line in cells if rows.without_recipe(paper, benchmark, line.method, settings)))
 
-    def _cells(self, benchmark: str | None) -> list[tuple[dict[str, str], Line]]:
+    def _cells(self, benchmark: str | None, paper: str) -> list[tuple[dict[str, str], Line]]:
         """Each row with its settings in every kind of column that a benchmark has: those of the column, then the row's own."""
         kinds = [column.settings for column in self.column if column.benchmark == benchmark and not column.lacks] if benchmark else [{}]
-        return [({**kind, **line.settings}, line) for number, kind in enumerate(kinds) if kind not in kinds[:number] for line in self.row]
+        lines = [line for line in self.row if paper not in self.recipes or (line.recipes or self.paper) == paper]
+        return [({**kind, **line.settings}, line) for number, kind in enumerate(kinds) if kind not in kinds[:number] for line in lines]
 
     def numbers(self, line: Line, column: Column) -> tuple[reported.Reported, ...]:
         """What the paper reports in a cell, by every source of it; nothing where no number is known."""

@@ -40,15 +40,20 @@ class Cell(NamedTuple):
         return {**self.column.settings, **self.line.settings}
 
     @property
+    def paper(self) -> str:
+        """Whose recipes the row is run by."""
+        return self.line.recipes or self.table.paper
+
+    @property
     def recipes(self) -> Paper:
         """The paper's part of the benchmark's recipes; the first paper's where it has none, and the method has nothing to fit."""
-        return rows.paper_of(self.column.benchmark, paper_or_first(self.column.benchmark, self.table.paper))
+        return rows.paper_of(self.column.benchmark, paper_or_first(self.column.benchmark, self.paper))
 
     @property
     def row(self) -> Row | None:
         """The paper's recipe of the row's method on the column's benchmark; None where none is written."""
         written = rows.table_of(self.column.benchmark).row if self.column.benchmark else ()
-        return next((row for row in written if (row.paper, row.method) == (self.table.paper, self.line.method)), None)
+        return next((row for row in written if (row.paper, row.method) == (self.paper, self.line.method)), None)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -62,7 +67,7 @@ class Cell(NamedTuple):
             return f"repro run --table {self.table.name} --method {self.line.method}"
         paper = self.recipes
         options = [*(["--paper", paper.name] if paper.name else []), "--method", self.line.method]
-        if paper.name == self.table.paper:
+        if paper.name == self.paper:
             options += [word for name, value in paper.options.items() for word in (f"--{name.replace('_', '-')}", value)]
         for text in self.sets:
             options += ["--set", text]
@@ -78,9 +83,13 @@ class Cell(NamedTuple):
 
     def request(self, places: Places) -> Request:
         """What `command` asks for; only where nothing stands in the way."""
+        return self.request_on(rows.described(self.column.benchmark, self.paper, places))
+
+    def request_on(self, benchmark: Benchmark) -> Request:
+        """The same, of its benchmark as it is described already."""
         paper = self.recipes
         return Request(
-            benchmark=rows.described(self.column.benchmark, self.table.paper, places),
+            benchmark=benchmark,
             methods=(self.line.method,),
             seeds=tuple(range(paper.seeds)),
             backbone=self.backbone,
@@ -96,7 +105,7 @@ class Cell(NamedTuple):
         metric = self.column.metric or (self.quotes[0].metric if self.quotes else own.metric_of(first) if first else "accuracy")
         network = self.backbone or next((entry.backbone for entry in self.quotes if entry.backbone), None) or self.recipes.backbone
         network = network or (own.backbone if own else "") or ""
-        return Place(self.table.paper, self.column.benchmark, splits, metric, self.line.method, tuple(self.settings.items()), network)
+        return Place(self.paper, self.column.benchmark, splits, metric, self.line.method, tuple(self.settings.items()), network)
 
     def state(self, own: Benchmark | None, gaps: tuple[reported.Gap, ...]) -> tuple[str, str]:
         """Whether this program can run the cell, as `repro coverage` has it; a cell without a reported number is judged as if it had one."""
@@ -113,14 +122,14 @@ class Cell(NamedTuple):
             source="arranged",
             words="",
         )  # fmt: skip
-        return coverage.state_of(self.table.paper, entry, own, gaps)
+        return coverage.state_of(self.paper, entry, own, gaps)
 
     def obstacle(self, places: Places) -> str | None:
         """Why it cannot be run, in words; None where it can, and for an average."""
         if self.column.average:
             return None
         known = self.column.benchmark in plugins.names("benchmarks")
-        own = rows.described(self.column.benchmark, self.table.paper, places) if known else None
+        own = rows.described(self.column.benchmark, self.paper, places) if known else None
         gaps = reported.publication(self.table.paper).unknown if reported.has(self.table.paper) else ()
         state, why = self.state(own, gaps)
         return None if state == coverage.RUNNABLE else f"{state}: {why}"

@@ -11,6 +11,7 @@ from repro.papers import reported, rows
 from repro.papers.arrangement import lacking
 from repro.papers.reported import Reported
 from repro.paths import Places
+from repro.planning import parents
 from repro.settings import Recipe
 from repro.types import Benchmark
 
@@ -76,6 +77,8 @@ def state_of(paper: str, entry: Reported, benchmark: Benchmark | None, gaps: tup
     if lack := lacking(entry.method, entry.settings):
         kind, _, what = lack.partition(" ")
         return f"no {kind}", what
+    if why := parents.of_another_kind(plugins.declared(entry.method), benchmark):
+        return "no method", why
     if entry.backbone and not _buildable(entry.backbone):
         return "no backbone", entry.backbone
     if method := rows.without_recipe(paper, entry.benchmark, entry.method, entry.settings):

@@ -121,8 +121,15 @@ class Publication(Record):
     arxiv: str = ""
     code: str = Field(default="", description="repository@commit whose behaviour is meant by 'as released'")
     interval: Interval | None = Field(default=None, description="None: no source says what its spreads are")
+    interval_in: dict[str, Interval] = Field(
+        default={}, description="tables (as reported.csv names them) whose spreads are made by another rule"
+    )
     notes: tuple[str, ...] = Field(default=(), description="contradictions between sources, and what its numbers are not comparable with")
     unknown: tuple[Gap, ...] = ()
+
+    def of_table(self, table: str) -> Publication:
+        """As it is for one of its tables: with that table's own interval."""
+        return self.model_copy(update={"interval": self.interval_in.get(table, self.interval)})
 
 
 def papers() -> list[str]:

@@ -182,12 +182,19 @@ def _images_of_parent(method: Method, choice: Choice, parents: dict[str, Run]) -
     return choice.recipe.model_copy(update=fields), choice.provenance | origins
 
 
-def impossible(method: Method, entry: backbones.Entry, benchmark: Benchmark) -> str | None:
-    """Why a method cannot run on that benchmark with that backbone; None: it can, as far as itself is concerned."""
+def of_another_kind(method: Method, benchmark: Benchmark) -> str | None:
+    """Why a method cannot run on that benchmark, whatever the backbone, for what its examples or its task are; None: it can."""
     if benchmark.kind not in method.kinds:
         return f"{method.name} is made for {' and '.join(method.kinds)}, and {benchmark.name} has {benchmark.kind}"
     if benchmark.task not in method.tasks:
         return f"{method.name} is made for {' and '.join(method.tasks)}, and {benchmark.name} is {benchmark.task}"
+    return None
+
+
+def impossible(method: Method, entry: backbones.Entry, benchmark: Benchmark) -> str | None:
+    """Why a method cannot run on that benchmark with that backbone; None: it can, as far as itself is concerned."""
+    if why := of_another_kind(method, benchmark):
+        return why
     if method.needs_text and not entry.text:
         return f"{method.name} needs a text tower, and {entry.name} has none"
     if method.targeted and not benchmark.targeted:

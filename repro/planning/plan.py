@@ -21,10 +21,6 @@ MOST_SEED = 2**32 - 1  # of numpy's and scikit-learn's generators
 RANDOM = "random"  # as --weights: no pretrained weights, on purpose
 
 
-class NoWeights(UserError):
-    """Pretrained weights are needed, and neither the user nor a manifest names any."""
-
-
 class Request(NamedTuple):
     """What the user asked for, in the user's words."""
 
@@ -143,6 +139,15 @@ def standard_weights(request: Request) -> str | None:
     return backbones.find(name).weights if _reads_file(request, methods, settings) else None
 
 
+def brings_weights(request: Request) -> str | None:
+    """The first method that begins with weights which only the user can name; None: none does, or they are named."""
+    name = network(request)
+    if request.weights or name is None or comes_pretrained(request.benchmark, name) or backbones.find(name).weights:
+        return None
+    settings = [parse_set(text, sorted(plugins.names("methods"))) for text in request.sets]
+    return _reads_file(request, [plugins.declared(method) for method in request.methods or request.benchmark.methods], settings)
+
+
 def _reads_file(request: Request, methods: list[Method], settings: list[Setting]) -> str | None:
     """The first method that begins with the backbone's own weights, or from a run that does; None where all begin otherwise."""
     own_rows = rows.rows_of(request.benchmark.name, request.paper)
@@ -177,7 +182,7 @@ def _backbone(request: Request, methods: list[Method], settings: list[Setting]) 
         )
     starts = _reads_file(request, methods, settings)
     if starts and not request.weights and not comes_pretrained(request.benchmark, entry.name):
-        raise NoWeights(
+        raise UserError(
             f"{starts} starts from pretrained weights, and none are given for {entry.name}",
             "from random weights its result would mean nothing",
             "--weights FILE, or on purpose: --weights random",

@@ -30,7 +30,7 @@ class Setting(NamedTuple):
 
 
 class Choice(NamedTuple):
-    """One resolved recipe of a sweep, with the provenance of each field that is not neutral."""
+    """One resolved recipe of a sweep, with the provenance of each field that a reader is shown."""
 
     recipe: Recipe
     provenance: dict[str, str]
@@ -220,7 +220,7 @@ def _choices(method: Method, layers: dict[str, list]) -> list[Choice]:
             recipe = recipe.model_copy(update={"pack_side": None})
         idle = {field: Recipe.model_fields[field].default for field in _idle(recipe)}
         recipe = recipe.model_copy(update=idle)
-        choices.append(Choice(recipe, {field: layers[field][1] for field in recipe.changed() if field in layers}))
+        choices.append(Choice(recipe, {field: layers[field][1] for field in recipe.told() if field in layers}))
     return choices
 
 

@@ -98,6 +98,49 @@ def test_a_table_without_the_row_that_was_asked_for(recipes, call):
     )
 
 
+def test_a_row_with_a_recipe_on_some_of_the_benchmarks_is_run_on_those(call):
+    """The commands that empty cells of these tables name."""
+    for name, method, benchmarks in (
+        ("connect-later/main", "lp-ft", ["AstroClassification", "iWildCam", "Camelyon17"]),
+        ("connect-later/main", "self-training", ["Camelyon17"]),
+        ("autoft/wilds", "flyp", ["iWildCam"]),
+    ):
+        code, out, err = call("run", "--table", name, "--method", method, "--seeds", "1", "--tiny", "--dry-run", "--json")
+        assert code == 0, err
+        assert [plan["benchmark"].split()[0] for plan in json.loads(out)] == benchmarks
+        assert {run["method"] for plan in json.loads(out) for run in plan["runs"] if run["asked"]} == {method}
+
+
+def test_adamws_rows_are_run_by_their_own_grid(call):
+    """freeze-embed's grids and winners: AnanyaKumar/transfer_learning@13c3e2b scripts/freeze-embed-paper-fine-tuning-results.ipynb cell 7."""
+    words = ("run", "--table", "freeze-embed/1", "--method", "ft", "--seeds", "1", "--dry-run", "--json", "--weights", "random")
+    adamw, sgd = [3e-7, 1e-6, 3e-6, 1e-5, 3e-5, 1e-4], [3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2]
+    for quick, wanted in (
+        ((), {"sgd": sgd, "adamw": adamw}),
+        (("--quick",), {"sgd": [3e-4], "adamw": [1e-5]}),
+    ):
+        plans = [plan for plan in json.loads(call(*words, *quick)[1]) if plan["benchmark"].startswith("FMoW")]
+        rates = [[(run["recipe"].get("optimizer", "sgd"), run["recipe"].get("lr", 1e-3)) for run in plan["runs"]] for plan in plans]
+        assert len(rates) == 14, "two optimisers of seven networks"
+        assert all([rate for _, rate in own] == wanted[own[0][0]] and len({name for name, _ in own}) == 1 for own in rates)
+
+
+def test_networks_whose_weights_nobody_publishes_here_are_left_out_by_name(call):
+    """Each of a table's networks has a file of its own, so that one --weights cannot be that of all; the others' rows are run."""
+    words = ("run", "--table", "freeze-embed/1", "--method", "ft,freeze-embed", "--seeds", "1", "--dry-run", "--json")
+    code, out, err = call(*words)
+    assert code == 0 and {plan["backbone"] for plan in json.loads(out)} == {
+        "clip-vit-b-16", "clip-vit-l-14", "dino-vit-b-16", "bit-resnet50", "bit-resnet101",
+    }  # fmt: skip
+    own = "timm:convnext_base.fb_in22k"
+    assert f"left out: ft, freeze-embed with {own}, whose weights you name: --weights {own}=FILE\n" in err
+    assert err.count("whose weights you name") == 2
+    code, out, err = call(*words, "--backbone", own, "--weights", "random")
+    assert code == 0 and {plan["backbone"] for plan in json.loads(out)} == {own} and "whose weights" not in err
+    asked = [(plan["benchmark"], run["method"], run["recipe"].get("optimizer")) for plan in json.loads(out) for run in plan["runs"]]
+    assert len(set(asked)) == 4 * 3 and len(asked) == 4 * (6 + 6 + 6)
+
+
 def test_a_table_whose_paper_has_no_recipes(made_up, mistake):
     assert mistake("run", "--table", "made-up", "--dry-run") == (
         "made-up has no benchmark with recipes of made-up",
@@ -129,7 +172,7 @@ def asked_of(call, *arguments: str) -> tuple[int, list[str], list[str]]:
 
 
 def test_a_network_without_weights_is_left_out_of_a_table_and_takes_a_file_of_its_own(recipes, call, tmp_path):
-    named = "left out: timm:resnet18, for which no weights are given (--weights timm:resnet18=FILE)"
+    named = "left out: lp with timm:resnet18, whose weights you name: --weights timm:resnet18=FILE"
     assert asked_of(call) == (0, ["digits-clip"] * 2, [named])
     file = tmp_path / "a=b.safetensors"
     save_weights(file, {"a": torch.zeros(1)})

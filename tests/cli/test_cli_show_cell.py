@@ -30,6 +30,23 @@ def test_show_of_a_cell_has_the_quotes_the_recipe_and_what_is_missing(call):
     assert lines[-1] == "next: repro run cifar10.1 --paper lp-ft --method lp-ft --fetch"
 
 
+def test_what_everybody_asks_of_a_training_is_told_where_it_is_neutral(call):
+    """A rate of 1e-3, which won on Living-17, and batches of 64 are left out of keys, not of what is shown."""
+    out = call("show", "lp-ft/2:ft:Living-17")[1]
+    assert re.search(r"^  lr +3e-05, 0\.0001, 0\.0003, 0\.001, 0\.003, 0\.01 tables/living17\.toml: lp-ft ft$", out, re.M)
+    assert re.search(r"^  batch_size +64 +tables/living17\.toml: lp-ft ft$", out, re.M)
+    assert re.search(r"^  optimizer +sgd +default$", out, re.M) and re.search(r"^  weight_decay +0\.0 +default$", out, re.M)
+
+
+def test_a_cell_whose_weights_the_user_names_says_so(call):
+    code, out, _ = call("show", "freeze-embed/1:ConvNeXt-B: AdamW:FMoW")
+    assert code == 0 and "missing     18 of 18 runs; their keys are known once the weights are here\n" in out
+    assert out.splitlines()[-1] == (
+        "next: repro run fmow --paper freeze-embed-adamw --method ft --set ft.optimizer=adamw "
+        "--backbone timm:convnext_base.fb_in22k --weights FILE --fetch"
+    )
+
+
 def test_show_of_a_cell_as_json(call):
     found = json.loads(call("show", "lp-ft/2:LP-FT:STL", "--json")[1])
     assert found["cell"] == "lp-ft/2:LP-FT:STL" and found["obstacle"] is None and found["measured"] is None

@@ -129,6 +129,39 @@ def test_another_rule_than_the_papers_is_shown_and_not_compared(store):
     assert cell.why == "selected by oracle, the paper by id_val"
 
 
+def test_a_few_shot_number_is_no_other_source_of_a_number_of_all_images(tmp_path):
+    """The slides' numbers of PatchCamelyon are few-shot, of a number of images that they do not say; what is not trained has one number."""
+    found = cells(Store(tmp_path / "runs"), "flyp/transfer")
+    sources = {line: [entry.table for entry in found[line, "PatchCamelyon"].reported] for line in ("Zero-shot", "FT", "LP-FT", "FLYP")}
+    assert sources == {"Zero-shot": ["transfer", "slides"], "FT": ["transfer"], "LP-FT": ["transfer"], "FLYP": ["transfer"]}
+    assert found["FLYP", "PatchCamelyon"].entry.confidence == "recalled"
+
+
+def test_rows_of_one_benchmark_by_two_rules_are_told_apart(tmp_path):
+    arranged = arrangement.load("wise-ft/imagenet")
+    told = paper_tables.view(arranged, [], [], paper_tables.benchmarks_of(arranged, Places.find(home=tmp_path))).caption[3]
+    assert told == (
+        "Checkpoints and settings are selected as in the paper by last, the last checkpoint (imagenet: wise-ft); "
+        "as in the paper by id_val, best on the ID validation split (imagenet: wise-ft-chosen)."
+    )
+
+
+def test_the_command_that_fills_a_cell_names_weights_that_only_the_user_has(tmp_path):
+    found = cells(Store(tmp_path / "runs"), "freeze-embed/1")
+    assert found["CLIP ViT-B/16: SGD", "FMoW"].why == "repro run --table freeze-embed/1 --method ft"
+    own = "--backbone timm:convnext_base.fb_in22k --weights FILE"
+    assert found["ConvNeXt-B: SGD", "FMoW"].why == f"repro run --table freeze-embed/1 --method ft {own}"
+    assert found["DINO ViT-B/16: SGD", "FMoW"].why == "repro run --table freeze-embed/1 --method ft", "its authors publish it"
+    scratch = cells(Store(tmp_path / "runs"), "targeted-augs/camelyon17")["ERM", "OOD"].why
+    assert scratch == "repro run --table targeted-augs/camelyon17 --method erm", "from random weights: no file is wanted"
+
+
+@pytest.mark.parametrize(("name", "told"), [("flyp/few-shot", "standard deviation"), ("flyp/wilds", "95 % interval, 1.96·s/√n")])
+def test_what_is_in_brackets_is_the_spread_of_that_table(tmp_path, name, told):
+    arranged, found = arrangement.load(name), paper_tables.benchmarks_of(arrangement.load(name), Places.find(home=tmp_path))
+    assert f"(in brackets, as the paper computes it: {told})" in paper_tables.view(arranged, [], [], found).caption[0]
+
+
 def test_no_shipped_table_has_digits_or_folder():
     columns = [column for name in arrangement.names() for column in arrangement.load(name).column]
     assert len(columns) >= 100 and not {column.benchmark for column in columns} & paper_cells.OURS

@@ -129,6 +129,16 @@ def test_the_p_value_is_scipys_for_fractions_of_a_degree_too(freedom, t):
     assert t_outside(freedom, -t) == t_outside(freedom, t)
 
 
+@pytest.mark.parametrize("freedom", [1e5, 1e7, 1e9, 1e12, 1e18, math.inf])
+@pytest.mark.parametrize("value", [0.0, 1e-9, 0.16, 1.5, 1.96, 6.0])
+def test_seeds_that_hardly_vary_leave_the_normal(freedom, value):
+    """Where the sampling error of the examples is nearly all of a cell's error, Welch's degrees of freedom have no bound."""
+    from scipy.stats import norm, t
+
+    expected = norm.sf(value) if math.isinf(freedom) else t.sf(value, freedom)
+    assert t_outside(freedom, value) == pytest.approx(2 * expected, abs=5e-8)
+
+
 def test_welch_by_scipy():
     from scipy.stats import ttest_ind
 

@@ -54,6 +54,9 @@ COMMANDS = {
     "flyp/imagenet:FLYP:V2": "repro run imagenet --paper flyp --method flyp "
     "--ood v2,r,a,sketch,objectnet --backbone clip-vit-b-16 --seeds 1",
     "lp-ft/1:lp-ft:Average": "repro run --table lp-ft/1 --method lp-ft",
+    "freeze-embed/1:CLIP ViT-B/16: AdamW:FMoW": "repro run fmow --paper freeze-embed-adamw --method ft "
+    "--set ft.optimizer=adamw --backbone clip-vit-b-16",
+    "freeze-embed/clip-b16:SGD (weight decay):FMoW ID": "--set ft.optimizer=sgd --set ft.weight_decay=0.01 --backbone clip-vit-b-16",
     "flyp/wilds:FLYP + ensembling:FMoW ID": "--set wise-ft.base=flyp --backbone clip-vit-b-16",
 }
 

@@ -11,6 +11,7 @@ from repro import plugins
 from repro.cli.requested import requests_of
 from repro.errors import UserError
 from repro.papers import arrangement, coverage, reported
+from repro.papers import cell as cells
 from repro.papers.coverage import RUNNABLE, STATES
 from repro.paths import Places
 from repro.planning import plan
@@ -172,6 +173,21 @@ def test_what_counts_as_runnable_is_what_a_command_for_its_table_plans(name):
             method,
             values,
         )
+
+
+def test_a_method_for_other_data_or_another_task_lacks_no_recipe():
+    """What nobody states of a paper's seeds is not why they cannot be run."""
+    found = coverage.reasons(coverage.judge("connect-later", Places.find()))
+    assert [(state, why, number) for state, why, number, _ in found if "made for" in why or state == "no recipe"] == [
+        ("no method", "lp-ft is made for classification, and redshifts is regression", 2),
+        ("no method", "self-training is made for images, and astro-classification has light-curves", 2),
+    ]
+
+
+def test_a_papers_unknown_settings_are_of_the_methods_that_have_them():
+    """AutoFT's trials are no reason why a linear probe has no recipe."""
+    cell = cells.find("autoft/few-shot:LP:SST2, k = 4")
+    assert cell.obstacle(Places.find()) == "no recipe: lp on rendered-sst2: not written yet"
 
 
 # repro coverage

@@ -11,6 +11,7 @@ import pytest
 from shared_folder import shared
 
 from repro.errors import UserError
+from repro.outcomes.stats import paper_interval
 from repro.papers import reported
 from repro.papers.reported import Reported, of
 from repro.paths import tables_dir
@@ -151,6 +152,15 @@ def test_every_paper_has_its_own_rule_for_spreads():
         "wilds": "std",
         "wise-ft": None,
     }
+
+
+def test_flyps_few_shot_spreads_are_deviations_over_draws():
+    """numpy's, which divides by n: locuslab/FLYP@215d5bb src/few_shot.py:60-63; not the interval that its other tables are recalled to have."""
+    from statistics import pstdev
+
+    facts, values = reported.publication("flyp"), [60.0, 61.0, 63.5]
+    assert paper_interval(values, facts.of_table("few-shot").interval).half == pytest.approx(pstdev(values))
+    assert facts.of_table("wilds") == facts and facts.interval.kind == "ci95"
 
 
 # one number

@@ -70,7 +70,7 @@ def test_a_sweep_makes_every_combination_in_order():
     choices = chosen("lr=0.1,0.2", "weight_decay=0,0.5")
     assert [(choice.recipe.lr, choice.recipe.weight_decay) for choice in choices] == [(0.1, 0), (0.1, 0.5), (0.2, 0), (0.2, 0.5)]
     assert choices[1].provenance["weight_decay"] == "--set weight_decay=0,0.5"
-    assert "weight_decay" not in choices[0].provenance
+    assert choices[0].provenance["weight_decay"] == "--set weight_decay=0,0.5", "a neutral value, and asked for all the same"
 
 
 def test_a_row_may_sweep_and_a_pair_is_no_sweep():
