@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from repro.nn.allocator import gpu_room, sent
-from repro.nn.inputs import augment, pieces, targeted
+from repro.nn.inputs import augment, mixup, pieces, targeted
 from repro.nn.inputs.decoding import Resize
 from repro.nn.inputs.packed import Pack
+from repro.nn.inputs.randaugment import RandAugment
 from repro.nn.inputs.targeted import Targeted
 from repro.nn.seeding import generator
 from repro.settings import Recipe
@@ -57,16 +58,20 @@ def fits(size: int, free: int, total: int) -> bool:
 class Images:
     """One split as batches: gather, transform, normalise. `augment` is that of the recipe, or "none" for evaluation.
 
-    `target` is the recipe's targeted augmentation, which acts on the cropped image, before shifts and flips.
+    `target` is the recipe's targeted augmentation; it, or RandAugment, acts on the cropped image, before shifts and flips. What mixes
+    whole batches is left to the training loop.
     """
 
     def __init__(
         self, pack: Pack, preprocess: Preprocess, device: torch.device, recipe: Recipe, augmented: bool, target: Targeted | None = None
     ):
-        self.target = target
         self.pack = self._mapped = pack
         self.preprocess, self.device, self.recipe = preprocess, device, recipe
-        self.augment = recipe.augment if augmented else "none"
+        self.augment = recipe.augment if augmented and recipe.augment not in mixup.KINDS else "none"
+        self.chain, self.chain_p, self.chain_uniforms = target, recipe.targeted_p, targeted.UNIFORMS
+        if self.augment == "randaugment":
+            self.chain, self.chain_p = RandAugment(recipe.randaugment_n), recipe.augment_p
+            self.chain_uniforms = 1 + self.chain.uniforms
         self.labels = pack.labels.to(device)
         if device.type == "cuda" and fits(pack.images.nbytes, *gpu_room(device)):
             self.pack = pack.on(device)
@@ -95,12 +100,12 @@ class Images:
 
     def uniforms(self, *seed: int | str) -> torch.Tensor | None:
         """The random numbers of one pass, a row per example; None where the transform is not random."""
-        if self.augment == "none" and self.target is None:
+        if self.augment == "none" and self.chain is None:
             return None
         drawn = torch.rand(len(self), augment.UNIFORMS, generator=generator("augment", *seed))
-        if self.target is None:
+        if self.chain is None:
             return drawn
-        return torch.cat([drawn, torch.rand(len(self), targeted.UNIFORMS, generator=generator("targeted", *seed))], dim=1)
+        return torch.cat([drawn, torch.rand(len(self), self.chain_uniforms, generator=generator("targeted", *seed))], dim=1)
 
     def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> torch.Tensor:
         """Normalised float images (B, 3, S, S), channels last in memory, for the examples of `index` (B,)."""
@@ -136,8 +141,8 @@ class Images:
         if drawn is None:
             return pixels
         drawn, beside = drawn[:, : augment.UNIFORMS], drawn[:, augment.UNIFORMS :]
-        if self.target is not None:
-            pixels = targeted.apply(self.target, pixels, index, beside, self.recipe.targeted_p)
+        if self.chain is not None:
+            pixels = targeted.apply(self.chain, pixels, index, beside, self.chain_p)
         if kind.startswith("shift"):
             pixels = augment.shift(pixels, drawn, self.recipe.shift)
         return augment.flip(pixels, drawn) if kind.endswith("flip") else pixels

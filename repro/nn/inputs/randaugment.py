@@ -40,9 +40,9 @@ class RandAugment:
             for number, (act, low, high) in enumerate(POOL):
                 rows = (numbers == number).nonzero()[:, 0]
                 if len(rows):
-                    here = rows.to(made.device)
+                    here = sent(rows, made.device)
                     made.index_copy_(0, here, act(made[here], low + (high - low) * amount[rows]))
-        mirrored = (draws[:, -1] < 0.5).to(made.device)
+        mirrored = sent(draws[:, -1] < 0.5, made.device)
         return torch.where(mirrored[:, None, None, None], made.flip(2), made).to(pixels.dtype)
 
 
@@ -73,10 +73,11 @@ def contrast(pixels: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
 
 def equalize(pixels: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
     """Each channel's histogram made flat; one in which too few pixels differ from the brightest stays."""
-    channels = pixels.flatten(1, 2).transpose(1, 2).long()
-    counts = torch.zeros(*channels.shape[:2], 256, dtype=torch.long, device=pixels.device)
-    counts.scatter_add_(2, channels, torch.ones_like(channels))
-    step = (channels.shape[2] - counts.gather(2, channels.amax(dim=2, keepdim=True))) // 255
+    places = _places(pixels).flatten()
+    counts = torch.zeros(3 * 256 * len(pixels), dtype=torch.long, device=pixels.device)
+    counts = counts.scatter_add_(0, places, torch.ones_like(places)).view(-1, 3, 256)
+    brightest = pixels.amax(dim=(1, 2)).long()[..., None]
+    step = (pixels.shape[1] * pixels.shape[2] - counts.gather(2, brightest)) // 255
     below = counts.cumsum(dim=2) - counts
     flat = ((step // 2 + below) // step.clamp(min=1)).clamp(max=255)
     return _looked_up(pixels, torch.where(step == 0, LEVELS.to(pixels.device), flat))
@@ -146,8 +147,12 @@ def _between(plain: torch.Tensor, image: torch.Tensor, factors: torch.Tensor) ->
 def _looked_up(pixels: torch.Tensor, tables: torch.Tensor) -> torch.Tensor:
     """Each value by its image's and channel's table (B, 3, 256), or by that of the image (B, 1, 256)."""
     tables = sent(tables.to(torch.uint8), pixels.device).expand(-1, 3, -1)
-    first = 256 * torch.arange(3 * len(pixels), device=pixels.device).view(-1, 1, 1, 3)
-    return tables.reshape(-1).take(first + pixels.long())
+    return tables.reshape(-1).take(_places(pixels))
+
+
+def _places(pixels: torch.Tensor) -> torch.Tensor:
+    """Where each value stands among the levels of all images and channels (B, S, S, 3): 256 of each."""
+    return 256 * torch.arange(3 * len(pixels), device=pixels.device).view(-1, 1, 1, 3) + pixels
 
 
 def _moved(pixels: torch.Tensor, *matrix: torch.Tensor | float) -> torch.Tensor:
