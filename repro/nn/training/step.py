@@ -78,7 +78,7 @@ class Stepper:
             return self._plain(part.whole[part.rows], uniforms)
         partners = mixture.partners[part.rows]
         needed, places = torch.unique(torch.cat([part.rows, partners]), return_inverse=True)
-        own, others = places.split(len(part.rows))
+        own, others = places.tensor_split(2)
         images = mixup.blended(mixture, self._plain(part.whole[needed], uniforms).images, own, others)
         labels = self._unseen(part.whole[partners]).labels
         return self._unseen(part.whole[part.rows])._replace(images=images, others=labels, share=mixture.share)
