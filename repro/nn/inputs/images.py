@@ -58,8 +58,8 @@ def fits(size: int, free: int, total: int) -> bool:
 class Images:
     """One split as batches: gather, transform, normalise. `augment` is that of the recipe, or "none" for evaluation.
 
-    `target` is the recipe's targeted augmentation; it, or RandAugment, acts on the cropped image, before shifts and flips. What mixes
-    whole batches is left to the training loop.
+    `target` is the recipe's targeted augmentation, which acts on the cropped image, before shifts and flips; RandAugment takes its place.
+    What mixes whole batches is left to the training loop.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class Images:
         self.pack = self._mapped = pack
         self.preprocess, self.device, self.recipe = preprocess, device, recipe
         self.augment = recipe.augment if augmented and recipe.augment not in mixup.KINDS else "none"
-        self.chain, self.chain_p, self.chain_uniforms = target, recipe.targeted_p, targeted.UNIFORMS
+        self.target, self.target_p, self.target_uniforms = target, recipe.targeted_p, targeted.UNIFORMS
         if self.augment == "randaugment":
-            self.chain, self.chain_p = RandAugment(recipe.randaugment_n), recipe.augment_p
-            self.chain_uniforms = 1 + self.chain.uniforms
+            self.target, self.target_p = RandAugment(recipe.randaugment_n), recipe.augment_p
+            self.target_uniforms = 1 + self.target.uniforms
         self.labels = pack.labels.to(device)
         if device.type == "cuda" and fits(pack.images.nbytes, *gpu_room(device)):
             self.pack = pack.on(device)
@@ -100,12 +100,12 @@ class Images:
 
     def uniforms(self, *seed: int | str) -> torch.Tensor | None:
         """The random numbers of one pass, a row per example; None where the transform is not random."""
-        if self.augment == "none" and self.chain is None:
+        if self.augment == "none" and self.target is None:
             return None
         drawn = torch.rand(len(self), augment.UNIFORMS, generator=generator("augment", *seed))
-        if self.chain is None:
+        if self.target is None:
             return drawn
-        return torch.cat([drawn, torch.rand(len(self), self.chain_uniforms, generator=generator("targeted", *seed))], dim=1)
+        return torch.cat([drawn, torch.rand(len(self), self.target_uniforms, generator=generator("targeted", *seed))], dim=1)
 
     def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> torch.Tensor:
         """Normalised float images (B, 3, S, S), channels last in memory, for the examples of `index` (B,)."""
@@ -141,8 +141,8 @@ class Images:
         if drawn is None:
             return pixels
         drawn, beside = drawn[:, : augment.UNIFORMS], drawn[:, augment.UNIFORMS :]
-        if self.chain is not None:
-            pixels = targeted.apply(self.chain, pixels, index, beside, self.chain_p)
+        if self.target is not None:
+            pixels = targeted.apply(self.target, pixels, index, beside, self.target_p)
         if kind.startswith("shift"):
             pixels = augment.shift(pixels, drawn, self.recipe.shift)
         return augment.flip(pixels, drawn) if kind.endswith("flip") else pixels

@@ -68,26 +68,27 @@ class Stepper:
         divisible, coupled = isinstance(loss, Coupled) or "accumulate" in job.fields, isinstance(loss, Coupled)
         self.attempts = Attempts(job, model, divisible, coupled, [images for images in (train, *beside) if images is not None])
         whole = weakref.proxy(self)  # a circle would keep model, optimiser and images alive after the run
-        self.ahead = Ahead(lambda part, uniforms: whole.batch(part, uniforms), job.device)
+        self.ahead = Ahead(lambda part, uniforms: whole.part(part, uniforms), job.device)
         self.seen = Seen(job)
 
-    def batch(self, part: Part, uniforms: torch.Tensor | None = None) -> Batch:
-        """The training examples of a micro-batch, augmented by `uniforms`, and mixed with others of the whole batch where the recipe says so."""
-        mixture = mixup.draw(self.job, part.number, len(part.whole))
-        if mixture is None:
-            return self._plain(part.whole[part.rows], uniforms)
-        partners = mixture.partners[part.rows]
-        needed, places = torch.unique(torch.cat([part.rows, partners]), return_inverse=True)
-        own, others = places.tensor_split(2)
-        images = mixup.blended(mixture, self._plain(part.whole[needed], uniforms).images, own, others)
-        labels = self._unseen(part.whole[partners]).labels
-        return self._unseen(part.whole[part.rows])._replace(images=images, others=labels, share=mixture.share)
-
-    def _plain(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> Batch:
+    def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None = None) -> Batch:
+        """The training examples of `index` (B,), augmented by `uniforms`."""
         made = self.train.batch(index if len(index) else torch.zeros(1, dtype=torch.long), uniforms)
         if not len(index):
             made = made[:0] if isinstance(made, torch.Tensor) else [view[:0] for view in made]
         return self._unseen(index)._replace(images=made)
+
+    def part(self, part: Part, uniforms: torch.Tensor | None = None) -> Batch:
+        """A micro-batch, whose examples are mixed with others of the whole batch where the recipe says so."""
+        mixture = mixup.draw(self.job, part.number, len(part.whole))
+        if mixture is None:
+            return self.batch(part.whole[part.rows], uniforms)
+        partners = mixture.partners[part.rows]
+        needed, places = torch.unique(torch.cat([part.rows, partners]), return_inverse=True)
+        own, others = places.tensor_split(2)
+        images = mixup.blended(mixture, self.batch(part.whole[needed], uniforms).images, own, others)
+        labels = self._unseen(part.whole[partners]).labels
+        return self._unseen(part.whole[part.rows])._replace(images=images, others=labels, share=mixture.share)
 
     def _unseen(self, index: torch.Tensor) -> Batch:
         """What is known of examples without their images."""
@@ -155,7 +156,7 @@ class Stepper:
         """Compile the model's image tower, tried as a step over `index` will use it; what the record says of it."""
         if self.job.together.size > 1:  # where it fails for one of them, the others would wait for it
             return "no: the run is spread over several processes"
-        images = self.batch(next(iter(self._named(0, index).values())), uniforms).images
+        images = self.part(next(iter(self._named(0, index).values())), uniforms).images
         with self.autocast():
             return compiled.install(self.model, images)
 

@@ -59,14 +59,14 @@ def test_a_step_sees_the_mixture_of_its_number(places, tmp_path: Path, augment: 
     trainer = together_cases.train("mean", places, tmp_path, ALONE, f"augment={augment}", "epochs=1")[0]
     stepper, whole = trainer.stepper, torch.tensor([5, 3, 8, 99, 40])
     plain, mixture = trainer.train.batch(whole, None), mixup.draw(trainer.job, 11, 5)
-    one = stepper.batch(Part(11, whole, torch.tensor([3, 1])))
+    one = stepper.part(Part(11, whole, torch.tensor([3, 1])))
     assert one.share == mixture.share and one.index.tolist() == [99, 3]
     assert torch.equal(one.labels, trainer.train.labels[[99, 3]])
     partners = mixture.partners[[3, 1]]
     assert torch.equal(one.others, trainer.train.labels[whole[partners]])
     assert torch.equal(one.images, mixture.images(plain[[3, 1]], plain[partners]))
     assert one.images.is_contiguous(memory_format=torch.channels_last)
-    assert stepper.batch(Part(11, whole, torch.arange(0))).images.shape == (0, *plain.shape[1:])
+    assert stepper.part(Part(11, whole, torch.arange(0))).images.shape == (0, *plain.shape[1:])
 
 
 def test_a_loss_that_is_looked_at_late_still_names_its_step(places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
