@@ -13,6 +13,7 @@ from repro.record import canonical_json, digest
 from repro.settings import (
     DOMAINS,
     FEW_SHOT,
+    GENERIC,
     HEAD,
     IMAGES,
     INIT,
@@ -237,6 +238,7 @@ def test_every_field_means_something_to_some_kind_of_method():
         MIXTURE,
         FEW_SHOT,
         TARGETED,
+        GENERIC,
         STAGED,
         INIT,
         UNLABELLED,

@@ -44,6 +44,13 @@ def test_classes_alone_are_mixed(tmp_path):
         assert caught.value.why == "it mixes classes, and there is regression"
 
 
+def test_light_curves_have_no_such_augmentation(tmp_path):
+    described = plugins.benchmark("astro-classification").describe({}, places_at(tmp_path), True)
+    with pytest.raises(UserError) as caught:
+        planning.make(Request(described, ("erm",), (0,), sets=("augment=mixup",)))
+    assert caught.value.what == "erm: augment means nothing on astro-classification"
+
+
 def test_fields_beside_another_augmentation_say_nothing():
     erm = plugins.declared("erm")
 
