@@ -102,14 +102,29 @@ class Recipe(Record):
         0.6, gt=0, lt=1, description="observations that a masked autoencoder must restore: of ten, eight zeroed, one noise, one as it is"
     )
     # images
-    augment: Literal["none", "flip", "shift", "shift_flip", "crop", "crop_flip", "rrc", "rrc_flip"] = Field(
-        "none", description="of training images; crop: one of image_size, anywhere in the frame resized to image_size/crop_ratio"
+    augment: Literal["none", "flip", "shift", "shift_flip", "crop", "crop_flip", "rrc", "rrc_flip", "randaugment", "mixup", "cutmix"] = (
+        Field(
+            "none",
+            description="of training images; crop: one of image_size, anywhere in the frame resized to image_size/crop_ratio; "
+            "mixup and cutmix: of batches, with their labels",
+        )
     )
     rrc_scale: Annotated[tuple[float, float], AfterValidator(_share_range)] = Field(
         (0.08, 1.0), description="area range of the random resized crop"
     )
     rrc_interpolation: Literal["bilinear", "bicubic"] | None = Field(None, description="of random resized crops; None: as interpolation")
     shift: int = Field(4, ge=0, description="pixels of the shift augmentation")
+    augment_p: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="share of images that randaugment reaches, of batches that mixup or cutmix reaches, drawn anew each time",
+    )
+    randaugment_n: int = Field(2, ge=1, description="operations of RandAugment, one after another, then a flip of half of the images")
+    mix_alpha: float = Field(1.0, gt=0, description="of mixup and cutmix: a batch's share λ ~ Beta(α, α)")
+    cutmix_box: Literal["centred", "as_released"] = Field(
+        "centred", description="as_released: as in the code of Targeted Augmentations, whose box begins where its width ends"
+    )
     image_size: int | None = Field(None, ge=8, description="side in pixels; None: the backbone's own")
     resize: Literal["crop", "squash"] = Field(
         "crop", description="crop: short side to image_size/crop_ratio, centre crop; squash: both sides to image_size"
@@ -293,7 +308,13 @@ HEAD_ONLY = frozenset(["label_smoothing", "class_weights", "head_dropout", "head
 MASKED = frozenset(["mask_share"])
 CROPS = frozenset(["augment", "rrc_scale", "rrc_interpolation", "shift"])
 IMAGES = frozenset(["image_size", "resize", "crop_ratio", "interpolation", "pack_side", "mean", "std"])
-AUGMENTATION = CROPS | {"pack_side"}
+OF_AUGMENT = {  # what means something beside an augmentation that not every method has
+    "randaugment": frozenset(["augment_p", "randaugment_n"]),
+    "mixup": frozenset(["augment_p", "mix_alpha"]),
+    "cutmix": frozenset(["augment_p", "mix_alpha", "cutmix_box"]),
+}
+GENERIC = frozenset().union(*OF_AUGMENT.values())
+AUGMENTATION = CROPS | GENERIC | {"pack_side"}
 MIXTURE = frozenset(["base", "mix_at", "alphas"])
 HEAD = frozenset(["head"])
 TARGETED = frozenset(["targeted", "targeted_p", "stain_sigma", "seen_in"])

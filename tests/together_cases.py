@@ -15,6 +15,7 @@ from torch import nn
 
 from repro.nn.job import Batch, Job
 from repro.nn.objectives.coupled import Coupled
+from repro.nn.objectives.losses import cross_entropy
 from repro.nn.together import ALONE, Together, ranks
 from repro.nn.training.loop import Trainer
 from repro.paths import Places
@@ -65,13 +66,15 @@ CASES = {  # name → loss, BatchNorm, settings
     "scant-mean": (mean, False, ("batch_size=33",)),
     "scant-coupled": (Coupled(_pairs, _encode, _couple), False, ("batch_size=33",)),
     "coupled-norm": (Coupled(_pairs, _encode, _couple), True, ("batchnorm=train",)),
+    "mixup": (cross_entropy, False, ("augment=mixup", "accumulate=3")),
+    "scant-cutmix": (cross_entropy, False, ("augment=cutmix", "augment_p=0.9", "batch_size=33")),
 }
 
 
 def train(name: str, places: Places, folder: Path, together: Together = ALONE, *sets: str) -> tuple[Trainer, dict[str, torch.Tensor]]:
     """Two epochs of four steps, the last of each short; every tensor of the model afterwards, and the logits of ID validation."""
     loss, norm, own = CASES[name]
-    job = tiny_digits.job_of(tiny_digits.plan("ft", sets=("batch_size=32", "epochs=2", "lr=0.05", *own, *sets)), "ft", places)
+    job = tiny_digits.job_of(tiny_digits.plan("erm", sets=("batch_size=32", "epochs=2", "lr=0.05", *own, *sets)), "erm", places)
     job.together = together
     job.backbone()  # says how images are prepared
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from repro.settings import IMAGES, INIT, TARGETED, TRAINING
+from repro.settings import GENERIC, IMAGES, INIT, TARGETED, TRAINING
 from repro.types import Method
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 METHOD = Method(
     name="erm",
     version=1,
-    fields=TRAINING | INIT | IMAGES | TARGETED,
+    fields=TRAINING | INIT | IMAGES | TARGETED | GENERIC,
     defaults={"epochs": 20, "init": "random"},
     kinds=("images", "light-curves"),
     tasks=("classification", "regression"),
@@ -33,7 +33,7 @@ def start(job: Job) -> Classifier:
 
 
 def loss(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
-    """Mean cross-entropy; of a regression, the squared error."""
+    """Mean cross-entropy, with mixup and cutmix towards both labels; of a regression, the squared error."""
     from repro.nn.objectives.losses import supervised
 
     return supervised(model, batch, job)

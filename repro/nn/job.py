@@ -36,13 +36,16 @@ class Batch(NamedTuple):
     training split, on the job's device but for index.
 
     A method whose images come in several views has a list of such tensors. `domains` (B,): the number of each example's domain, as
-    `repro.nn.training.domains` counts them; None where nothing tells.
+    `repro.nn.training.domains` counts them; None where nothing tells. Of examples mixed with others (`repro.nn.inputs.mixup`) `others` (B,)
+    are the partners' labels, and `share` is that of their own.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
     index: torch.Tensor
     domains: torch.Tensor | None = None
+    others: torch.Tensor | None = None
+    share: float = 1.0
 
 
 class ParentRun(NamedTuple):

@@ -109,9 +109,18 @@ class PaperTable(Record):
         return next(iter(named[line.title]), None) if several else None
 
     def without_recipe(self, benchmark: str, paper: str) -> tuple[str, ...]:
-        """Methods of rows that this program has and that cannot be run on a benchmark for want of that paper's recipe."""
-        cells = [(settings, line) for settings, line in self._cells(benchmark, paper) if line.lacks is None]
-        return tuple(dict.fromkeys(line.method for settings, line in cells if rows.without_recipe(paper, benchmark, line.method, settings)))
+        """Methods of rows that this program has and that cannot be run on a benchmark for want of that paper's recipe.
+
+        Where it has one for the method by itself, what the row sets is named beside it.
+        """
+        found = {}
+        for settings, line in self._cells(benchmark, paper):
+            if line.lacks is None and rows.without_recipe(paper, benchmark, line.method, settings):
+                alone = {field: value for field, value in settings.items() if field not in line.settings}
+                own = not rows.without_recipe(paper, benchmark, line.method, alone)
+                beside = " ".join(f"{field}={value}" for field, value in line.settings.items())
+                found[f"{line.method} with {beside}" if own else line.method] = None
+        return tuple(found)
 
     def _cells(self, benchmark: str | None, paper: str) -> list[tuple[dict[str, str], Line]]:
         """Each row with its settings in every kind of column that a benchmark has: those of the column, then the row's own."""

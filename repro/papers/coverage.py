@@ -82,7 +82,7 @@ def state_of(paper: str, entry: Reported, benchmark: Benchmark | None, gaps: tup
     if entry.backbone and not _buildable(entry.backbone):
         return "no backbone", entry.backbone
     if method := rows.without_recipe(paper, entry.benchmark, entry.method, entry.settings):
-        missing = [gap for gap in gaps if gap.covers(entry.benchmark, method)]
+        missing = [gap for gap in gaps if gap.covers(entry.benchmark, method, entry.settings)]
         stated = "; ".join(f"{', '.join(gap.fields)} unknown ({gap.why})" for gap in missing)
         return "no recipe", f"{method} on {entry.benchmark}: {stated or 'not written yet'}"
     if why := _unsearchable(paper, entry, benchmark):

@@ -100,15 +100,17 @@ class Interval(Record):
 
 
 class Gap(Record):
-    """What no source states of a paper's protocol; empty `benchmarks` or `methods` mean all."""
+    """What no source states of a paper's protocol; empty `benchmarks` or `methods` mean all, `settings` those cells that have them."""
 
     fields: tuple[str, ...] = Field(min_length=1)
     why: str
     benchmarks: tuple[str, ...] = ()
     methods: tuple[str, ...] = ()
+    settings: dict[str, str] = {}
 
-    def covers(self, benchmark: str, method: str) -> bool:
-        return benchmark in (self.benchmarks or (benchmark,)) and method in (self.methods or (method,))
+    def covers(self, benchmark: str, method: str, settings: dict[str, str]) -> bool:
+        named = benchmark in (self.benchmarks or (benchmark,)) and method in (self.methods or (method,))
+        return named and self.settings.items() <= settings.items()
 
 
 class Publication(Record):

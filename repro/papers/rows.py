@@ -149,7 +149,7 @@ def without_recipe(paper: str, benchmark: str, method: str, settings: Mapping[st
     """The method that has something to fit and no row in that paper: the cell's own, or the one that it mixes; None where all have.
 
     A row for a few images per class says nothing of a cell that does not name how many (`shots` among its settings), and of a cell that
-    does, a method that cannot draw them.
+    does, a method that cannot draw them. Nor does a row say anything of a cell that names another augmentation than its own.
     """
     written = {row.method: row for row in table_of(benchmark).row if row.paper == paper}
     declared = plugins.declared(method)
@@ -157,8 +157,10 @@ def without_recipe(paper: str, benchmark: str, method: str, settings: Mapping[st
     if "shots" in settings and "shots" not in declared.fields and (declared.parents or declared.fields & FITTED):
         return method
     for name in (method, *mixed):
-        few = name in written and "shots" in written[name].recipe and "shots" not in settings
-        if (name not in written or few) and plugins.declared(name).fields & FITTED:
+        recipe = written[name].recipe if name in written else {}
+        few = "shots" in recipe and "shots" not in settings
+        other = "augment" in settings and settings["augment"] != recipe.get("augment", "none")
+        if (name not in written or few or other) and plugins.declared(name).fields & FITTED:
             return name
     return None
 

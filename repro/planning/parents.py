@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from repro import backbones, plugins
 from repro.errors import UserError
 from repro.papers import rows
-from repro.planning import initial, mixtures, targeting
+from repro.planning import augmenting, initial, mixtures, targeting
 from repro.planning.recipe import Choice, Setting, resolve
 from repro.settings import AUGMENTATION, IMAGES, Recipe
 from repro.types import BackboneRef, Benchmark, Method, Parent, Run
@@ -55,6 +55,7 @@ class Builder:
             initial.require_splits(method, choice.recipe, benchmark)
             mixtures.require_splits(method, benchmark, choice.recipe)
             targeting.require(method, choice.recipe, benchmark)
+            augmenting.require(method, choice.recipe, benchmark)
         return found
 
     def _made(self, method: Method, choice: Choice, seed: int) -> list[Run]:

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from repro.errors import UserError, nearest
 from repro.papers.rows import Layer
 from repro.papers.search import Together
-from repro.settings import AUGMENTATION, IMAGES, TARGETED, Recipe
+from repro.settings import AUGMENTATION, GENERIC, IMAGES, OF_AUGMENT, TARGETED, Recipe
 from repro.types import Method
 
 # What a paper's row says of full-size data. A tiny subset has a few small images: no resolution to reduce to, no batch too large for memory,
@@ -233,10 +233,10 @@ def _combinations(layers: dict[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
 
 
 def _idle(recipe: Recipe) -> set[str]:
-    """The fields of targeted augmentations that mean nothing beside the recipe's own, so that the key must not speak of them."""
+    """The fields of augmentations that mean nothing beside the recipe's own, so that the key must not speak of them."""
     means = {"none": set(), "stain": {"targeted_p", "stain_sigma"}, "copy-paste": {"targeted_p", "seen_in"}, "paste-digits": {"targeted_p"}}
     means["redshift"] = set()  # its copies were made before
-    return TARGETED - {"targeted"} - means[recipe.targeted]
+    return (TARGETED - {"targeted"} - means[recipe.targeted]) | (GENERIC - OF_AUGMENT.get(recipe.augment, frozenset()))
 
 
 def unused(settings: list[Setting], methods: list[Method]) -> UserError | None:

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 import tiny_digits
 import torch
+from resumed import same_after_a_break
 
 from repro.methods import erm, ft, scratch
+from repro.settings import GENERIC
 
 
 def test_it_is_scratch_from_random_weights_and_ft_from_pretrained_ones(tmp_path: Path) -> None:
@@ -23,4 +26,15 @@ def test_it_is_scratch_from_random_weights_and_ft_from_pretrained_ones(tmp_path:
 def test_without_an_augmentation_it_says_nothing_of_one() -> None:
     run = next(run for run in tiny_digits.plan("erm").runs if run.method == "erm")
     assert run.recipe.targeted == "none" and run.recipe.init == "random"
-    assert not {"targeted", "targeted_p", "stain_sigma", "seen_in"} & set(run.recipe.changed())
+    assert not ({"targeted", "targeted_p", "stain_sigma", "seen_in", "augment"} | GENERIC) & set(run.recipe.changed())
+
+
+@pytest.mark.parametrize("augment", ["randaugment", "mixup", "cutmix"])
+def test_a_broken_training_goes_on_with_the_same_images(augment: str, tmp_path: Path) -> None:
+    places = tiny_digits.pretrained_home(tmp_path / "home")
+    sets = (f"erm.augment={augment}", "erm.epochs=2", "erm.batch_size=32")
+    losses = same_after_a_break("erm", places, tmp_path, *sets, stop_at=5)
+    plain = tiny_digits.fit(
+        tiny_digits.job_of(tiny_digits.plan("erm", sets=("erm.epochs=2", "erm.batch_size=32")), "erm", places), tmp_path / "p"
+    )[1]
+    assert len(losses) == len(plain) == 8 and all(a != b for a, b in zip(losses, plain, strict=True))

@@ -42,6 +42,10 @@ CELLS = {  # table,benchmark,split,metric,method,settings,backbone → state and
     "1,digits,id_test,accuracy,flyp,,": ("no recipe", "flyp on digits: not written yet"),
     "1,digits,id_test,accuracy,bn-only,shots=4,": ("no recipe", "bn-only on digits: not written yet"),
     "1,digits,id_test,accuracy,ft,optimizer=lamb,": ("no setting", "optimizer=lamb"),
+    "1,digits,id_test,accuracy,ft,augment=flip,": ("runnable", ""),
+    "1,digits,id_test,accuracy,ft,augment=shift,": ("no recipe", "ft on digits: shift unknown (it is drawn)"),
+    "1,digits,id_test,accuracy,bn-only,augment=none,": ("runnable", ""),
+    "1,digits,id_test,accuracy,bn-only,augment=flip,": ("no recipe", "bn-only on digits: not written yet"),
     "1,digits,id_test,accuracy,ft,,no-such-network": ("no backbone", "no-such-network"),
     "1,digits,id_test,accuracy,lp,,": ("no recipe", "lp on digits: lr, seeds unknown (it is not printed)"),
     "1,digits,id_test,accuracy,lp-ft,,": ("no recipe", "lp-ft on digits: not written yet"),
@@ -55,6 +59,10 @@ venue = "z"
 methods = ["lp"]
 fields = ["lr", "seeds"]
 why = "it is not printed"
+[[unknown]]
+settings = { augment = "shift" }
+fields = ["shift"]
+why = "it is drawn"
 [[unknown]]
 benchmarks = ["no-such-benchmark"]
 fields = ["epochs"]
@@ -75,6 +83,7 @@ source = "x"
 paper = "made-up"
 method = "ft"
 source = "x"
+recipe = { augment = "flip" }
 [[row]]
 paper = "made-up"
 method = "bn-only"
@@ -104,13 +113,13 @@ def test_the_state_of_a_cell_is_its_first_obstacle(made_up):
     judged = coverage.judge("made-up", Places.find())
     assert [(one.state, one.reason) for one in judged] == list(CELLS.values())
     assert coverage.counts(judged) == {
-        "runnable": 8,
+        "runnable": 10,
         "no benchmark": 1,
         "no split": 3,
         "no method": 3,
         "no setting": 1,
         "no backbone": 1,
-        "no recipe": 5,
+        "no recipe": 7,
         "derived": 2,
         "third-party": 1,
     }
@@ -121,7 +130,7 @@ def test_reasons_are_gathered_by_state_the_most_frequent_first(made_up):
     found = coverage.reasons(coverage.judge("made-up", Places.find()))
     assert found[0] == ("no benchmark", "no-such-benchmark", 1, ["1"])
     assert found[1:3] == [("no split", "digits has no sketch", 2, ["1"]), ("no split", "digits has no rmse of id_test", 1, ["1"])]
-    assert sum(number for *_, number, _ in found) == len(CELLS) - 8 and RUNNABLE not in {state for state, *_ in found}
+    assert sum(number for *_, number, _ in found) == len(CELLS) - 10 and RUNNABLE not in {state for state, *_ in found}
 
 
 @pytest.mark.parametrize("paper", reported.papers())
@@ -198,7 +207,7 @@ def test_the_counts_are_printed(made_up, call):
     assert (code, err) == (0, "")
     assert out.splitlines() == [
         "         cells  runnable  no benchmark  no split  no method  no setting  no backbone  no recipe  derived  third-party",
-        "made-up     25         8             1         3          3           1            1          5        2            1",
+        "made-up     29        10             1         3          3           1            1          7        2            1",
     ]
     assert call("coverage", "made-up")[1] == out
 
@@ -214,12 +223,12 @@ def test_the_reasons_are_printed(made_up, call):
         "       2  digits has no sketch  [1]",
         "       1  digits has no rmse of id_test  [1]",
     ]
-    assert len(lines) == 1 + 8 + 14
+    assert len(lines) == 1 + 8 + 15
 
 
 def test_as_json(made_up, call):
     found = json.loads(call("coverage", "--json")[1])
-    assert found["made-up"]["cells"] == 25 and sum(found["made-up"]["states"].values()) == 25
+    assert found["made-up"]["cells"] == 29 and sum(found["made-up"]["states"].values()) == 29
     assert {"state": "no method", "reason": "no-such-method", "cells": 2, "tables": ["1"]} in found["made-up"]["reasons"]
 
 

@@ -13,7 +13,7 @@ import torch
 if TYPE_CHECKING:
     from repro.nn.job import Batch
 
-Make = Callable[[torch.Tensor, torch.Tensor | None], "Batch"]
+Make = Callable[[Any, torch.Tensor | None], "Batch"]
 
 
 @cache
@@ -23,10 +23,11 @@ def _stream(device: torch.device) -> torch.cuda.Stream:
 
 
 class Ahead:
-    """`make(index, uniforms)` of what was asked for, in a thread and on a stream of its own where `device` is a GPU, else when it is taken.
+    """`make(rows, uniforms)` of what was asked for, in a thread and on a stream of its own where `device` is a GPU, else when it is taken.
 
-    On a CPU all cores are the step's already. `waited()`: seconds that steps waited for their batches; of a GPU those in which its stream
-    stood still between the end of what was launched before and the batch.
+    `rows` tell which examples: an index (B,), or what else `make` understands. On a CPU all cores are the step's already. `waited()`:
+    seconds that steps waited for their batches; of a GPU those in which its stream stood still between the end of what was launched before
+    and the batch.
     """
 
     def __init__(self, make: Make, device: torch.device, threaded: bool | None = None):
@@ -39,22 +40,22 @@ class Ahead:
         self._made: dict[Hashable, Future[tuple[Batch, Any]]] = {}
         self._seconds, self._pauses = 0.0, []
 
-    def ask(self, wanted: dict[Hashable, torch.Tensor], uniforms: torch.Tensor | None) -> None:
-        """Begin with the batches of `wanted`, name → index (B,); those asked for before and not taken are forgotten."""
+    def ask(self, wanted: dict[Hashable, Any], uniforms: torch.Tensor | None) -> None:
+        """Begin with the batches of `wanted`, name → rows; those asked for before and not taken are forgotten."""
         if self._thread is None:
             return
         for name in [name for name in self._made if name not in wanted]:
             self._made.pop(name).cancel()
-        for name, index in wanted.items():
+        for name, rows in wanted.items():
             if name not in self._made:
-                self._made[name] = self._thread.submit(self._work, index, uniforms)
+                self._made[name] = self._thread.submit(self._work, rows, uniforms)
 
-    def take(self, name: Hashable, index: torch.Tensor, uniforms: torch.Tensor | None) -> Batch:
+    def take(self, name: Hashable, rows: Any, uniforms: torch.Tensor | None) -> Batch:
         """The batch of that name, made now where nobody asked for it. What went wrong in making it is raised here."""
         began, free = time.monotonic(), self._mark()
         try:
             if name not in self._made:
-                return self.make(index, uniforms)
+                return self.make(rows, uniforms)
             batch, ready = self._made.pop(name).result()
             if ready is not None:
                 self._hand_over(batch, ready)
@@ -78,11 +79,11 @@ class Ahead:
         """Forget what nobody will take."""
         self.ask({}, None)
 
-    def _work(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> tuple[Batch, Any]:
+    def _work(self, rows: Any, uniforms: torch.Tensor | None) -> tuple[Batch, Any]:
         if self._stream is None:
-            return self.make(index, uniforms), None
+            return self.make(rows, uniforms), None
         with torch.cuda.device(self.device), torch.cuda.stream(self._stream):
-            return self.make(index, uniforms), self._stream.record_event()
+            return self.make(rows, uniforms), self._stream.record_event()
 
     def _hand_over(self, batch: Batch, ready: Any) -> None:
         """The step's stream waits for the batch, whose memory is its own from now on."""

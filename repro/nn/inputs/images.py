@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from repro.nn.allocator import gpu_room, sent
-from repro.nn.inputs import augment, pieces, targeted
+from repro.nn.inputs import augment, mixup, pieces, targeted
 from repro.nn.inputs.decoding import Resize
 from repro.nn.inputs.packed import Pack
+from repro.nn.inputs.randaugment import RandAugment
 from repro.nn.inputs.targeted import Targeted
 from repro.nn.seeding import generator
 from repro.settings import Recipe
@@ -57,16 +58,20 @@ def fits(size: int, free: int, total: int) -> bool:
 class Images:
     """One split as batches: gather, transform, normalise. `augment` is that of the recipe, or "none" for evaluation.
 
-    `target` is the recipe's targeted augmentation, which acts on the cropped image, before shifts and flips.
+    `target` is the recipe's targeted augmentation, which acts on the cropped image, before shifts and flips; RandAugment takes its place.
+    What mixes whole batches is left to the training loop.
     """
 
     def __init__(
         self, pack: Pack, preprocess: Preprocess, device: torch.device, recipe: Recipe, augmented: bool, target: Targeted | None = None
     ):
-        self.target = target
         self.pack = self._mapped = pack
         self.preprocess, self.device, self.recipe = preprocess, device, recipe
-        self.augment = recipe.augment if augmented else "none"
+        self.augment = recipe.augment if augmented and recipe.augment not in mixup.KINDS else "none"
+        self.target, self.target_p, self.target_uniforms = target, recipe.targeted_p, targeted.UNIFORMS
+        if self.augment == "randaugment":
+            self.target, self.target_p = RandAugment(recipe.randaugment_n), recipe.augment_p
+            self.target_uniforms = 1 + self.target.uniforms
         self.labels = pack.labels.to(device)
         if device.type == "cuda" and fits(pack.images.nbytes, *gpu_room(device)):
             self.pack = pack.on(device)
@@ -101,7 +106,7 @@ class Images:
         drawn = torch.rand(len(self), augment.UNIFORMS, generator=generator("augment", *seed))
         if self.target is None:
             return drawn
-        return torch.cat([drawn, torch.rand(len(self), targeted.UNIFORMS, generator=generator("targeted", *seed))], dim=1)
+        return torch.cat([drawn, torch.rand(len(self), self.target_uniforms, generator=generator("targeted", *seed))], dim=1)
 
     def batch(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> torch.Tensor:
         """Normalised float images (B, 3, S, S), channels last in memory, for the examples of `index` (B,)."""
@@ -138,7 +143,7 @@ class Images:
             return pixels
         drawn, beside = drawn[:, : augment.UNIFORMS], drawn[:, augment.UNIFORMS :]
         if self.target is not None:
-            pixels = targeted.apply(self.target, pixels, index, beside, self.recipe.targeted_p)
+            pixels = targeted.apply(self.target, pixels, index, beside, self.target_p)
         if kind.startswith("shift"):
             pixels = augment.shift(pixels, drawn, self.recipe.shift)
         return augment.flip(pixels, drawn) if kind.endswith("flip") else pixels

@@ -28,7 +28,7 @@ CROPS = (48, 160)  # sides of the photograph's crops under digits, as repro/benc
 
 
 class Targeted(Protocol):
-    """Maps pixels (B, S, S, 3) of the examples `index` (B,) by their `uniforms` (B, 6)."""
+    """Maps pixels (B, S, S, 3) of the examples `index` (B,) by their `uniforms`, (B, 6), or as many as it needs."""
 
     def __call__(self, pixels: torch.Tensor, index: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor: ...
 

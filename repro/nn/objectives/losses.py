@@ -14,9 +14,14 @@ from repro.nn.networks.model import Classifier
 def cross_entropy(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:
     """Mean cross-entropy of the logits (B, K) against labels (B,), smoothed and weighted by class as the recipe says.
 
-    Weighted, it is Σ w_y·CE / Σ w_y over the batch, as torch has it.
+    Weighted, it is Σ w_y·CE / Σ w_y over the batch, as torch has it. Of mixed examples it is share·CE(labels) + (1 − share)·CE(others).
     """
-    return {"loss": F.cross_entropy(model(batch.images), batch.labels, job.class_weights, label_smoothing=job.recipe.label_smoothing)}
+    outputs, smoothing = model(batch.images), job.recipe.label_smoothing
+    loss = F.cross_entropy(outputs, batch.labels, job.class_weights, label_smoothing=smoothing)
+    if batch.others is not None:
+        other = F.cross_entropy(outputs, batch.others, job.class_weights, label_smoothing=smoothing)
+        loss = batch.share * loss + (1 - batch.share) * other
+    return {"loss": loss}
 
 
 def supervised(model: Classifier, batch: Batch, job: Job) -> dict[str, torch.Tensor]:

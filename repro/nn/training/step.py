@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import weakref
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
 from repro.nn.allocator import sent
+from repro.nn.inputs import mixup
 from repro.nn.inputs.ahead import Ahead
 from repro.nn.inputs.images import Images
 from repro.nn.inputs.joined import Joined
@@ -27,6 +29,14 @@ from repro.nn.training.seen import Seen
 Loss = Callable[[nn.Module, Batch, Job], dict[str, torch.Tensor]]
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 UNEVEN = datetime.timedelta(minutes=10)  # for the others, who may wait in the middle of a step for the one whose memory ran out
+
+
+class Part(NamedTuple):
+    """A micro-batch: `rows` (b,) of the batch `whole` (B,), the training examples of step `number`."""
+
+    number: int
+    whole: torch.Tensor
+    rows: torch.Tensor
 
 
 def set_mode(model: nn.Module, job: Job) -> None:
@@ -58,7 +68,7 @@ class Stepper:
         trainable = any(parameter.requires_grad for parameter in model.parameters())
         self.optimizer = self.attempts.with_room(self._optimizer) if job.total_steps and trainable else None
         whole = weakref.proxy(self)  # a circle would keep model, optimiser and images alive after the run
-        self.ahead = Ahead(lambda index, uniforms: whole.batch(index, uniforms), job.device)
+        self.ahead = Ahead(lambda part, uniforms: whole.part(part, uniforms), job.device)
         self.seen = Seen(job)
 
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -70,6 +80,18 @@ class Stepper:
         if not len(index):
             made = made[:0] if isinstance(made, torch.Tensor) else [view[:0] for view in made]
         return self._unseen(index)._replace(images=made)
+
+    def part(self, part: Part, uniforms: torch.Tensor | None = None) -> Batch:
+        """A micro-batch, whose examples are mixed with others of the whole batch where the recipe says so."""
+        mixture = mixup.draw(self.job, part.number, len(part.whole))
+        if mixture is None:
+            return self.batch(part.whole[part.rows], uniforms)
+        partners = mixture.partners[part.rows]
+        needed, places = torch.unique(torch.cat([part.rows, partners]), return_inverse=True)
+        own, others = places.tensor_split(2)
+        images = mixup.blended(mixture, self.batch(part.whole[needed], uniforms).images, own, others)
+        labels = self._unseen(part.whole[partners]).labels
+        return self._unseen(part.whole[part.rows])._replace(images=images, others=labels, share=mixture.share)
 
     def _unseen(self, index: torch.Tensor) -> Batch:
         """What is known of examples without their images."""
@@ -128,16 +150,16 @@ class Stepper:
         own = self.job.together.own(rows)
         return own if len(own) or self.attempts.normed else rows[:1]  # of BatchNorm's statistics it would be a part
 
-    def _named(self, number: int, index: torch.Tensor) -> dict[tuple[int, int, int], torch.Tensor]:
+    def _named(self, number: int, index: torch.Tensor) -> dict[tuple[int, int, int], Part]:
         """The micro-batches of this process, by step, number and place."""
-        parts = self._parts(index)
-        return {(number, parts, place): part for place, part in enumerate(self._own(index).tensor_split(parts))}
+        parts, own = self._parts(index), self._own(torch.arange(len(index)))
+        return {(number, parts, place): Part(number, index, rows) for place, rows in enumerate(own.tensor_split(parts))}
 
     def compile(self, index: torch.Tensor, uniforms: torch.Tensor | None) -> str:
         """Compile the model's image tower, tried as a step over `index` will use it; what the record says of it."""
         if self.job.together.size > 1:  # where it fails for one of them, the others would wait for it
             return "no: the run is spread over several processes"
-        images = self.batch(next(iter(self._named(0, index).values())), uniforms).images
+        images = self.part(next(iter(self._named(0, index).values())), uniforms).images
         with self.autocast():
             return compiled.install(self.model, images)
 
@@ -151,8 +173,8 @@ class Stepper:
             self._backward_coupled(self.loss, number, index, [self.ahead.take(name, part, uniforms) for name, part in named.items()])
             return
         for name, part in named.items():
-            batch, counted = self.ahead.take(name, part, uniforms), len(part) if len(self.job.together.own(index)) else 0
-            with self.autocast(len(part)):
+            batch, counted = self.ahead.take(name, part, uniforms), len(part.rows) if len(self.job.together.own(index)) else 0
+            with self.autocast(len(part.rows)):
                 terms = self.loss(self.model, batch, self.job)
             self.scaler.scale(terms["loss"] * (counted / len(index))).backward()
             self.seen.remember(number, self._rate, self._everywhere(index, *name[1:]), terms, counted)

@@ -110,7 +110,7 @@ def test_labels_and_pixels_follow_the_index(arrays: list, tmp_path: Path) -> Non
     assert torch.equal(ours.batch(index, None), whole[index])
 
 
-@pytest.mark.parametrize("augment", ["flip", "shift", "shift_flip", "crop", "crop_flip", "rrc", "rrc_flip"])
+@pytest.mark.parametrize("augment", ["flip", "shift", "shift_flip", "crop", "crop_flip", "rrc", "rrc_flip", "randaugment"])
 def test_augmented_batches_do_not_depend_on_the_split(arrays: list, tmp_path: Path, augment: str) -> None:
     ours = images_of(arrays, tmp_path / "p", Preprocess(28, MEAN, STD), Recipe(augment=augment), augmented=True)
     uniforms = ours.uniforms(3, 1)
@@ -125,7 +125,7 @@ def test_augmented_batches_do_not_depend_on_the_split(arrays: list, tmp_path: Pa
 
 
 @pytest.mark.parametrize("side", [None, 0])
-@pytest.mark.parametrize("augment", ["none", "shift_flip", "crop_flip", "rrc_flip"])
+@pytest.mark.parametrize("augment", ["none", "shift_flip", "crop_flip", "rrc_flip", "randaugment"])
 def test_off_the_cpu_a_batch_is_made_at_once_of_the_same_shape(arrays: list, tmp_path: Path, augment: str, side: int | None) -> None:
     """On torch's device without memory, which tells shapes, types and strides of what a GPU would compute."""
     recipe = Recipe(augment=augment, pack_side=side)

@@ -9,10 +9,12 @@ import tiny_digits
 import together_cases
 import torch
 
-from repro.nn.inputs import ahead
+from repro.nn.inputs import ahead, mixup
 from repro.nn.inputs.ahead import Ahead
+from repro.nn.together import ALONE
 from repro.nn.training import seen, step
 from repro.nn.training.seen import Diverged
+from repro.nn.training.step import Part
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +38,35 @@ def test_looking_late_and_making_ahead_change_no_bit(places, tmp_path: Path, mon
     assert len(made) == 8 * (3 if name == "mean" else 1), "each part of each batch once"
     assert trainer.progress.data_seconds < trainer.progress.fit_seconds
     assert ahead.Ahead is Ahead
+
+
+@pytest.mark.parametrize("name", ["mixup", "scant-cutmix"])
+def test_mixed_batches_are_the_same_in_micro_batches_made_ahead(places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Partners lie in other micro-batches: images, labels and gradients are those of the whole batch."""
+    monkeypatch.setattr(step, "Ahead", lambda make, device: Ahead(make, device, threaded=True))
+    whole = together_cases.train(name, places, tmp_path / "whole", ALONE, "accumulate=1")[1]
+    split = together_cases.train(name, places, tmp_path / "split", ALONE, "accumulate=5")[1]
+    plain = together_cases.train(name, places, tmp_path / "plain", ALONE, "augment=none")[1]
+    for key, tensor in whole.items():
+        assert torch.allclose(split[key], tensor, rtol=1e-9, atol=1e-12), key
+    assert not torch.equal(split["head.weight"], whole["head.weight"]), "otherwise nothing was split"
+    assert not torch.allclose(plain["head.weight"], whole["head.weight"], rtol=1e-2), "otherwise nothing was mixed"
+
+
+@pytest.mark.parametrize("augment", ["mixup", "cutmix"])
+def test_a_step_sees_the_mixture_of_its_number(places, tmp_path: Path, augment: str) -> None:
+    """By the loop's own plain batch, mixed by hand."""
+    trainer = together_cases.train("mean", places, tmp_path, ALONE, f"augment={augment}", "epochs=1")[0]
+    stepper, whole = trainer.stepper, torch.tensor([5, 3, 8, 99, 40])
+    plain, mixture = trainer.train.batch(whole, None), mixup.draw(trainer.job, 11, 5)
+    one = stepper.part(Part(11, whole, torch.tensor([3, 1])))
+    assert one.share == mixture.share and one.index.tolist() == [99, 3]
+    assert torch.equal(one.labels, trainer.train.labels[[99, 3]])
+    partners = mixture.partners[[3, 1]]
+    assert torch.equal(one.others, trainer.train.labels[whole[partners]])
+    assert torch.equal(one.images, mixture.images(plain[[3, 1]], plain[partners]))
+    assert one.images.is_contiguous(memory_format=torch.channels_last)
+    assert stepper.part(Part(11, whole, torch.arange(0))).images.shape == (0, *plain.shape[1:])
 
 
 def test_a_loss_that_is_looked_at_late_still_names_its_step(places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
