@@ -207,6 +207,18 @@ def test_the_discriminator_has_its_own_rate_and_keeps_its_share_of_a_schedule() 
     assert [group["lr"] for group in make_optimizer(Adversarial(), Recipe(lr=2e-3)).param_groups] == [2e-3]
 
 
+def _four_steps(*pairs: tuple[nn.Sequential, torch.optim.Optimizer]) -> None:
+    """On the same inputs; the second layer's weight has no gradient in the first two."""
+    for step in range(4):
+        x = torch.randn(5, 3)
+        for network, one in pairs:
+            one.zero_grad(set_to_none=True)
+            network(x).square().sum().backward()
+            if step < 2:
+                network[1].weight.grad = None
+            one.step()
+
+
 @pytest.mark.parametrize("kind", ["sgd", "larc"])
 def test_fused_and_frozen_for_a_while_momentum_is_torchs_own(kind: str) -> None:
     """Of a parameter whose first gradient comes after others', and from the first step on: as one by one, without it made beforehand."""
@@ -219,14 +231,7 @@ def test_fused_and_frozen_for_a_while_momentum_is_torchs_own(kind: str) -> None:
     for group in optimizer.param_groups:
         group["fused"] = True
     reference = type(optimizer)(plain.parameters(), lr=0.1, momentum=0.9, nesterov=recipe.nesterov, weight_decay=0.01, foreach=False)
-    for step in range(4):
-        x = torch.randn(5, 3)
-        for network, one in ((ours, optimizer), (plain, reference)):
-            one.zero_grad(set_to_none=True)
-            network(x).square().sum().backward()
-            if step < 2:
-                network[1].weight.grad = None
-            one.step()
+    _four_steps((ours, optimizer), (plain, reference))
     assert all(torch.allclose(a, b, rtol=1e-6, atol=1e-7) for a, b in zip(ours.parameters(), plain.parameters(), strict=True))
 
 
@@ -242,13 +247,6 @@ def test_what_adamw_remembers_is_there_before_the_first_step_and_changes_nothing
     for group in optimizer.param_groups:
         group["fused"] = fused
     reference = torch.optim.AdamW(plain.parameters(), lr=0.1, betas=recipe.betas, eps=recipe.eps, weight_decay=0.01, fused=fused)
-    for step in range(4):
-        x = torch.randn(5, 3)
-        for network, one in ((ours, optimizer), (plain, reference)):
-            one.zero_grad(set_to_none=True)
-            network(x).square().sum().backward()
-            if step < 2:
-                network[1].weight.grad = None
-            one.step()
+    _four_steps((ours, optimizer), (plain, reference))
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), plain.parameters(), strict=True))
     assert all(optimizer.state[parameter] is own[id(parameter)] for parameter in ours.parameters()), "nothing was made anew"
