@@ -87,7 +87,7 @@ def _state(run: Run, store: Store) -> str:
 
 def _as_json(standing: Standing, store: Store) -> dict[str, Any]:
     cell, planned = standing.cell, standing.planned
-    recipes = {json.dumps(run.recipe.changed()): run for run in standing.runs}
+    recipes = {json.dumps(run.recipe.told()): run for run in standing.runs}
     return {
         "cell": cell.name,
         "table": cell.table.title,
@@ -97,7 +97,7 @@ def _as_json(standing: Standing, store: Store) -> dict[str, Any]:
         "parts": list(cell.parts),
         "obstacle": standing.obstacle,
         "source": cell.row.source if cell.row else None,
-        "recipes": [{"recipe": run.recipe.changed(), "provenance": run.provenance} for run in recipes.values()],
+        "recipes": [{"recipe": run.recipe.told(), "provenance": run.provenance} for run in recipes.values()],
         "runs": [{"key": run.key, "seed": run.seed, "state": _state(run, store)} for run in standing.runs],
         "first": [run.key for run in planned.forecast.todo if run.key not in planned.plan.asked] if planned else [],
         "absent": [need.model_dump(mode="json") for need in planned.absent] if planned else [],

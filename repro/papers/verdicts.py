@@ -99,7 +99,7 @@ def compare(
     if reported.confidence == "recalled":
         return Outcome(NOT_COMPARABLE, delta, "recalled", None)
     if seeded and len(measured) < 2:
-        return Outcome(NOT_COMPARABLE, delta, "fewer than 2 seeds", None)
+        return Outcome(NOT_COMPARABLE, delta, "fewer than 2 seeds: --seeds 3 runs more", None)
     error, freedom, basis = _uncertainty(reported, measured, examples, rule)
     return _judge(delta, float(_unit(reported.value)) / 2, error, freedom, basis)
 

@@ -53,7 +53,7 @@ def test_a_table_is_one_plan_for_each_group_of_rows(recipes, call):
     assert [plan["backbone"] for plan in plans] == ["digits-clip", "digits-clip", "timm:resnet18"] * 2
     tuned = [run["recipe"] for plan in plans for run in plan["runs"] if run["method"] == "ft"]
     assert [(recipe.get("optimizer"), recipe.get("shots"), recipe["epochs"]) for recipe in tuned] == [
-        (None, None, 7), ("adamw", None, 7), (None, 4, 7), ("adamw", 4, 7),
+        ("sgd", None, 7), ("adamw", None, 7), ("sgd", 4, 7), ("adamw", 4, 7),
     ]  # fmt: skip
     assert [row_methods(plan) for plan in planned(call, "made-up", "--method", "lp")] == [["lp"]] * 4
 

@@ -56,7 +56,7 @@ def test_what_no_seed_explains_is_above_or_below(values, verdict):
         ({"metric": "rmse"}, {}, "not in percent", None),
         ({"value": None, "spread": "0.7"}, {}, "only the spread is known", None),
         ({"confidence": "recalled"}, {}, "recalled", 0.2),
-        ({}, {"measured": [78.0]}, "fewer than 2 seeds", 0.2),
+        ({}, {"measured": [78.0]}, "fewer than 2 seeds: --seeds 3 runs more", 0.2),
     ],
 )
 def test_what_cannot_be_compared_says_why(changes, options, why, delta):
