@@ -17,6 +17,7 @@ from repro import plugins
 from repro.errors import UserError
 from repro.nn.networks import backbones
 from repro.nn.networks.weights import save_weights
+from repro.outcomes import stored
 from repro.outcomes.metrics import evaluate, is_share
 from repro.outcomes.store import Store
 from repro.planning import plan as planning
@@ -212,9 +213,7 @@ def test_losses_are_finite_and_fall_where_something_is_trained(worked: Worked) -
 def test_results_come_back_as_they_were_written(worked: Worked) -> None:
     for result in worked.results():
         folder = worked.store.folder(result.run)
-        text = (folder / "result.json").read_text()
-        assert Result.model_validate_json(text) == result
-        assert result.model_dump_json(indent=1) == text
+        assert stored.read(folder) == result and stored.text(result) == (folder / "result.json").read_text()
         assert result.key == result.run.key and folder.name.endswith(result.key)
     frame = worked.store.frame()
     assert set(frame["method"]) == {
