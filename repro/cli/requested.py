@@ -73,7 +73,7 @@ def with_weights(requests: list[planning.Request], given: list[str]) -> list[pla
         name = next((name for name in networks if text.startswith(f"{name}=")), None)
         other, equals, _ = text.partition("=")
         if name is None and equals and (other in backbones.named() or other.partition(":")[0] in backbones.FAMILIES):
-            raise UserError(f"--weights {text}: no run is on {other}", f"the runs are on {', '.join(networks)}", "leave it out")
+            raise UserError(f"--weights {quoted(text)}: no run is on {other}", f"the runs are on {', '.join(networks)}", "leave it out")
         file = text.removeprefix(f"{name}=")
         if name in own:
             raise UserError(
@@ -94,8 +94,8 @@ def startable(requests: list[planning.Request]) -> list[planning.Request]:
         if methods := tuple(name for name in request.methods if name not in own):
             kept.append(request._replace(methods=methods))
     for network, names in lacking.items() if kept else ():
-        given = quoted(f"{network}=FILE")
-        typer.echo(f"left out: {', '.join(names)} with {network}, whose weights you name: --weights {given}", err=True)
+        given = f"{network}=FILE"
+        typer.echo(f"left out: {', '.join(names)} with {network}, whose weights you name: --weights {quoted(given)}", err=True)
     return kept or requests
 
 
