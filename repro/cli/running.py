@@ -95,7 +95,7 @@ def run(
     if not as_json:
         for one in planned:
             show_plan(one.plan, one.forecast)
-            show_missing(one.absent, where)
+        show_missing(list({(need.name, need.file): need for one in planned for need in one.absent}.values()), where)
         show_sum([one.forecast for one in planned])
     elif dry_run:
         plans = [planning_json(one.plan, one.forecast, one.absent) for one in planned]

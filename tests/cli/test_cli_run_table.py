@@ -82,6 +82,12 @@ def test_a_table_is_of_the_splits_that_its_paper_reports_unless_others_are_named
     assert code == 0 and "objectnet (by hand)" in out and "imagenet-c (" in out and "autoft-search" in out
 
 
+def test_what_a_table_needs_is_told_once(call):
+    code, out, _ = call("run", "--table", "flyp/wilds", "--seeds", "1", "--dry-run")
+    (line,) = [line for line in out.splitlines() if line.startswith("missing: ")]
+    assert code == 0 and line.startswith("missing: iwildcam (>12.0 GB), clip ViT-B-16.pt (351 MB), fmow (~53.9 GB); >66.2 GB to fetch to ")
+
+
 def test_the_plans_of_a_table_are_summed_and_shared_runs_counted_once(call):
     words = ("run", "--table", "flyp/few-shot", "--seeds", "1", "--device", "cuda", "--dry-run")
     seconds = {run["key"]: run["seconds"] for plan in json.loads(call(*words, "--weights", "random", "--json")[1]) for run in plan["runs"]}
