@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from repro import backbones, plugins
 from repro.errors import UserError
-from repro.papers import reported, rows
+from repro.papers import arrangement, reported, rows
 from repro.papers.arrangement import lacking
 from repro.papers.reported import Reported
-from repro.paths import Places
+from repro.paths import Places, tables_dir
 from repro.planning import parents
 from repro.settings import Recipe
 from repro.types import Benchmark
@@ -85,9 +87,28 @@ def state_of(paper: str, entry: Reported, benchmark: Benchmark | None, gaps: tup
         missing = [gap for gap in gaps if gap.covers(entry.benchmark, method, entry.settings)]
         stated = "; ".join(f"{', '.join(gap.fields)} unknown ({gap.why})" for gap in missing)
         return "no recipe", f"{method} on {entry.benchmark}: {stated or 'not written yet'}"
+    if network := _of_another_network(paper, entry):
+        return "no recipe", f"{entry.method} on {entry.benchmark} with {entry.backbone}: the paper's recipe is of {network}"
     if why := _unsearchable(paper, entry, benchmark):
         return "no split", why
     return RUNNABLE, ""
+
+
+def _of_another_network(paper: str, entry: Reported) -> str | None:
+    """The network that the paper's recipes on a benchmark are of, where the cell has another and no table of the paper has both."""
+    own = rows.paper_of(entry.benchmark, paper).backbone if paper in rows.papers_of(entry.benchmark) else None
+    if not own or not entry.backbone or entry.backbone == own:
+        return None
+    return None if (entry.benchmark, entry.backbone) in _arranged(paper, tables_dir()) else own
+
+
+@cache
+def _arranged(paper: str, _: Path) -> frozenset[tuple[str, str | None]]:
+    """Benchmark and network of the rows and of the numbers that a paper's tables in that folder have."""
+    tables = [table for table in map(arrangement.load, arrangement.names()) if paper in (table.paper, *table.recipes)]
+    cells = [(table, line, column) for table in tables for line in table.row for column in table.column]
+    rows_of = {(column.benchmark, line.backbone or table.backbone) for table, line, column in cells}
+    return frozenset(rows_of | {(entry.benchmark, entry.backbone) for cell in cells for entry in cell[0].numbers(*cell[1:])})
 
 
 def _unsearchable(paper: str, entry: Reported, benchmark: Benchmark) -> str | None:

@@ -193,6 +193,14 @@ def test_a_method_for_other_data_or_another_task_lacks_no_recipe():
     ]
 
 
+def test_a_recipe_is_of_its_network_unless_a_table_of_the_paper_has_others():
+    judged = [one for paper in ("flyp", "freeze-embed") for one in judged_once(paper) if one.state != "third-party"]
+    found = {(one.entry.method, one.entry.benchmark, one.entry.backbone): one for one in judged}
+    large = found["flyp", "iwildcam", "clip-vit-l-14"]
+    assert (large.state, large.reason) == ("no recipe", "flyp on iwildcam with clip-vit-l-14: the paper's recipe is of clip-vit-b-16")
+    assert found["flyp", "iwildcam", "clip-vit-b-16"].state == found["freeze-embed", "living17", "clip-vit-l-14"].state == RUNNABLE
+
+
 def test_a_papers_unknown_settings_are_of_the_methods_that_have_them():
     """AutoFT's trials are no reason why a linear probe has no recipe."""
     cell = cells.find("autoft/few-shot:LP:SST2, k = 4")
