@@ -26,8 +26,8 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_xdist_auto_num_workers():
-    """Two more than there are cores: tests of clusters and of kills wait more than they compute."""
-    return (os.cpu_count() or 1) + 2
+    """One more than there are cores: tests of clusters and of kills wait more than they compute."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_finish(session):

@@ -20,6 +20,13 @@ HASTY = Patience(connect=2, read=0.3, tries=3, backoff=0.01, longest_wait=2)
 UNKNOWN = {"bytes": None, "sha256": None, "md5": None}
 
 
+def waits(monkeypatch) -> list[float]:
+    """What transfers from now on wait between two tries, in seconds, instead of waiting."""
+    asked: list[float] = []
+    monkeypatch.setattr("repro.data.line.Line.sleep", lambda self, seconds: asked.extend([seconds] if seconds else []))
+    return asked
+
+
 def dead_url() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
