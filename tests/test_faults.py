@@ -72,11 +72,11 @@ def wait_for(path: Path, process: subprocess.Popen) -> None:
         time.sleep(0.005)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1])
 def test_killed_at_an_instant_and_run_again(undisturbed: tuple, tmp_path: Path, seed: int) -> None:
     plan, expected = undisturbed
     store = Store(tiny_digits.pretrained_home(tmp_path).runs)
-    victim = next(run for run in plan.runs if run.method == ("ft", "lp-ft", "ft")[seed])
+    victim = next(run for run in plan.runs if run.method == ("ft", "lp-ft")[seed])
     process = start(tmp_path, pause=PAUSE)
     wait_for(store.folder(victim) / "claim.json", process)
     time.sleep(random.Random(seed).uniform(0.1, 0.95) * STEPS * PAUSE)  # anywhere between the claim and the last step
