@@ -93,15 +93,12 @@ def run(
         planned = [look_up(request, where, store, fetch and not dry_run, dry_run, calibrated) for request in requests]
     _require_meant(asked.sets, [one.plan for one in planned])
     if not as_json:
-        for one in planned:
-            show_plan(one.plan, one.forecast)
-        show_missing(list({(need.name, need.file): need for one in planned for need in one.absent}.values()), where)
-        show_sum([one.forecast for one in planned])
+        _show(planned, where)
     elif dry_run:
         plans = [planning_json(one.plan, one.forecast, one.absent) for one in planned]
         print(json.dumps(plans if table else plans[0], indent=1))
     if not dry_run:
-        show = partial(_report, [one.plan for one in planned], Store(where.runs), as_json)
+        show = partial(_report, [one.plan for one in planned], store, as_json)
         _carry_out(planned, where, device, how, fetch, as_json, partial(show_table, table, where, tiny, as_json) if table else show)
 
 
@@ -112,6 +109,14 @@ class Planned(NamedTuple):
     forecast: Forecast
     needs: tuple[Need, ...]
     absent: tuple[Need, ...]
+
+
+def _show(planned: Sequence[Planned], where: Places) -> None:
+    """Each plan, then once what all of them lack, and their sum."""
+    for one in planned:
+        show_plan(one.plan, one.forecast)
+    show_missing(list({(need.name, need.file): need for one in planned for need in one.absent}.values()), where)
+    show_sum([one.forecast for one in planned])
 
 
 def _require_meant(sets: Sequence[str], plans: Sequence[planning.Plan]) -> None:
