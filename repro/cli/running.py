@@ -85,8 +85,7 @@ def run(
     )
     requests = requests_of(benchmark, table, {name: said for name, said in chosen.items() if said}, where, tiny, method or [], asked)
     requests = with_weights(requests, weights or [])
-    if table:
-        requests = startable(requests)
+    requests = startable(requests) if table else requests
     store = Store(where.runs)
     with telling() as damaged:
         calibrated = cache(lambda: calibrate(store, at_hand(device), damaged))
